@@ -1,0 +1,55 @@
+# Every target does its own set-up: Python >= 3.11 and make are all it takes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.locked
+# BLAS and OpenMP on one thread per worker: reproducible scores, and far faster on shared cores.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export DAGSTER_DISABLE_TELEMETRY := yes
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: help setup demo test check bench soak peers lock clean
+help:
+	@echo "make demo   the whole walk on simulated factories: collect, compute, report, release, verify"
+	@echo "make test   what CI runs: check, then every test that needs nothing but Python"
+	@echo "make check  ruff, mypy --strict, import-linter"
+	@echo "make bench  side-by-side measurements, each with a peer in the same run"
+	@echo "make soak   the long suites"
+	@echo "make peers  tests that need Node, Chromium or LibreOffice"
+
+setup: $(STAMP)
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ParkPulse needs Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+demo: setup
+	$(BIN)/parkpulse demo $(ARGS)
+
+test: setup check
+	$(BIN)/python -m pytest -m "not soak and not peers"
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+soak: setup
+	$(BIN)/python -m pytest -m soak
+
+peers: setup
+	$(BIN)/python -m pytest -m peers
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --universal --generate-hashes \
+		--no-strip-extras --no-emit-index-url --no-header --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) parkpulse-home parkpulse-truth build *.egg-info

@@ -1,0 +1,1 @@
+"""Everything that imports Dagster: assets, checks, partitions, jobs, definitions."""

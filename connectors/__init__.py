@@ -1,0 +1,1 @@
+"""Every contact with the outside world: OPC UA, files, the lake, releases, reports."""

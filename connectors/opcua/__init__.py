@@ -1,0 +1,1 @@
+"""OPC UA client side: discovery, history, subscriptions, one owner task per server."""

@@ -1,0 +1,1 @@
+"""scikit-learn models: anomaly detection, its evaluation and its explanation."""

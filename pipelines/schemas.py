@@ -1,0 +1,188 @@
+"""The tables ParkPulse keeps, as data. A change here needs a note in docs/decisions/.
+
+Times are UTC. `source_ticks` and `server_ticks` are OPC UA's own: 100 ns since 1601.
+`day` and `factory` name a partition in the path and are not columns.
+"""
+
+from typing import Final
+
+import polars as pl
+
+TIME: Final = pl.Datetime("us", "UTC")
+EQUIPMENT: Final = {
+    "park_id": pl.String(),
+    "factory_id": pl.String(),
+    "line_id": pl.String(),
+    "work_unit_id": pl.String(),
+}
+"""Where a figure belongs, ISA-95 downwards; the park stands outside ISA-95."""
+
+EQUIPMENT_KEY: Final = list(EQUIPMENT)
+
+RAW: Final = pl.Schema(
+    {
+        "server_uri": pl.String(),
+        "node_id": pl.String(),
+        "source_ticks": pl.Int64(),
+        "server_ticks": pl.Int64(),
+        "source_time": TIME,
+        "server_time": TIME,
+        "received_time": TIME,
+        "value_type": pl.String(),
+        "is_array": pl.Boolean(),
+        "value_float": pl.Float64(),
+        "value_int": pl.Int64(),
+        "value_uint": pl.UInt64(),
+        "value_text": pl.String(),
+        "value_raw": pl.Binary(),
+        "status_code": pl.UInt32(),
+        "origin": pl.String(),
+    }
+)
+"""Raw export and bronze: every collected value once. `node_id` carries its namespace URI
+(`nsu=…;s=…`); exactly one `value_*` is set (none for a null value); `origin` is live,
+republished or history."""
+
+REPEAT_KEY: Final = [
+    "server_uri", "node_id", "event_ticks", "value_type", "is_array", "value_float", "value_int",
+    "value_uint", "value_text", "value_raw", "status_code",
+]  # fmt: skip
+"""Rows equal in these are one value received twice; `event_ticks` is the source time, or the
+server time where the source gave none."""
+
+TAGS: Final = pl.Schema(
+    {
+        "server_uri": pl.String(),
+        "namespace_uri": pl.String(),
+        "node_id": pl.String(),
+        **EQUIPMENT,
+        "entity_id": pl.String(),
+        "machine_type": pl.String(),
+        "measure_kind": pl.String(),
+        "measure": pl.String(),
+        "unit": pl.String(),
+        "counter_max": pl.Int64(),
+        "reset_policy": pl.String(),
+        "valid_from": TIME,
+        "valid_to": TIME,
+    }
+)
+"""The tag catalogue: what a node means. `entity_id` is the work unit, or the enterprise or
+terminal of a park gateway. `measure_kind`: state, context, counter, process, energy, identity,
+register, evidence, other."""
+
+STATE_EPISODES: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "start": TIME,
+        "end": TIME,
+        "item_state": pl.Int8(),
+        "operation_mode": pl.Int8(),
+        "order_id": pl.String(),
+        "product_id": pl.String(),
+        "stop_reason_code": pl.String(),
+        "quality": pl.String(),
+    }
+)
+"""A state that held from `start` to `end` (null while open). States are OPC 40001-1 numbers,
+null where `quality` is unknown. `quality`: good, uncertain, unknown."""
+
+COUNT_INCREMENTS: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "from_time": TIME,
+        "to_time": TIME,
+        "kind": pl.String(),
+        "amount": pl.Int64(),
+        "product_id": pl.String(),
+        "cause": pl.String(),
+        "estimated": pl.Boolean(),
+    }
+)
+"""Pieces since the last reading, in the smallest declared unit. `kind`: total, good, scrap,
+rework. `cause`: step, reset, rollover, gap."""
+
+PLAN: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "production_day": pl.Date(),
+        "shift_id": pl.String(),
+        "start": TIME,
+        "end": TIME,
+        "kind": pl.String(),
+    }
+)
+"""What was planned. `kind`: busy spans the whole shift; break and planned_maintenance are cut
+out of it; not_planned says that the shift does not run. `production_day` is the local date on
+which the shift starts."""
+
+CYCLES: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "product_id": pl.String(),
+        "pri_s": pl.Float64(),
+        "origin": pl.String(),
+        "valid_from": TIME,
+    }
+)
+"""Planned run time per item, per work unit and product, from `valid_from` on."""
+
+GAPS: Final = pl.Schema(
+    {
+        "server_uri": pl.String(),
+        "node_id": pl.String(),
+        "from_time": TIME,
+        "to_time": TIME,
+        "reason": pl.String(),
+    }
+)
+"""Spans in which a node should have spoken and was not heard; `node_id` null means every node
+of the server, `to_time` null that the gap is still open."""
+
+COVERAGE: Final = pl.Schema(
+    {
+        "server_uri": pl.String(),
+        "factory_id": pl.String(),
+        "from_time": TIME,
+        "to_time": TIME,
+    }
+)
+"""What the ledger vouches for: every value the server gave between these source times is here."""
+
+OEE_BY_SHIFT: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "production_day": pl.Date(),
+        "shift_id": pl.String(),
+        "start": TIME,
+        "end": TIME,
+        "is_open": pl.Boolean(),
+        "pbt_s": pl.Float64(),
+        "apt_s": pl.Float64(),
+        "aust_s": pl.Float64(),
+        "adet_s": pl.Float64(),
+        "adot_s": pl.Float64(),
+        "unknown_s": pl.Float64(),
+        "pq": pl.Int64(),
+        "gq": pl.Int64(),
+        "sq": pl.Int64(),
+        "rq": pl.Int64(),
+        "pq_outside_plan": pl.Int64(),
+        "ideal_total_s": pl.Float64(),
+        "ideal_good_s": pl.Float64(),
+        "availability": pl.Float64(),
+        "effectiveness": pl.Float64(),
+        "quality_ratio": pl.Float64(),
+        "oee": pl.Float64(),
+        "nee": pl.Float64(),
+        "completeness": pl.Float64(),
+        "lower": pl.Float64(),
+        "upper": pl.Float64(),
+        "outside_plan": pl.Boolean(),
+        "effectiveness_over_1": pl.Boolean(),
+        "profile_id": pl.String(),
+    }
+)
+"""OEE per work unit and shift. Seconds are whole microseconds divided once; `ideal_total_s` and
+`ideal_good_s` are the sums of PRI x PQ and PRI x GQ over products. A shift that has not ended
+counts up to the end of its coverage and says `is_open`."""
