@@ -1,0 +1,88 @@
+"""Partitions of one home: local days, factories, parks, and factory-days.
+
+A Dagster code location serves one home, named by $PARKPULSE_HOME: its first day and its fleet
+file say which partitions there are.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from connectors.home import ZONE, Home, default_home
+from connectors.lake import Partition
+
+HOME: Final = Home(default_home())
+
+
+def _sites(home: Home, kind: str, default: Iterable[str]) -> list[str]:
+    fleet = home.root / "fleet.toml"
+    if not fleet.is_file():
+        return list(default)
+    return [site["id"] for site in tomllib.loads(fleet.read_text("utf-8")).get(kind, [])]
+
+
+def local_today(home: Home = HOME) -> date:
+    """The home's local date: today, or the day a replay pretends it is."""
+    offset = home.now_offset_s if home.exists() else 0.0
+    return (datetime.now(UTC) + timedelta(seconds=offset)).astimezone(ZoneInfo(ZONE)).date()
+
+
+def _days(home: Home) -> dg.DailyPartitionsDefinition:
+    today = datetime.now(UTC).astimezone(ZoneInfo(ZONE)).date()
+    ahead = (local_today(home) - today).days
+    first = home.first_day if home.exists() else today - timedelta(days=2)
+    return dg.DailyPartitionsDefinition(
+        start_date=first.isoformat(), timezone=ZONE, end_offset=1 + ahead
+    )
+
+
+FACTORY_IDS: Final = _sites(HOME, "factory", [f"F{n:02d}" for n in range(1, 11)])
+PARK_IDS: Final = _sites(HOME, "park", ["P01", "P02", "P03"])
+
+DAYS: Final = _days(HOME)
+FACTORIES: Final = dg.StaticPartitionsDefinition(FACTORY_IDS or ["none"])
+PARKS: Final = dg.StaticPartitionsDefinition(PARK_IDS or ["none"])
+FACTORY_DAYS: Final = dg.MultiPartitionsDefinition({"day": DAYS, "factory": FACTORIES})
+
+
+def factory_days(first: int, last: int) -> dg.MultiPartitionMapping:
+    """The same factory, from `first` to `last` days away."""
+    return dg.MultiPartitionMapping(
+        {
+            "day": dg.DimensionPartitionMapping(
+                "day", dg.TimeWindowPartitionMapping(start_offset=first, end_offset=last)
+            ),
+            "factory": dg.DimensionPartitionMapping("factory", dg.IdentityPartitionMapping()),
+        }
+    )
+
+
+NEIGHBOURS: Final = factory_days(-1, 1)
+"""The day before and the day after: skewed clocks and night shifts cross midnight."""
+
+SAME_FACTORY: Final = dg.MultiToSingleDimensionPartitionMapping("factory")
+SAME_DAY: Final = dg.MultiToSingleDimensionPartitionMapping("day")
+
+
+def partition_of(key: str) -> Partition:
+    """The lake's partition for a Dagster partition key (day, site, or `day|factory`).
+
+    >>> partition_of("2026-11-21|F03")
+    Partition(day=datetime.date(2026, 11, 21), factory='F03')
+    >>> partition_of("F03")
+    Partition(day=None, factory='F03')
+    """
+    parts = key.split("|")
+    days = [date.fromisoformat(part) for part in parts if part[:4].isdigit()]
+    sites = [part for part in parts if not part[:4].isdigit()]
+    return Partition(days[0] if days else None, sites[0] if sites else None)
+
+
+def key_of(partition: Partition) -> str:
+    """The Dagster key of a lake partition."""
+    parts = [partition.day.isoformat()] if partition.day else []
+    return "|".join([*parts, *([partition.factory] if partition.factory else [])])

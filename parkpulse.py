@@ -1,0 +1,394 @@
+"""ParkPulse's command line: thin, and it imports a room only when a command enters it."""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# One thread per BLAS call: reproducible scores, and many times faster on shared cores.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
+
+import click
+
+from connectors.errors import ParkPulseError
+from connectors.home import Home, default_home, default_truth
+
+
+class Time(click.ParamType):
+    """An ISO 8601 time; without an offset it is Shanghai's."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Parse, or name the culprit."""
+        from zoneinfo import ZoneInfo
+
+        if isinstance(value, datetime):
+            return value
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time like 2026-11-21T08:00", param, ctx)
+        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo("Asia/Shanghai"))).astimezone(
+            UTC
+        )
+
+
+TIME = Time()
+FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+home_option = click.option(
+    "--home",
+    type=FOLDER,
+    default=default_home,
+    help="Where everything is kept. [$PARKPULSE_HOME, else ./parkpulse-home]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr, figures to stdout."""
+    click.echo(text, err=True)
+
+
+def use(home: Path) -> Home:
+    """Make `home` the one that this process, and Dagster in it, work in."""
+    os.environ["PARKPULSE_HOME"] = str(home.resolve())
+    return Home(home.resolve())
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="parkpulse")
+def cli() -> None:
+    """ParkPulse 园区脉搏: OPC UA telemetry in, OEE, cloud adoption, anomalies and publishable KPIs out.
+
+    Start with `parkpulse demo`: a simulated district on loopback OPC UA servers, the whole way to a
+    checked release.
+    """
+
+
+@cli.command()
+@home_option
+@click.option(
+    "--truth",
+    type=FOLDER,
+    default=default_truth,
+    help="Where the simulator keeps what really happened. [./parkpulse-truth]",
+)
+@click.option(
+    "--seed", type=int, default=20250, show_default=True, help="Which fleet and which days."
+)
+@click.option("--at", type=TIME, default=None, help="Pretend it is TIME. [now]")
+@click.option(
+    "--live",
+    "live_s",
+    type=float,
+    default=40.0,
+    show_default=True,
+    help="Seconds of live traffic after the history.",
+)
+@click.option("--ui", is_flag=True, help="Leave Dagster's pages running (read-only) until Ctrl-C.")
+def demo(home: Path, truth: Path, seed: int, at: datetime | None, live_s: float, ui: bool) -> None:
+    """The whole walk on simulated factories; ends with verify's exit code."""
+    paths = use(home)
+    from assets.demo import run
+
+    sys.exit(run(paths, truth.resolve(), seed=seed, at=at, live_s=live_s, ui=ui, say=say))
+
+
+@cli.command()
+@click.option("--seed", type=int, default=20250, show_default=True)
+@click.option("--at", type=TIME, default=None, help="Anchor of the timeline. [now]")
+@click.option("--truth", type=FOLDER, default=None, help="Write what really happens here.")
+@click.option(
+    "--fleet-out",
+    type=FILE,
+    default=Path("fleet.toml"),
+    show_default=True,
+    help="Write the collector's fleet file here when all servers answer.",
+)
+@click.option(
+    "--signal-period",
+    "signal_period_s",
+    type=float,
+    default=90.0,
+    show_default=True,
+    help="Seconds between two samples of a process signal.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 16), default=2, show_default=True, help="Server processes."
+)
+@click.option(
+    "--wire-faults/--no-wire-faults",
+    default=True,
+    show_default=True,
+    help="Drop connections and restart servers.",
+)
+@click.option(
+    "--offline",
+    type=FOLDER,
+    default=None,
+    help="Start no server: write a home with the segments a collector would have sealed.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 30),
+    default=2,
+    show_default=True,
+    help="Closed local days for --offline.",
+)
+def simulate(
+    seed: int,
+    at: datetime | None,
+    truth: Path | None,
+    fleet_out: Path,
+    signal_period_s: float,
+    workers: int,
+    wire_faults: bool,
+    offline: Path | None,
+    days: int,
+) -> None:
+    """Simulated factories and park gateways on loopback OPC UA servers, until stopped."""
+    if offline is not None:
+        from connectors.simulator.offline import write_offline
+
+        write_offline(
+            offline,
+            seed=seed,
+            anchor=at or datetime.now(UTC),
+            days=days,
+            truth=truth,
+            signal_period_s=signal_period_s,
+            say=say,
+        )
+        return
+    from connectors.simulator.service import run
+
+    run(
+        seed=seed,
+        at=at,
+        truth=truth,
+        fleet_out=fleet_out,
+        workers=workers,
+        signal_period_s=signal_period_s,
+        wire_faults=wire_faults,
+    )
+
+
+@cli.command()
+@click.option(
+    "--fleet",
+    "fleet_file",
+    type=FILE,
+    required=True,
+    help="The fleet file: which servers to collect.",
+)
+@home_option
+@click.option(
+    "--for", "for_s", type=float, default=None, help="Stop after this many seconds. [until Ctrl-C]"
+)
+@click.option(
+    "--history-hours",
+    type=click.FloatRange(min=0),
+    default=48.0,
+    show_default=True,
+    help="How far back a first collection reads history.",
+)
+@click.option("--history-from", type=TIME, default=None, help="Or the exact time.")
+@click.option(
+    "--at",
+    type=TIME,
+    default=None,
+    help="Replays only: stamp what is received as if started at TIME.",
+)
+def collect(
+    fleet_file: Path,
+    home: Path,
+    for_s: float | None,
+    history_hours: float,
+    history_from: datetime | None,
+    at: datetime | None,
+) -> None:
+    """Collect every readable value of the fleet's servers into durable segments."""
+    from connectors.opcua.service import run
+
+    run(
+        fleet_file,
+        use(home),
+        for_s=for_s,
+        history_hours=history_hours,
+        history_from=history_from,
+        at=at,
+        say=say,
+    )
+
+
+@cli.command()
+@click.option("--raw", is_flag=True, required=True, help="Every collected value once.")
+@click.option("--out", type=FILE, required=True, help="Parquet file to write.")
+@home_option
+def export(raw: bool, out: Path, home: Path) -> None:
+    """Write every collected value once to one Parquet file."""
+    from connectors.export import export_raw
+
+    counts = export_raw(use(home), out)
+    say(f"{out}: {counts.rows_out:,} values ({counts.repeats:,} repeats removed)")
+
+
+@cli.command()
+@home_option
+@json_option
+def ledger(home: Path, as_json: bool) -> None:
+    """What was received, republished, back-filled and repeated, and every open gap."""
+    from connectors.export import ledger_summary
+    from connectors.tables import print_ledger
+
+    summary = ledger_summary(use(home))
+    click.echo(json.dumps(summary, ensure_ascii=False)) if as_json else print_ledger(summary)
+
+
+@cli.command()
+@home_option
+@click.option(
+    "--from",
+    "first",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default=None,
+    help="First local day. [the home's first]",
+)
+@click.option(
+    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Last local day. [today]"
+)
+def materialize(home: Path, first: datetime | None, last: datetime | None) -> None:
+    """Compute every asset from the collected segments."""
+    use(home)
+    from assets.materialize import everything
+
+    sys.exit(0 if everything(first and first.date(), last and last.date(), say=say) else 1)
+
+
+@cli.command()
+@home_option
+@click.option(
+    "--day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default=None,
+    help="Local day. [the last closed one]",
+)
+def report(home: Path, day: datetime | None) -> None:
+    """Write each factory's anomaly report of a day."""
+    use(home)
+    from assets.materialize import reports
+
+    for path in reports(day and day.date(), say=say):
+        click.echo(path)
+
+
+@cli.command()
+@click.argument("period", required=False)
+@click.option(
+    "--check",
+    "folder",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=None,
+    help="Is this release whole and untampered?",
+)
+@home_option
+def release(period: str | None, folder: Path | None, home: Path) -> None:
+    """Write the bureau's release of PERIOD (a local day such as 2026-11-21), or check one."""
+    if folder is not None:
+        from connectors.release import check
+
+        check(folder)
+        click.echo(f"{folder}: whole and unchanged")
+        return
+    if period is None:
+        raise click.UsageError("name a PERIOD such as 2026-11-21, or a folder with --check")
+    use(home)
+    from assets.materialize import release_period
+
+    click.echo(release_period(period, say=say))
+
+
+@cli.command()
+@click.option(
+    "--truth",
+    type=FOLDER,
+    default=default_truth,
+    help="The simulator's truth. [$PARKPULSE_TRUTH, else ./parkpulse-truth]",
+)
+@home_option
+@json_option
+def verify(truth: Path, home: Path, as_json: bool) -> None:
+    """Compare recovered figures with what the simulator knows to be true."""
+    from connectors.tables import print_verification
+    from connectors.verification import verify as compare
+
+    result = compare(use(home), truth.resolve())
+    click.echo(json.dumps(result, ensure_ascii=False)) if as_json else print_verification(result)
+    sys.exit(0 if result["ok"] else 1)
+
+
+@cli.group()
+def detect() -> None:
+    """The anomaly detector on any table (CSV or Parquet: one time column, numeric sensors)."""
+
+
+@detect.command("fit")
+@click.option("--train", type=FILE, required=True, help="Rows of normal operation.")
+@click.option("--model", type=FILE, required=True, help="Where to write the model.")
+def detect_fit(train: Path, model: Path) -> None:
+    """Learn what is normal."""
+    from models.table import fit_file
+
+    fit_file(train, model)
+
+
+@detect.command("score")
+@click.option("--model", type=FILE, required=True)
+@click.option("--data", type=FILE, required=True)
+@click.option("--out", type=FILE, required=True)
+def detect_score(model: Path, data: Path, out: Path) -> None:
+    """Score every row; out has timestamp, score, is_anomaly, event_id, contributors."""
+    from models.table import score_file
+
+    score_file(model, data, out)
+
+
+def main() -> None:
+    """Run a command; whatever goes wrong is one line that names the culprit and the remedy."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        say("stopped")
+        sys.exit(130)
+    except click.UsageError as error:
+        say(
+            f"parkpulse: {error.format_message()} (see `{error.ctx.command_path if error.ctx else 'parkpulse'} --help`)"
+        )
+        sys.exit(2)
+    except click.ClickException as error:
+        say(f"parkpulse: {error.format_message()}")
+        sys.exit(2)
+    except (ParkPulseError, OSError) as error:
+        say(f"parkpulse: {error}")
+        sys.exit(2)
+    except Exception as error:
+        if os.environ.get("PARKPULSE_DEBUG"):
+            raise
+        say(
+            f"parkpulse: {type(error).__name__}: {error} (a defect of ours; PARKPULSE_DEBUG=1 shows where)"
+        )
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
