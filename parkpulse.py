@@ -68,7 +68,7 @@ def use(home: Path) -> Home:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="parkpulse")
 def cli() -> None:
-    """ParkPulse 园区脉搏: OPC UA telemetry in, OEE, cloud adoption, anomalies and publishable KPIs out.
+    """ParkPulse 园区脉搏: OPC UA telemetry in; OEE, adoption, anomalies, publishable KPIs out.
 
     Start with `parkpulse demo`: a simulated district on loopback OPC UA servers, the whole way to a
     checked release.
@@ -202,6 +202,13 @@ def simulate(
     show_default=True,
     help="How far back a first collection reads history.",
 )
+@click.option(
+    "--after-history",
+    "after_history_s",
+    type=float,
+    default=None,
+    help="Stop so many seconds after the history is in.",
+)
 @click.option("--history-from", type=TIME, default=None, help="Or the exact time.")
 @click.option(
     "--at",
@@ -216,6 +223,7 @@ def collect(
     history_hours: float,
     history_from: datetime | None,
     at: datetime | None,
+    after_history_s: float | None,
 ) -> None:
     """Collect every readable value of the fleet's servers into durable segments."""
     from connectors.opcua.service import run
@@ -224,6 +232,7 @@ def collect(
         fleet_file,
         use(home),
         for_s=for_s,
+        after_history_s=after_history_s,
         history_hours=history_hours,
         history_from=history_from,
         at=at,
@@ -371,9 +380,8 @@ def main() -> None:
         say("stopped")
         sys.exit(130)
     except click.UsageError as error:
-        say(
-            f"parkpulse: {error.format_message()} (see `{error.ctx.command_path if error.ctx else 'parkpulse'} --help`)"
-        )
+        path = error.ctx.command_path if error.ctx else "parkpulse"
+        say(f"parkpulse: {error.format_message()} (see `{path} --help`)")
         sys.exit(2)
     except click.ClickException as error:
         say(f"parkpulse: {error.format_message()}")
@@ -385,7 +393,8 @@ def main() -> None:
         if os.environ.get("PARKPULSE_DEBUG"):
             raise
         say(
-            f"parkpulse: {type(error).__name__}: {error} (a defect of ours; PARKPULSE_DEBUG=1 shows where)"
+            f"parkpulse: {type(error).__name__}: {error} "
+            "(a defect of ours; PARKPULSE_DEBUG=1 shows where)"
         )
         sys.exit(2)
 

@@ -63,9 +63,14 @@ class Home:
         return self.root / "dagster"
 
     @property
+    def checks(self) -> Path:
+        """Great Expectations' project."""
+        return self.root / "checks"
+
+    @property
     def data_docs(self) -> Path:
-        """Great Expectations' pages."""
-        return self.root / "data_docs"
+        """Great Expectations' pages: what was expected of each table, and what was found."""
+        return self.checks / "gx" / "uncommitted" / "data_docs" / "local_site"
 
     def exists(self) -> bool:
         """True when the folder carries our marker."""

@@ -186,3 +186,15 @@ OEE_BY_SHIFT: Final = pl.Schema(
 """OEE per work unit and shift. Seconds are whole microseconds divided once; `ideal_total_s` and
 `ideal_good_s` are the sums of PRI x PQ and PRI x GQ over products. A shift that has not ended
 counts up to the end of its coverage and says `is_open`."""
+
+TABLES: Final = {
+    "raw_values": RAW,
+    "last_values": RAW,
+    "tags": TAGS,
+    "state_episodes": STATE_EPISODES,
+    "count_increments": COUNT_INCREMENTS,
+    "plan": PLAN,
+    "cycles": CYCLES,
+    "oee_by_shift": OEE_BY_SHIFT,
+}
+"""What an empty table looks like, by its name in the lake."""

@@ -1,0 +1,142 @@
+"""From the factory floor to bronze: servers, segments and plans from outside, raw values inside."""
+
+from datetime import date
+from typing import Final
+
+import dagster as dg
+import polars as pl
+
+from assets.partitions import (
+    FACTORIES,
+    FACTORY_DAYS,
+    HOME,
+    PARKS,
+    partition_of,
+)
+from assets.storage import DAY_COLUMN
+from assets.words import OWNERS, both
+from connectors import received
+from connectors.lake import Lake, Partition
+from pipelines import bronze
+
+
+
+def outside(
+    key: str, partitions: dg.PartitionsDefinition[str], kind: str, words: str, deps: list[str] | None = None
+) -> dg.AssetSpec:
+    """An external asset: Dagster shows it and never makes it."""
+    return dg.AssetSpec(
+        key,
+        partitions_def=partitions,
+        deps=deps or [],
+        group_name="outside",
+        kinds={kind},
+        owners=OWNERS,
+        description=words,
+    )
+
+
+OUTSIDE: Final = [
+    outside(
+        "opcua_servers",
+        FACTORIES,
+        "opcua",
+        both(
+            "工厂的 OPC UA 服务器（统一数据接口）。采集器订阅并回读历史，Dagster 不连接它们。",
+            "The factories' OPC UA servers. The collector reads them; Dagster never dials.",
+        ),
+    ),
+    outside(
+        "segments",
+        FACTORIES,
+        "arrow",
+        both(
+            "采集器落盘并封存的数据段，带校验和；每个值先落盘、后向服务器确认。",
+            "Sealed files of received rows with hashes: on disk before they are acknowledged.",
+        ),
+        ["opcua_servers"],
+    ),
+    outside(
+        "tags",
+        FACTORIES,
+        "opcua",
+        both(
+            "测点目录：由浏览服务器得到，节点→设备、测量项、单位。",
+            "Tag catalogue: what each node means, found by browsing the servers.",
+        ),
+        ["opcua_servers"],
+    ),
+    outside(
+        "plan",
+        FACTORIES,
+        "csv",
+        both("班次日历：计划、休息、计划保养。", "Shift calendar: busy time, breaks, maintenance."),
+    ),
+    outside(
+        "cycles",
+        FACTORIES,
+        "csv",
+        both("单件计划时间（按设备与产品）。", "Planned run time per item, by machine and product."),
+    ),
+    outside(
+        "park_gateways",
+        PARKS,
+        "opcua",
+        both("园区网关的 OPC UA 服务器。", "The park gateways' OPC UA servers."),
+    ),
+    outside(
+        "park_segments",
+        PARKS,
+        "arrow",
+        both("园区网关的数据段。", "Sealed segments of the park gateways."),
+        ["park_gateways"],
+    ),
+    outside(
+        "park_tags",
+        PARKS,
+        "opcua",
+        both("园区网关的测点目录。", "Tag catalogue of the park gateways."),
+        ["park_gateways"],
+    ),
+]
+
+
+def box(context: dg.AssetExecutionContext) -> tuple[str, list[date]]:
+    """The factory and the days, in order, of a run over factory-days."""
+    partitions = sorted(partition_of(key) for key in context.partition_keys)
+    factories = {p.factory for p in partitions}
+    if len(factories) != 1:
+        raise dg.Failure(f"one run serves one factory, not {sorted(map(str, factories))}")
+    return str(factories.pop()), [p.day for p in partitions if p.day]
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=["segments"],
+    metadata={DAY_COLUMN: "partition_day"},
+    group_name="bronze",
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    description=both(
+        "原始值：按日期与工厂分区，重复值已去除并计数，时间离谱的值进入隔离区并计数。",
+        "Raw values as received, once each; repeats are counted, impossible times quarantined.",
+    ),
+)
+def raw_values(context: dg.AssetExecutionContext) -> pl.DataFrame:
+    """Bronze: every received value of the factory-days once."""
+    factory, days = box(context)
+    rows, segments = received.rows(HOME, factory, days)
+    kept, quarantined = bronze.quarantine(bronze.from_segments(rows))
+    values = bronze.compact(kept)
+    Lake(HOME.lake).write("quarantine", quarantined, Partition(days[0], factory))
+    context.add_output_metadata(
+        {
+            "received": rows.height,
+            "repeats_removed": kept.height - values.height,
+            "quarantined": quarantined.height,
+            "segments": [s.path.name for s in segments],
+            "segments_sha256": received.digest(segments),
+        }
+    )
+    return values.with_columns(bronze.local_day(pl.col("source_time")).alias("partition_day"))

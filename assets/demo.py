@@ -1,0 +1,147 @@
+"""The whole walk on simulated factories: simulate, collect, compute, report, release, verify."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from datetime import time as wall_time
+from pathlib import Path
+from types import FrameType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from connectors.errors import ParkPulseError
+from connectors.home import ZONE, Home
+
+Say = Callable[[str], None]
+
+SERVERS_UP_S: Final = 120.0
+"""Thirteen servers are up in about 20 s on two cores; six times that is a fault, not patience."""
+
+STOP_S: Final = 20.0
+"""What a process gets to end by itself before it is killed."""
+
+
+def run(
+    home: Home, truth: Path, *, seed: int, at: datetime | None, live_s: float, ui: bool, say: Say
+) -> int:
+    """Run the demo in `home`; gives verify's exit code (0 all tolerances hold, 1 one is broken)."""
+    started = time.monotonic()
+    anchor = at or datetime.now(UTC)
+    history_from = local_midnight(anchor, days_before=2)
+    local_first = history_from.astimezone(ZoneInfo(ZONE)).date()
+    home.replace(
+        first_day=local_first,
+        now_offset_s=(anchor - datetime.now(UTC)).total_seconds() if at else 0.0,
+    )
+
+    def stage(text: str) -> None:
+        elapsed = int(time.monotonic() - started)
+        say(f"[{elapsed // 60}:{elapsed % 60:02d}] {text}")
+
+    with terminable():
+        _simulate_and_collect(home, truth, seed, at, history_from, live_s, stage)
+        code = _compute_and_check(home, truth, stage)
+        stage("done")
+        if ui:
+            from assets.ui import serve
+
+            serve(home, say)
+    return code
+
+
+def local_midnight(anchor: datetime, *, days_before: int) -> datetime:
+    """Midnight of the plant's zone, so many days before the anchor's local date, in UTC."""
+    zone = ZoneInfo(ZONE)
+    day = anchor.astimezone(zone).date() - timedelta(days=days_before)
+    return datetime.combine(day, wall_time(), zone).astimezone(UTC)
+
+
+def _simulate_and_collect(
+    home: Home,
+    truth: Path,
+    seed: int,
+    at: datetime | None,
+    history_from: datetime,
+    live_s: float,
+    stage: Say,
+) -> None:
+    fleet = home.root / "simulated" / "fleet.toml"
+    replay = ["--at", at.isoformat()] if at else []
+    stage("starting 10 factories and 3 park gateways on loopback OPC UA servers")
+    simulate = ["simulate", "--seed", str(seed), "--truth", str(truth), "--fleet-out", str(fleet)]
+    with child([*simulate, *replay]) as servers:
+        _wait_for(fleet, servers)
+        stage(f"collecting: history since {history_from:%Y-%m-%d %H:%M}Z, then {live_s:.0f} s live")
+        collect = ["collect", "--fleet", str(fleet), "--home", str(home.root)]
+        window = ["--history-from", history_from.isoformat(), "--after-history", str(live_s)]
+        with child([*collect, *window, *replay]) as collector:
+            if collector.wait() != 0:
+                raise ParkPulseError("the collector", "ended early", "see its last lines above")
+        _wait_for(truth / "manifest.json", servers)
+
+
+def _compute_and_check(home: Home, truth: Path, stage: Say) -> int:
+    stage("computing bronze, silver and gold in Dagster")
+    from assets.materialize import everything, release_period
+    from assets.partitions import local_today
+    from connectors.tables import print_kpi, print_places, print_verification
+    from connectors.verification import verify
+
+    computed = everything(None, None, say=stage)
+    folder = release_period((local_today(home) - timedelta(days=1)).isoformat(), say=stage)
+    stage("comparing every recovered figure with the simulator's truth")
+    result = verify(home, truth)
+    print_kpi(folder)
+    print_verification(result)
+    print_places(home, truth, folder)
+    return 0 if result["ok"] and computed else 1
+
+
+def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + SERVERS_UP_S
+    while not path.exists():
+        if process.poll() is not None:
+            raise ParkPulseError("the simulated fleet", "ended early", "see its last lines above")
+        if time.monotonic() > deadline:
+            raise ParkPulseError(
+                "the simulated fleet",
+                f"no {path.name} in {SERVERS_UP_S:.0f} s",
+                "free the processor",
+            )
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def child(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A `parkpulse` process that ends with the block, however the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parkpulse", *arguments], stdin=subprocess.PIPE, stdout=sys.stderr
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C, so that every process started is ended."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

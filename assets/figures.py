@@ -1,0 +1,75 @@
+"""Gold: OEE by work unit and shift, and its roll-ups from line to district."""
+
+from typing import Final
+
+import dagster as dg
+import polars as pl
+
+from assets.machines import BY_DAY, SINGLE_RUN
+from assets.partitions import DAYS, FACTORY_DAYS, HOME, NEIGHBOURS, SAME_DAY, SAME_FACTORY
+from assets.words import OWNERS, both
+from connectors import ledger
+from pipelines import oee
+
+LEVELS: Final = {
+    "line": ["park_id", "factory_id", "line_id"],
+    "factory": ["park_id", "factory_id"],
+    "park": ["park_id"],
+    "district": [],
+}
+"""What a figure is rolled up to. A line here is the time-weighted sum of its machines."""
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins={
+        "state_episodes": dg.AssetIn(partition_mapping=NEIGHBOURS),
+        "count_increments": dg.AssetIn(partition_mapping=NEIGHBOURS),
+        "plan": dg.AssetIn(partition_mapping=SAME_FACTORY),
+        "cycles": dg.AssetIn(partition_mapping=SAME_FACTORY),
+        "tags": dg.AssetIn(partition_mapping=SAME_FACTORY),
+    },
+    metadata=BY_DAY,
+    group_name="gold",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "每台设备每个班次的 OEE（ISO 22400-2），附其时间与数量、完整率与上下界。",
+        "OEE per work unit and shift (ISO 22400-2), with its times, quantities, completeness, bounds.",
+    ),
+)
+def oee_by_shift(
+    state_episodes: pl.LazyFrame,
+    count_increments: pl.LazyFrame,
+    plan: pl.LazyFrame,
+    cycles: pl.LazyFrame,
+    tags: pl.LazyFrame,
+) -> pl.DataFrame:
+    """OEE per work unit and shift, with the times and quantities it was computed from."""
+    coverage = ledger.coverage(HOME)
+    figures = oee.by_shift(state_episodes, count_increments, plan, cycles, coverage, tags)
+    return figures.with_columns(partition_day=pl.col("production_day"))
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins={"oee_by_shift": dg.AssetIn(partition_mapping=SAME_DAY)},
+    metadata=BY_DAY,
+    group_name="gold",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "OEE 汇总：产线、工厂、园区、全区；时间与理想时间求和后再相除。",
+        "OEE rolled up to line, factory, park and district: sums of times, then one division.",
+    ),
+)
+def oee_roll_up(oee_by_shift: pl.LazyFrame) -> pl.DataFrame:
+    """OEE by level; a level's key columns that do not apply are null."""
+    rows = oee_by_shift.collect(engine="in-memory")
+    levels = [
+        oee.roll_up(rows, ["production_day", *by]).with_columns(level=pl.lit(level))
+        for level, by in LEVELS.items()
+    ]
+    return pl.concat(levels, how="diagonal").with_columns(partition_day=pl.col("production_day"))

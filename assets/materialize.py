@@ -1,0 +1,120 @@
+"""Running assets without a daemon: one run per factory, then the parks, then the district."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+
+from assets.definitions import defs
+from assets.partitions import FACTORY_IDS, HOME, PARK_IDS, key_of, local_today
+from connectors.errors import ParkPulseError
+from connectors.lake import Partition
+
+Say = Callable[[str], None]
+
+INSTANCE: Final = "dagster.yaml"
+
+
+@contextmanager
+def instance() -> Iterator[dg.DagsterInstance]:
+    """The home's own Dagster instance (dagster_home/ is its template)."""
+    prepare()
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    with dg.DagsterInstance.from_config(str(HOME.dagster)) as opened:
+        yield opened
+
+
+def prepare() -> Path:
+    """Make the home's Dagster folder with its configuration; gives the folder."""
+    HOME.dagster.mkdir(parents=True, exist_ok=True)
+    template = Path(__file__).parent.parent / "dagster_home" / INSTANCE
+    (HOME.dagster / INSTANCE).write_text(template.read_text("utf-8"), "utf-8")
+    return HOME.dagster
+
+
+def run(
+    opened: dg.DagsterInstance, job: str, first: Partition | None = None, last: Partition | None = None
+) -> bool:
+    """Run a job over a box of partitions (or none) in this process; True when it succeeded."""
+    tags = {}
+    if first and last:
+        tags = {
+            "dagster/asset_partition_range_start": key_of(first),
+            "dagster/asset_partition_range_end": key_of(last),
+        }
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=opened, tags=tags, raise_on_error=False
+    )
+    return result.success
+
+
+def everything(first: date | None, last: date | None, *, say: Say) -> bool:
+    """All assets for the local days `first` to `last`; a factory that fails stops no other."""
+    start, end = first or HOME.first_day, last or local_today()
+    if start < HOME.first_day or end > local_today():
+        raise ParkPulseError(
+            f"{start} to {end}",
+            f"this home has days {HOME.first_day} to {local_today()}",
+            "choose days within",
+        )
+    with instance() as opened:
+        observe(opened)
+        failed = [
+            f"factory {factory}"
+            for factory in _announced(FACTORY_IDS, "factory", say)
+            if not run(opened, "factory_days", Partition(start, factory), Partition(end, factory))
+        ]
+        failed += [
+            f"park {park}"
+            for park in _announced(PARK_IDS, "park", say)
+            if not run(opened, "parks", Partition(factory=park), Partition(factory=park))
+        ]
+        say("district: register, OEE roll-up, adoption, indicators")
+        for job, box in {"register": None, "district_days": (Partition(start), Partition(end))}.items():
+            if not run(opened, job, *(box or (None, None))):
+                failed.append(job)
+    for name in failed:
+        say(f"{name} failed: see `parkpulse demo --ui` or `dagster dev`, Runs; the others are done")
+    return not failed
+
+
+def _announced(names: list[str], what: str, say: Say) -> Iterator[str]:
+    for number, name in enumerate(names, 1):
+        say(f"{what} {name} ({number} of {len(names)})")
+        yield name
+
+
+def observe(opened: dg.DagsterInstance) -> None:
+    """Tell Dagster of what comes from outside: servers, segments, tags, plan and cycles."""
+    from assets.outside import materializations
+
+    for event in materializations():
+        opened.report_runless_asset_event(event)
+
+
+def release_period(period: str, *, say: Say) -> Path:
+    """Materialise the release of a local day; gives its folder."""
+    try:
+        day = date.fromisoformat(period)
+    except ValueError as error:
+        raise ParkPulseError(period, "is not a local day", "write it like 2026-11-21") from error
+    before = set(HOME.releases.glob(f"{period}/*"))
+    say(f"release of {period}")
+    with instance() as opened:
+        if not run(opened, "release", Partition(day), Partition(day)):
+            raise ParkPulseError(f"release {period}", "failed", "see the run in `parkpulse demo --ui`")
+    written = sorted(set(HOME.releases.glob(f"{period}/*")) - before)
+    return written[-1]
+
+
+def reports(day: date | None, *, say: Say) -> list[Path]:
+    """Write every factory's anomaly report of a day anew; gives the files."""
+    wanted = day or local_today() - timedelta(days=1)
+    with instance() as opened:
+        for factory in _announced(FACTORY_IDS, "report", say):
+            run(opened, "reports", Partition(wanted, factory), Partition(wanted, factory))
+    return sorted(HOME.reports.glob(f"*/{wanted}/report.html"))

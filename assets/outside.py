@@ -1,0 +1,49 @@
+"""What Dagster is told of the world outside: it orchestrates none of it, but shows it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from assets.partitions import FACTORY_IDS, HOME, PARK_IDS
+from connectors import received
+from connectors.lake import Lake, Partition, sha256_of
+
+
+def materializations() -> Iterator[dg.AssetMaterialization]:
+    """One event per site for its servers, segments and tags, per factory for plan and cycles."""
+    for site in FACTORY_IDS:
+        yield from _collected(site, "opcua_servers", "segments", "tags")
+        for table in ("plan", "cycles"):
+            yield from _file(table, site, Lake(HOME.lake).path(table, Partition(factory=site)))
+    for site in PARK_IDS:
+        yield from _collected(site, "park_gateways", "park_segments", "park_tags")
+
+
+def _collected(site: str, servers: str, segments: str, tags: str) -> Iterator[dg.AssetMaterialization]:
+    found, unreadable = received.sidecars(HOME, site)
+    uris = sorted({one.server_uri for one in found})
+    if not found:
+        return
+    yield dg.AssetMaterialization(servers, partition=site, metadata={"server_uris": uris})
+    yield dg.AssetMaterialization(
+        segments,
+        partition=site,
+        metadata={
+            "segments": len(found),
+            "rows": sum(one.rows for one in found),
+            "sha256": received.digest(found),
+            "unreadable": [str(error) for error in unreadable],
+            "folder": dg.MetadataValue.path(str(HOME.segments / site)),
+        },
+    )
+    yield from _file(tags, site, Lake(HOME.lake).path("tags", Partition(factory=site)))
+
+
+def _file(table: str, site: str, path: Path) -> Iterator[dg.AssetMaterialization]:
+    if path.is_file():
+        yield dg.AssetMaterialization(
+            table,
+            partition=site,
+            metadata={"path": dg.MetadataValue.path(str(path)), "sha256": sha256_of(path)},
+        )

@@ -1,0 +1,83 @@
+"""What the command line prints: tables that line up, Chinese included."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from connectors.home import Home
+
+Result = Mapping[str, Any]
+
+
+def console() -> Console:
+    """Standard output; 120 columns where it is a file or a pipe."""
+    out = Console()
+    return out if out.is_terminal else Console(width=120)
+
+
+def number(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    """A figure for the eye: thousands apart, floats short, nothing for null."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def print_verification(result: Result) -> None:
+    """Every part of the comparison with the truth, and which tolerance is broken."""
+    table = Table(title="Recovered figures against the truth", title_justify="left")
+    for heading in ("part", "figure", "value", "must"):
+        table.add_column(heading, justify="right" if heading in ("value", "must") else "left")
+    for part, figures in result.items():
+        if not isinstance(figures, Mapping):
+            continue
+        for name, value in figures.items():
+            if isinstance(value, Mapping):
+                value = ", ".join(f"{k} {number(v)}" for k, v in value.items())
+            must = result.get("tolerances", {}).get(f"{part}.{name}", "")
+            if part != "tolerances":
+                table.add_row(part, name.replace("_", " "), number(value), must)
+        table.add_section()
+    out = console()
+    out.print(table)
+    for broken in result["broken"]:
+        out.print(f"[red]broken:[/red] {broken}")
+    if not result["broken"]:
+        out.print("every stated tolerance holds")
+
+
+def print_ledger(summary: Result) -> None:
+    """One row per server, then every open gap."""
+    table = Table(title="Ledger", title_justify="left")
+    columns = ["server", "nodes", "live", "republished", "history", "repeats removed", "open gaps"]
+    for heading in columns:
+        table.add_column(heading, justify="left" if heading == "server" else "right")
+    for server in summary["servers"]:
+        table.add_row(*(number(server[c.replace(" ", "_")]) for c in columns))
+    out = console()
+    out.print(table)
+    for gap in (gap for server in summary["servers"] for gap in server.get("gaps", [])):
+        out.print(f"gap: {gap}")
+
+
+def print_places(home: Home, truth: Path, release: Path) -> None:
+    """Where everything lies."""
+    table = Table(title="Where everything lies", title_justify="left", show_header=False)
+    reports = sorted(home.reports.glob("*/*/report.html"))
+    rows = {
+        "release, for the bureau": release / "index.html",
+        "anomaly reports, one per factory and day": reports[-1] if reports else home.reports,
+        "checks (Great Expectations)": home.data_docs / "index.html",
+        "tables (Parquet)": home.lake,
+        "sealed segments": home.segments,
+        "what the simulator knows": truth,
+    }
+    for what, where in rows.items():
+        table.add_row(what, str(where))
+    console().print(table)

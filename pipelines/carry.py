@@ -1,0 +1,43 @@
+"""What is carried over midnight: each node's last raw row (docs/decisions/0008)."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from pipelines.catalogue import NODE, bad
+from pipelines.raw import event_ticks
+from pipelines.schemas import RAW
+from pipelines.shifts import local_day
+
+CARRIED: Final = ["state", "context", "counter"]
+"""Kinds of measure whose last value still holds when the day is over."""
+
+Frame = pl.DataFrame | pl.LazyFrame
+
+
+def last_values(before: Frame, raw_values: Frame, tags: Frame, days: Sequence[date]) -> pl.DataFrame:
+    """For each of `days` the newest row, and newest not Bad, of each carried node (`schemas.RAW`,
+    with `partition_day`), from `raw_values` up to that day and the rows carried `before` it.
+    """
+    nodes = tags.lazy().filter(pl.col("measure_kind").is_in(CARRIED)).select(NODE).unique()
+    rows = pl.concat([before.lazy().select(RAW.names()), raw_values.lazy().select(RAW.names())])
+    dated = (
+        rows.join(nodes, on=NODE, how="semi")
+        .with_columns(ticks=event_ticks(), day=local_day(pl.coalesce("source_time", "server_time")))
+        .collect(engine="in-memory")
+        .sort(*NODE, "ticks", maintain_order=True)
+    )
+    return pl.concat([_newest(dated.filter(pl.col("day") <= day), day) for day in days])
+
+
+def _newest(rows: pl.DataFrame, day: date) -> pl.DataFrame:
+    last = [
+        part.unique(NODE, keep="last", maintain_order=True) for part in (rows, rows.filter(~bad()))
+    ]
+    return (
+        pl.concat(last)
+        .unique([*NODE, "ticks", "status_code"], keep="first", maintain_order=True)
+        .select(*RAW.names(), partition_day=pl.lit(day))
+    )
