@@ -1,0 +1,65 @@
+"""Bronze: every value once, in one order; impossible times set apart."""
+
+from typing import Final
+
+import polars as pl
+
+from pipelines.raw import event_ticks
+from pipelines.schemas import REPEAT_KEY, TIME
+from pipelines.shifts import local_day
+
+__all__ = ["compact", "local_day", "quarantine"]
+
+NODE: Final = ["server_uri", "node_id"]
+VALUE: Final = [name for name in REPEAT_KEY if name not in (*NODE, "event_ticks")]
+
+EARLIEST: Final = pl.datetime(2000, 1, 1, time_zone="UTC").cast(TIME)
+"""No value of a connected plant is older: an older clock was never set."""
+
+AHEAD: Final = pl.duration(hours=24)
+"""A source this far ahead of our own receipt is wrong, whatever its zone."""
+
+
+def compact(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each value once, by server_uri, node_id and event ticks.
+
+    Repeats (`schemas.REPEAT_KEY`) are dropped, the earliest received kept; the same rows in any
+    order give the same frame. Only rows that share node and ticks are compared in full.
+    """
+    nodes = frame.select(NODE).unique().sort(NODE).with_row_index("node")
+    keyed = (
+        frame.join(nodes, on=NODE, nulls_equal=True)
+        .with_columns(event_ticks=event_ticks())
+        .sort("node", "event_ticks")
+    )
+    same = (pl.col("node") == pl.col("node").shift(1)) & pl.col("event_ticks").eq_missing(
+        pl.col("event_ticks").shift(1)
+    )
+    shares = (same | same.shift(-1)).fill_null(value=False)
+    keyed = keyed.with_columns(shares=shares)
+    if keyed["shares"].any():
+        keyed = pl.concat(
+            [keyed.filter(~pl.col("shares")), _distinct(keyed.filter("shares"))]
+        ).sort("node", "event_ticks", maintain_order=True)
+    return keyed.select(frame.columns)
+
+
+def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
+    arrival = ["received_time", "origin", "server_ticks", "source_ticks"]
+    key = ["node", "event_ticks", *VALUE]
+    first = rows.sort(*key, *arrival).unique(key, keep="first", maintain_order=True)
+    return first.sort("node", "event_ticks", "server_ticks", "received_time", *VALUE)
+
+
+def quarantine(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(kept, quarantined): impossible times are set apart, rows without any time kept.
+
+    Impossible is a source (else server) time over 24 h ahead of its receipt, or before 2000.
+    """
+    time = pl.coalesce("source_time", "server_time")
+    impossible = (time > pl.col("received_time") + AHEAD) | (time < EARLIEST)
+    marked = frame.with_columns(impossible=impossible.fill_null(value=False))
+    return (
+        marked.filter(~pl.col("impossible")).drop("impossible"),
+        marked.filter("impossible").drop("impossible"),
+    )

@@ -1,0 +1,55 @@
+"""Joining values to the tag catalogue: what a node means, and how good a value is."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from pipelines.equipment import UNIT
+
+NODE: Final = ["server_uri", "node_id"]
+
+
+def good() -> pl.Expr:
+    """StatusCode severity Good (OPC UA Part 4, 7.39: the top two bits)."""
+    return pl.col("status_code") < 1 << 30
+
+
+def bad() -> pl.Expr:
+    """StatusCode severity Bad."""
+    return pl.col("status_code") >= 1 << 31
+
+
+def named(values: pl.DataFrame, tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
+    """Values of the nodes whose tag is `wanted`, with its columns, by node and time.
+
+    Needs `time` (see `clock.correct`). A tag holds from valid_from to valid_to; the first meaning
+    of a node also holds before it was written down. Values without a time have no place here.
+    """
+    first = pl.col("valid_from").min().over(NODE)
+    known = tags.with_columns(
+        valid_from=pl.when(pl.col("valid_from") > first).then("valid_from")
+    ).filter(wanted, pl.col("work_unit_id").is_not_null())
+    holds = pl.col("valid_from").is_null() | (pl.col("time") >= pl.col("valid_from"))
+    holds &= pl.col("valid_to").is_null() | (pl.col("time") < pl.col("valid_to"))
+    arrival = [name for name in ("server_ticks", "received_time") if name in values.columns]
+    return (
+        values.join(known, on=NODE)
+        .filter(pl.col("time").is_not_null(), holds)
+        .sort(*NODE, "time", *arrival, maintain_order=True)
+    )
+
+
+def is_measure(measures: Sequence[str]) -> pl.Expr:
+    """The tags of these measures."""
+    return pl.col("measure").is_in(list(measures))
+
+
+def number() -> pl.Expr:
+    """A whole number, whatever integer type carried it; null when it was none."""
+    return pl.coalesce("value_int", pl.col("value_uint").cast(pl.Int64, strict=False))
+
+
+def numbered(frame: pl.DataFrame) -> pl.DataFrame:
+    """The work units of `frame` with a dense `unit` number, for sorting and joining by integer."""
+    return frame.select(UNIT).unique().sort(UNIT).with_row_index("unit")

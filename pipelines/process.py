@@ -1,0 +1,98 @@
+"""Process values: one wide table per machine type, and what does not fit into it."""
+
+from typing import Final
+
+import polars as pl
+
+from pipelines.catalogue import NODE, good, named
+from pipelines.equipment import UNIT
+
+PERIODS_MS: Final = [
+    100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000,
+    60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
+]  # fmt: skip
+"""Periods that signals are sampled at. Snapping to one keeps a table's grid the same every day."""
+
+SIGNALS: Final = (pl.col("measure_kind") == "process") | (pl.col("measure") == "power_kw")
+"""What goes into the wide tables: process values and the one energy measure that is no counter."""
+
+
+def process_values(values: pl.DataFrame, tags: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Per machine type: equipment key, `time`, a Float64 column per measure (by name), Good only.
+
+    `time` is the nearest step of the fastest signal's own period; the first value of a step holds.
+    """
+    rows = _placed(values, tags).filter(pl.col("reason").is_null())
+    measures = tags.filter(SIGNALS, pl.col("work_unit_id").is_not_null())
+    return {
+        machine_type: _wide(
+            rows.filter(pl.col("machine_type") == machine_type),
+            sorted(of_type["measure"].unique()),
+        )
+        for (machine_type,), of_type in sorted(measures.group_by("machine_type"))
+        if machine_type is not None
+    }
+
+
+def exceptions(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    """What the wide tables leave out: key, exact `time`, measure, value, status_code, `reason`.
+
+    `reason`: not_good, not_a_number, or extra (a further value in the same step).
+    """
+    rows = _placed(values, tags).filter(pl.col("reason").is_not_null())
+    return rows.select(
+        *UNIT, "machine_type", "time", "measure", "value", "status_code", "reason"
+    ).sort(*UNIT, "measure", "time", maintain_order=True)
+
+
+def period_us(rows: pl.DataFrame) -> pl.DataFrame:
+    """Per machine type the period of its fastest signal (`machine_type, period_us`).
+
+    A signal's own period is the median step between its values, snapped to `PERIODS_MS`.
+    """
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in NODE)
+    step = pl.when(same).then(pl.col("time").diff().dt.total_microseconds())
+    own = rows.select("machine_type", "measure", step=step).filter(pl.col("step") > 0)
+    medians = own.group_by("machine_type", "measure").agg(pl.col("step").quantile(0.5, "lower"))
+    fastest = medians.group_by("machine_type").agg(pl.min("step"))
+    periods = pl.DataFrame({"period_us": [1000 * ms for ms in PERIODS_MS]}).set_sorted("period_us")
+    return (
+        fastest.sort("step")
+        .join_asof(
+            periods, left_on="step", right_on="period_us", strategy="nearest", coalesce=False
+        )
+        .select("machine_type", "period_us")
+    )
+
+
+def _placed(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    rows = named(values, tags, SIGNALS)
+    number = pl.coalesce(
+        "value_float", pl.col("value_int").cast(pl.Float64), pl.col("value_uint").cast(pl.Float64)
+    )
+    usable = good() & number.is_finite().fill_null(value=False)
+    step = pl.col("period_us")
+    placed = (
+        rows.join(period_us(rows), on="machine_type", how="left", maintain_order="left")
+        .with_columns(
+            value=number,
+            usable=usable,
+            bucket=(pl.col("time").to_physical() + step // 2) // step * step,
+        )
+        .with_columns(extra=pl.col("bucket").cum_count().over(*NODE, "bucket", "usable") > 1)
+    )
+    reason = (
+        pl.when(~good()).then(pl.lit("not_good")).when(~pl.col("usable"))
+        .then(pl.lit("not_a_number")).when("extra").then(pl.lit("extra"))
+    )  # fmt: skip
+    return placed.with_columns(reason=reason)
+
+
+def _wide(rows: pl.DataFrame, measures: list[str]) -> pl.DataFrame:
+    """One row per work unit and step; a measure of which nothing came is a column of nulls."""
+    on_grid = rows.with_columns(time=pl.col("bucket").cast(rows.schema["time"]))
+    wide = on_grid.pivot(
+        on="measure", on_columns=measures, index=[*UNIT, "time"], values="value",
+        aggregate_function="first",
+    )  # fmt: skip
+    return wide.sort(*UNIT, "time")

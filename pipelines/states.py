@@ -1,0 +1,231 @@
+"""What a machine was doing: state rules as data, episodes, and the time element of an episode.
+
+Numbers are OPC 40001-1's: item_state NotAvailable 0, OutOfService 1, NotExecuting 2, Executing 3;
+operation_mode None 0, Maintenance 1, Setup 2, Processing 3.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from pipelines.catalogue import bad, good, is_measure, named, number, numbered
+from pipelines.equipment import UNIT
+from pipelines.schemas import STATE_EPISODES
+
+NOT_AVAILABLE, OUT_OF_SERVICE, NOT_EXECUTING, EXECUTING = 0, 1, 2, 3
+NONE, MAINTENANCE, SETUP, PROCESSING = 0, 1, 2, 3
+
+PACKML_MODES: Final = {1: PROCESSING, 2: MAINTENANCE, 3: SETUP}
+"""PackML UnitModeCurrent Produce, Maintenance, Manual; Invalid and modes of the maker's own are
+unknown to us."""
+
+PACKML_ITEM_STATES: Final = {
+    state: {6: EXECUTING, 1: OUT_OF_SERVICE, 8: OUT_OF_SERVICE, 9: OUT_OF_SERVICE}.get(
+        state, NOT_EXECUTING
+    )
+    for state in range(1, 20)
+}
+"""PackML StateCurrent (OPC 30050): Execute runs, Clearing, Aborting and Aborted are out of
+service, every other state waits."""
+
+PACKML_OUTSIDE_ORDERS: Final = [1, 2, 7, 8, 9]
+"""Clearing, Stopped, Stopping, Aborting, Aborted: in mode Produce nothing is being processed."""
+
+PACKML_FROM: Final = {
+    (EXECUTING, PROCESSING): 6,
+    (NOT_EXECUTING, NONE): 2,
+    (OUT_OF_SERVICE, NONE): 9,
+}
+"""The way back, for a carried episode; every state not named here counts as Idle (4)."""
+
+ELEMENTS: Final = ["apt", "aust", "adet", "adot"]
+
+PROFILES: Final = {
+    "opc40001-1": {
+        (EXECUTING, PROCESSING): ("apt", "apt"),
+        (EXECUTING, SETUP): ("aust", "aust"),
+        (NOT_EXECUTING, SETUP): ("aust", "aust"),
+        (OUT_OF_SERVICE, SETUP): ("adet", "adot"),
+        (NOT_EXECUTING, PROCESSING): ("adet", "adot"),
+        (OUT_OF_SERVICE, PROCESSING): ("adet", "adot"),
+        (EXECUTING, NONE): ("adet", "adot"),
+        (NOT_EXECUTING, NONE): ("adet", "adot"),
+        (OUT_OF_SERVICE, NONE): ("adot", "adot"),
+        (EXECUTING, MAINTENANCE): ("adot", "adot"),
+        (NOT_EXECUTING, MAINTENANCE): ("adot", "adot"),
+        (OUT_OF_SERVICE, MAINTENANCE): ("adot", "adot"),
+    }
+}
+"""Time element with and without an order, by profile. `opc40001-1` follows OPC 40001-1 annex C;
+ours where the annex is silent: setup, maintenance inside busy time, no order while Processing, and
+Executing in mode None, which is never production. NotAvailable counts as OutOfService."""
+
+MEASURES: Final = ["item_state", "operation_mode", "packml_state", "packml_mode"]
+CONTEXT: Final = ["order_id", "product_id", "stop_reason_code"]
+UNKNOWN: Final = -1
+"""Stands for a state that a Bad value hides, until the node's next value that is not Bad."""
+
+
+def element(profile: str = "opc40001-1") -> pl.Expr:
+    """Time element (apt, aust, adet, adot) of an episode; null where its state is unknown.
+
+    Raises KeyError when the profile is not one of `PROFILES`.
+    """
+    state = pl.col("item_state").cast(pl.Int64).replace({NOT_AVAILABLE: OUT_OF_SERVICE})
+    code = state * 8 + pl.col("operation_mode").cast(pl.Int64) * 2
+    code += pl.col("order_id").fill_null("") == ""
+    rules = {
+        item * 8 + mode * 2 + without: elements[without]
+        for (item, mode), elements in PROFILES[profile].items()
+        for without in (0, 1)
+    }
+    return code.replace_strict(rules, default=None, return_dtype=pl.String)
+
+
+def episodes(values: pl.DataFrame, tags: pl.DataFrame, carry: pl.DataFrame) -> pl.DataFrame:
+    """`schemas.STATE_EPISODES` from raw rows with `time` (see `clock.correct`).
+
+    `carry` holds the last episode known before, one row per work unit at most; each comes back
+    first, from its own start, so that a day's episodes stand alone (`stitch` joins days again).
+    Several changes at one instant are one. Bad context keeps its last value, as uncertain.
+    """
+    wanted = tags.filter(is_measure([*MEASURES, *CONTEXT]), pl.col("work_unit_id").is_not_null())
+    units = numbered(wanted).join(_offers(wanted), on=UNIT, nulls_equal=True)
+    said = _wide(_events(values, wanted, units))
+    wide = pl.concat([_carried(carry, units), said], how="diagonal_relaxed")
+    held = wide.sort("unit", "start", maintain_order=True).with_columns(
+        pl.exclude("unit", "start").forward_fill().over("unit")
+    )
+    return _shape(held.join(units, on="unit", maintain_order="left"))
+
+
+def last_episodes(frame: pl.DataFrame) -> pl.DataFrame:
+    """The last episode of each work unit: the carry for the days after `frame`."""
+    last = frame.sort(*UNIT, "start", maintain_order=True).unique(
+        UNIT, keep="last", maintain_order=True
+    )
+    return last.with_columns(end=pl.lit(None, STATE_EPISODES["end"]))
+
+
+def stitch(frame: pl.DataFrame) -> pl.DataFrame:
+    """Episodes of several days as one series: carried rows once, ends closed by the next start."""
+    rows = frame.sort(*UNIT, "start", maintain_order=True)
+    once = rows.unique([*UNIT, "start"], keep="last", maintain_order=True)
+    return _closed(once.filter(_changed(UNIT)))
+
+
+def _offers(tags: pl.DataFrame) -> pl.DataFrame:
+    """Which states a work unit has nodes for; Machinery's own come before PackML's."""
+    return tags.group_by(UNIT).agg(
+        (pl.col("measure") == name).any().alias(f"has_{name}") for name in MEASURES
+    )
+
+
+def _events(values: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    rows = named(values, tags, pl.lit(value=True)).join(units, on=UNIT, nulls_equal=True)
+    clock = pl.col("clock_unstable") if "clock_unstable" in values.columns else pl.lit(value=False)
+    hidden = bad() | clock | (pl.col("measure").is_in(MEASURES) & number().is_null())
+    return rows.sort("unit", "time", maintain_order=True).select(
+        "unit",
+        "measure",
+        start="time",
+        number=pl.when(hidden).then(UNKNOWN).otherwise(number()),
+        text=pl.when(~hidden).then(pl.coalesce("value_text", number().cast(pl.String), pl.lit(""))),
+        doubt=(hidden | ~good()).cast(pl.Int8),
+    )
+
+
+def _wide(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per work unit and instant, a column per measure; null where it said nothing."""
+
+    def last(measure: str) -> list[pl.Expr]:
+        of_it = pl.col("measure") == measure
+        value = pl.col("number" if measure in MEASURES else "text").filter(of_it)
+        return [
+            value.drop_nulls().last().alias(measure),
+            pl.col("doubt").filter(of_it).last().alias(f"doubt_{measure}"),
+        ]
+
+    columns = [expr for measure in (*MEASURES, *CONTEXT) for expr in last(measure)]
+    return events.group_by("unit", "start", maintain_order=True).agg(columns)
+
+
+def _carried(carry: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """The carried episodes as if their nodes had just said so."""
+    rows = carry.join(units, on=UNIT, nulls_equal=True)
+    item, mode = pl.col("item_state").cast(pl.Int64), pl.col("operation_mode").cast(pl.Int64)
+    packml_state = pl.lit(4)
+    for (item_state, operation_mode), state in PACKML_FROM.items():
+        same = (item == item_state) & (mode == operation_mode)
+        packml_state = pl.when(same).then(state).otherwise(packml_state)
+    packml_state = (
+        pl.when(item == EXECUTING).then(6).when(item == OUT_OF_SERVICE).then(9)
+        .otherwise(packml_state)
+    )  # fmt: skip
+    packml_mode = mode.replace_strict(
+        {NONE: 1, PROCESSING: 1, SETUP: 3, MAINTENANCE: 2}, default=None, return_dtype=pl.Int64
+    )
+    doubt = (pl.col("quality") == "uncertain").cast(pl.Int8)
+    return rows.select(
+        "unit",
+        "start",
+        item_state=item.fill_null(UNKNOWN),
+        operation_mode=mode.fill_null(UNKNOWN),
+        packml_state=pl.when(item.is_not_null()).then(packml_state).otherwise(UNKNOWN),
+        packml_mode=packml_mode.fill_null(UNKNOWN),
+        **{name: pl.col(name).fill_null("") for name in CONTEXT},
+        **{f"doubt_{name}": doubt for name in MEASURES},
+    )
+
+
+def _shape(held: pl.DataFrame) -> pl.DataFrame:
+    """Filled rows as episodes: PackML translated, doubt named, rows that change nothing dropped."""
+    state, unit_mode = pl.col("packml_state"), pl.col("packml_mode")
+    from_packml = state.replace_strict(PACKML_ITEM_STATES, default=None, return_dtype=pl.Int64)
+    mode = unit_mode.replace_strict(PACKML_MODES, default=None, return_dtype=pl.Int64)
+    mode = pl.when(pl.col("has_packml_mode")).then(mode).otherwise(PROCESSING)
+    idle = (mode == PROCESSING) & state.is_in(PACKML_OUTSIDE_ORDERS)
+    own_mode = pl.col("has_operation_mode")
+    item_state = pl.when("has_item_state").then("item_state").otherwise(from_packml)
+    operation_mode = (
+        pl.when(own_mode).then("operation_mode")
+        .when("has_packml_state").then(pl.when(idle).then(NONE).otherwise(mode))
+        .otherwise(PROCESSING)
+    )  # fmt: skip
+    assumed = ~own_mode & ~pl.col("has_packml_mode")
+    doubt = pl.any_horizontal(
+        pl.col(f"doubt_{name}").fill_null(0) > 0 for name in (*MEASURES, *CONTEXT)
+    )
+    unknown = pl.col("item_state").is_null() | pl.col("operation_mode").is_null()
+    quality = pl.when(unknown).then(pl.lit("unknown")).when(doubt | assumed)
+    texts = [pl.col(name).replace("", None).alias(name) for name in CONTEXT]
+    once = held.unique(["unit", "start"], keep="last", maintain_order=True)
+    return _closed(
+        once.with_columns(
+            _in_range(item_state, "item_state"), _in_range(operation_mode, "operation_mode")
+        )
+        .with_columns(*texts, quality=quality.then(pl.lit("uncertain")).otherwise(pl.lit("good")))
+        .filter(_changed(["unit"]))
+    )
+
+
+def _in_range(code: pl.Expr, name: str) -> pl.Expr:
+    """The state as a number the specification knows; any other is unknown."""
+    return pl.when(code.is_between(0, 3)).then(code).cast(pl.Int8).alias(name)
+
+
+def _changed(unit: list[str]) -> pl.Expr:
+    """The first row of a work unit, or one that differs from the row before; rows are sorted."""
+    content = ["item_state", "operation_mode", *CONTEXT, "quality"]
+    return pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(name).shift(1)) for name in (*unit, *content)
+    )
+
+
+def _closed(rows: pl.DataFrame) -> pl.DataFrame:
+    following = pl.col("start").shift(-1).over(UNIT, order_by="start")
+    return (
+        rows.with_columns(end=following)
+        .select(pl.col(name).cast(dtype) for name, dtype in STATE_EPISODES.items())
+        .sort(*UNIT, "start")
+    )
