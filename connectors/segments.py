@@ -1,0 +1,411 @@
+"""Durable segments: rows appended, fsynced in groups, sealed with a sidecar, rescued after a crash.
+
+A row is safe when `SegmentWriter.sync` has returned; only then may it be acknowledged to a server.
+"""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.errors import SegmentUnreadable
+from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, SCHEMA_VERSION, TICKS_PER_S
+
+MAX_ROWS: Final = 1_000_000
+"""About 11 MB a segment: one is read, hashed and checked in memory in one go."""
+MAX_AGE_S: Final = 60.0
+"""Dagster sees rows at most a minute late; smaller files cost every later scan."""
+OPEN_SUFFIX: Final = ".arrow.open"
+_LOCAL_OFFSET_TICKS: Final = 8 * 3600 * TICKS_PER_S
+"""Asia/Shanghai is UTC+8 without summer time since 1992; older source times are quarantined."""
+_DAY_TICKS: Final = 86_400 * TICKS_PER_S
+_DICTIONARIES: Final = [f.name for f in RAW_SCHEMA if pa.types.is_dictionary(f.type)]
+_OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", emit_dictionary_deltas=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a sealed segment holds; `path` is the segment, `days` are local days of source time."""
+
+    path: Path
+    site_id: str
+    server_uri: str
+    rows: int
+    sha256: str
+    sealed_at: str
+    days: dict[str, int]
+    origins: dict[str, int]
+    marks: dict[str, int]
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """One unsealed tail: the segment made of it (None if no whole batch), and what was cut."""
+
+    path: Path | None
+    rows: int
+    bytes_cut: int
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What the sidecar will say, gathered batch by batch."""
+
+    rows: int = 0
+    days: Counter[str] = field(default_factory=Counter)
+    origins: Counter[str] = field(default_factory=Counter)
+    marks: dict[str, int] = field(default_factory=dict)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        self.days.update(_rows_by_day(batch))
+        self.origins.update(_value_counts(batch.column("origin")))
+        for node, ticks in _newest_ticks(batch):
+            self.marks[node] = max(self.marks.get(node, ticks), ticks)
+
+
+def event_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array:
+    """Source ticks, server ticks where absent, received time where both are (Int64)."""
+    received = pc.add(
+        pc.multiply(pc.cast(batch.column("received_time"), pa.int64()), 10), EPOCH_TICKS
+    )
+    return pc.coalesce(batch.column("source_ticks"), batch.column("server_ticks"), received)
+
+
+def _rows_by_day(batch: pa.RecordBatch) -> dict[str, int]:
+    ticks = event_ticks(batch).to_numpy(zero_copy_only=False)
+    days, counts = np.unique(
+        (ticks - EPOCH_TICKS + _LOCAL_OFFSET_TICKS) // _DAY_TICKS, return_counts=True
+    )
+    names = days.astype("datetime64[D]").astype(str)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _value_counts(column: pa.DictionaryArray) -> dict[str, int]:
+    counted = np.bincount(column.indices.to_numpy(), minlength=len(column.dictionary)).tolist()
+    return {v: n for v, n in zip(column.dictionary.to_pylist(), counted, strict=True) if n}
+
+
+def _newest_ticks(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
+    """The newest source ticks of every node of the batch that has any."""
+    column, ticks = batch.column("node_id"), batch.column("source_ticks")
+    known = ticks.is_valid().to_numpy(zero_copy_only=False)
+    newest = np.full(len(column.dictionary), np.iinfo(np.int64).min)
+    values = ticks.fill_null(0).to_numpy()
+    np.maximum.at(newest, column.indices.to_numpy()[known], values[known])
+    seen = np.flatnonzero(newest > np.iinfo(np.int64).min)
+    nodes = column.dictionary.take(pa.array(seen)).to_pylist()
+    return zip(nodes, newest[seen].tolist(), strict=True)
+
+
+class _Dictionary:
+    """One growing dictionary per column and segment, so that a batch adds only a delta."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
+        self.values: pa.Array = pa.array([], pa.string())
+        self._last: tuple[pa.Array, npt.NDArray[np.int32]] | None = None
+
+    def encode(self, column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+        """Codes of the column in the growing dictionary."""
+        if self._last is None or not self._last[0].equals(column.dictionary):
+            words = column.dictionary.to_pylist()
+            codes = [self.codes.setdefault(word, len(self.codes)) for word in words]
+            self._last = (column.dictionary, np.array(codes, np.int32))
+        codes_of: npt.NDArray[np.int32] = self._last[1][column.indices.to_numpy()]
+        return codes_of
+
+    def array(self, codes: Sequence[npt.NDArray[np.int32]]) -> pa.DictionaryArray:
+        """The codes as one column over the dictionary as it stands now."""
+        if len(self.values) < len(self.codes):
+            self.values = pa.array(list(self.codes), pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(np.concatenate(codes)), self.values)
+
+
+class _OpenSegment:
+    """One `.arrow.open` file: bytes reach it only in `sync`, and a failed sync can be repeated."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.facts, self.opened_s = path, _Facts(), time.monotonic()
+        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._durable, self._hash, self.ended = 0, hashlib.sha256(), False
+        self._sink = io.BytesIO()
+        self._dictionaries = {name: _Dictionary() for name in _DICTIONARIES}
+        self._stream = pa.ipc.new_stream(self._sink, RAW_SCHEMA, options=_OPTIONS)
+
+    def write(self, batches: Sequence[pa.RecordBatch]) -> None:
+        """Encode the batches as one; nothing is on disk yet."""
+        batch = self._unified(batches)
+        self._stream.write_batch(batch)
+        self.facts.add(batch)
+
+    def _unified(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+        columns = []
+        for name in RAW_SCHEMA.names:
+            parts = [batch.column(name) for batch in batches]
+            if dictionary := self._dictionaries.get(name):
+                columns.append(dictionary.array([dictionary.encode(part) for part in parts]))
+            else:
+                columns.append(pa.concat_arrays(parts))
+        return pa.RecordBatch.from_arrays(columns, schema=RAW_SCHEMA)
+
+    def sync(self) -> None:
+        """Bring all encoded bytes to the disk; on OSError they are kept for the next try."""
+        waiting = self._sink.getbuffer()
+        written = 0
+        while written < len(waiting):
+            written += os.pwrite(self._fd, waiting[written:], self._durable + written)
+        os.fsync(self._fd)
+        self._hash.update(waiting)
+        self._durable += written
+        waiting.release()
+        self._sink.seek(0)
+        self._sink.truncate()
+
+    def finish(self) -> str:
+        """End the stream durably; gives the file's SHA-256."""
+        if not self.ended:
+            self._stream.close()
+            self.ended = True
+        self.sync()
+        os.ftruncate(self._fd, self._durable)  # a failed longer write may have left bytes behind
+        os.fsync(self._fd)
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class SegmentWriter:
+    """Writes one server's rows into `folder`; one owner, not for several threads.
+
+    `append` keeps rows in memory, `sync` is the group commit, `seal` closes the segment.
+    `sync` seals by itself at `max_rows` rows or `max_age_s` seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        site_id: str,
+        server_uri: str,
+        max_rows: int = MAX_ROWS,
+        max_age_s: float = MAX_AGE_S,
+        on_sealed: Callable[[Sidecar], None] | None = None,
+    ) -> None:
+        self.folder, self.site_id, self.server_uri = folder, site_id, server_uri
+        self.max_rows, self.max_age_s = max_rows, max_age_s
+        self._on_sealed = on_sealed
+        self._pending: list[pa.RecordBatch] = []
+        self._open: _OpenSegment | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Take a batch of RAW_SCHEMA; it is safe after the next `sync`."""
+        if batch.schema != RAW_SCHEMA:
+            raise TypeError(f"a batch of RAW_SCHEMA is needed, not of {batch.schema}")
+        if batch.num_rows:
+            self._pending.append(batch)
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows appended and not yet encoded."""
+        return sum(batch.num_rows for batch in self._pending)
+
+    def sync(self) -> None:
+        """Write, flush and fsync all appended rows; an OSError leaves them for the next call."""
+        if self._open is not None and self._open.ended:
+            self._seal_open(self._open)
+        if self._pending:
+            if self._open is None:
+                self._open = _OpenSegment(self._next_path())
+                _fsync_folder(self.folder)
+            self._open.write(self._pending)
+            self._pending = []
+        if self._open is None:
+            return
+        self._open.sync()
+        aged = time.monotonic() - self._open.opened_s >= self.max_age_s
+        if aged or self._open.facts.rows >= self.max_rows:
+            self._seal_open(self._open)
+
+    def seal(self) -> Path | None:
+        """Sync and seal what is open; gives the sealed segment, None if there was nothing."""
+        self.sync()
+        return self._seal_open(self._open) if self._open else None
+
+    def _seal_open(self, segment: _OpenSegment) -> Path:
+        digest = segment.finish()
+        sealed = segment.path.with_suffix("")
+        if segment.path.exists():  # not so after a first try that found no room for the sidecar
+            segment.path.rename(sealed)
+        _fsync_folder(self.folder)
+        sidecar = _sidecar(sealed, self.site_id, self.server_uri, segment.facts, digest)
+        _write_sidecar(sidecar)
+        segment.close()
+        self._open = None
+        if self._on_sealed:
+            self._on_sealed(sidecar)
+        return sealed
+
+    def _next_path(self) -> Path:
+        numbers = [int(p.name[:8]) for p in self.folder.iterdir() if p.name[:8].isdigit()]
+        number = max(numbers, default=0) + 1
+        return self.folder / f"{number:08d}-{slug(self.server_uri)}{OPEN_SUFFIX}"
+
+
+def slug(server_uri: str) -> str:
+    """A file name's part for a server: readable, and unlike that of any other server."""
+    readable = re.sub(r"[^a-z0-9]+", "-", server_uri.lower()).strip("-")[-40:].strip("-")
+    return f"{readable}-{hashlib.sha256(server_uri.encode()).hexdigest()[:8]}"
+
+
+def recover(folder: Path) -> list[Recovered]:
+    """Seal every unsealed tail that no running collector holds, up to its last whole batch.
+
+    Also writes the sidecar of a segment whose sealing was cut short.
+    """
+    if not folder.is_dir():
+        return []
+    rescued = [r for p in sorted(folder.glob("*" + OPEN_SUFFIX)) if (r := _rescue(p)) is not None]
+    for path in sorted(folder.glob("*.arrow")):
+        if not path.with_suffix(".json").exists():
+            batches, _ = _whole_batches(path)
+            _write_sidecar(_sidecar_of(path, folder.name, batches))
+    return rescued
+
+
+def _rescue(path: Path) -> Recovered | None:
+    """Seal one tail; None when another process is writing it."""
+    with path.open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        sealed = path.with_suffix("")
+        if sealed.exists():  # rescued before, stopped before the tail was removed
+            path.unlink()
+            return None
+        batches, cut = _whole_batches(path)
+        if not batches:
+            path.unlink()
+            return Recovered(None, 0, cut)
+        rewritten = path.with_suffix(".rescue")
+        with rewritten.open("wb") as file:
+            with pa.ipc.new_stream(file, RAW_SCHEMA, options=_OPTIONS) as stream:
+                for batch in batches:
+                    stream.write_batch(batch)
+            file.flush()
+            os.fsync(file.fileno())
+        rewritten.rename(sealed)
+        _fsync_folder(path.parent)
+        sidecar = _sidecar_of(sealed, path.parent.name, batches)
+        _write_sidecar(sidecar)
+        path.unlink()
+        return Recovered(sealed, sidecar.rows, cut)
+
+
+def _whole_batches(path: Path) -> tuple[list[pa.RecordBatch], int]:
+    """Every batch before the first that is torn or damaged, and how many bytes lie behind."""
+    buffer = pa.BufferReader(path.read_bytes())
+    batches: list[pa.RecordBatch] = []
+    good = 0
+    try:
+        reader = pa.ipc.open_stream(buffer)
+        if reader.schema != RAW_SCHEMA:
+            return [], buffer.size()
+        good = buffer.tell()
+        for batch in reader:
+            batch.validate(full=True)
+            batches.append(batch)
+            good = buffer.tell()
+    except (pa.ArrowException, OSError, StopIteration):
+        pass  # the tail is torn: what lies before it is what was ever promised
+    return batches, buffer.size() - good
+
+
+def _sidecar_of(path: Path, site_id: str, batches: Sequence[pa.RecordBatch]) -> Sidecar:
+    facts = _Facts()
+    for batch in batches:
+        facts.add(batch)
+    uri = batches[0].column("server_uri")[0].as_py() if batches else ""
+    return _sidecar(path, site_id, uri, facts, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _sidecar(path: Path, site_id: str, server_uri: str, facts: _Facts, sha256: str) -> Sidecar:
+    sealed_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    days, origins = dict(sorted(facts.days.items())), dict(sorted(facts.origins.items()))
+    return Sidecar(
+        path, site_id, server_uri, facts.rows, sha256, sealed_at, days, origins, facts.marks
+    )
+
+
+def _write_sidecar(sidecar: Sidecar) -> None:
+    content = {"schema_version": SCHEMA_VERSION, **asdict(sidecar)}
+    content.pop("path")
+    target = sidecar.path.with_suffix(".json")
+    temporary = target.with_suffix(".json.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(target)
+    _fsync_folder(target.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sidecars(folder: Path) -> list[Sidecar]:
+    """The sidecars of a site's sealed segments in order; a damaged one raises SegmentUnreadable."""
+    return [read_sidecar(path) for path in sorted(folder.glob("*.json"))]
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """One sidecar (`NNNNNNNN-<slug>.json`)."""
+    try:
+        return Sidecar(path=path.with_suffix(".arrow"), **json.loads(path.read_bytes()))
+    except (ValueError, TypeError, OSError) as error:
+        raise SegmentUnreadable(path, f"not a sidecar ({error})", _REMEDY_SIDECAR) from error
+
+
+_REMEDY_SIDECAR: Final = "delete it and run the collector once, which writes it anew"
+_REMEDY: Final = "move it out of the folder; its values come back while the server's history holds"
+
+
+def read(path: Path) -> pa.Table:
+    """All rows of a sealed segment (columns of RAW_SCHEMA), checked against its sidecar."""
+    try:
+        data = path.read_bytes()
+        with pa.ipc.open_stream(data) as reader:
+            table = reader.read_all()
+    except (pa.ArrowException, OSError) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SegmentUnreadable(path, why, _REMEDY) from error
+    if table.schema != RAW_SCHEMA:
+        raise SegmentUnreadable(path, "its columns are not those of a segment", _REMEDY)
+    sidecar = path.with_suffix(".json")
+    if sidecar.exists() and hashlib.sha256(data).hexdigest() != read_sidecar(sidecar).sha256:
+        raise SegmentUnreadable(path, "it was changed after sealing (SHA-256 differs)", _REMEDY)
+    return table.unify_dictionaries()
