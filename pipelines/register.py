@@ -1,0 +1,233 @@
+"""The park register and its evidence, from the raw rows of park gateways.
+
+Every function takes `values` (`schemas.RAW`) and `tags` (`schemas.TAGS`) and joins them; a value
+whose status is not Good is skipped, and the newest by source time wins.
+"""
+
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+ZONE: Final = "Asia/Shanghai"
+TICKS_PER_US: Final = 10
+EPOCH_TICKS: Final = 116_444_736_000_000_000
+"""1970-01-01 in OPC UA ticks of 100 ns since 1601-01-01."""
+
+FIRST_NOT_GOOD: Final = 0x4000_0000
+"""Severity is the top two bits of a StatusCode: 00 is Good."""
+
+Frame = pl.DataFrame | pl.LazyFrame
+
+SIZE_BOUNDS: Final = {"large": (1000, 40_000), "medium": (300, 2_000), "small": (20, 300)}
+"""NBS size classes of 2017, industry: lower bounds of staff and revenue (万元), both to be met."""
+
+USCC_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+USCC_WEIGHTS: Final = [pow(3, i, 31) for i in range(17)]
+"""GB 32100-2015: character i of the first 17 weighs 3^i mod 31; I, O, S, V and Z are not used."""
+
+TEXT_FIELDS: Final = [
+    "uscc", "name_zh", "name_en", "industry_code", "register_status", "legal_group", "park_id",
+]  # fmt: skip
+DATE_FIELDS: Final = ["declared_from", "declared_to", "provider_last_use"]
+DECLARATIONS: Final = {
+    "yes": "yes",
+    "true": "yes",
+    "1": "yes",
+    "no": "no",
+    "false": "no",
+    "0": "no",
+}
+
+
+def size_class(staff: pl.Expr, revenue_wan: pl.Expr) -> pl.Expr:
+    """NBS size class (2017, industry): the highest whose lower bounds are both met, else micro.
+
+    With one of the two missing the class is micro if the other one alone decides, else null.
+    """
+    known = staff.is_not_null() & revenue_wan.is_not_null()
+    is_micro = (staff < SIZE_BOUNDS["small"][0]).fill_null(False) | (
+        revenue_wan < SIZE_BOUNDS["small"][1]
+    ).fill_null(False)
+    class_met = [
+        pl.when(known & (staff >= staff_bound) & (revenue_wan >= revenue_bound)).then(pl.lit(name))
+        for name, (staff_bound, revenue_bound) in SIZE_BOUNDS.items()
+    ]
+    return pl.coalesce(pl.when(is_micro).then(pl.lit("micro")), *class_met)
+
+
+def uscc_valid(text: pl.Expr) -> pl.Expr:
+    """Is the 统一社会信用代码 18 characters long with the right check character (GB 32100-2015)?"""
+    places = {letter: place for place, letter in enumerate(USCC_ALPHABET)}
+    digits = [
+        text.str.slice(i, 1).replace_strict(places, default=None, return_dtype=pl.Int64)
+        for i in range(18)
+    ]
+    weighted = sum((digits[i] * weight for i, weight in enumerate(USCC_WEIGHTS)), pl.lit(0))
+    is_right = (31 - weighted % 31) % 31 == digits[17]
+    return (is_right & (text.str.len_chars() == 18)).fill_null(False)
+
+
+def _named(values: Frame, tags: Frame, kind: str, as_of: date | None) -> pl.LazyFrame:
+    """Good values of one measure kind with their entity, measure and local day, oldest first."""
+    key = ["server_uri", "node_id"]
+    meant = (
+        tags.lazy()
+        .filter(pl.col("measure_kind") == kind)
+        .sort("valid_from", nulls_last=False, maintain_order=True)
+        .unique(key, keep="last", maintain_order=True)
+        .select(*key, "park_id", "entity_id", "measure")
+    )
+    ticks = pl.coalesce("source_ticks", "server_ticks")
+    local = pl.from_epoch((ticks - EPOCH_TICKS) // TICKS_PER_US, "us").dt.replace_time_zone("UTC")
+    named = (
+        values.lazy()
+        .filter(pl.col("status_code") < FIRST_NOT_GOOD)
+        .join(meant, on=key)
+        .with_columns(event_ticks=ticks, day=local.dt.convert_time_zone(ZONE).dt.date())
+        .sort("event_ticks", "server_uri", "node_id", maintain_order=True)
+    )
+    return named if as_of is None else named.filter(pl.col("day") <= as_of)
+
+
+def _text() -> pl.Expr:
+    numbers = [pl.col(name).cast(pl.String) for name in ("value_int", "value_uint", "value_float")]
+    text = pl.col("value_text").str.strip_chars()
+    localized = text.str.extract(r'"[Tt]ext"\s*:\s*"((?:[^"\\]|\\.)*)"')
+    is_localized = pl.col("value_type") == "LocalizedText"
+    plain = pl.when(is_localized).then(pl.coalesce(localized, text)).otherwise(text)
+    return pl.coalesce(plain.replace({"": None}), *numbers)
+
+
+def _number() -> pl.Expr:
+    text = pl.col("value_text").cast(pl.Float64, strict=False)
+    numbers = [pl.col(name).cast(pl.Float64) for name in ("value_float", "value_int", "value_uint")]
+    return pl.coalesce(*numbers, text)
+
+
+def _newest(expr: pl.Expr, measure: str) -> pl.Expr:
+    """The newest value of one measure (rows are sorted), be it null: a cleared field is news."""
+    return expr.filter(pl.col("measure") == measure).last()
+
+
+def _as_date(name: str) -> pl.Expr:
+    """A local date from `2026-11-21`, or from an ISO instant (with Z or an offset)."""
+    text = pl.col(name)
+    instant = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    return pl.coalesce(
+        text.str.to_date("%Y-%m-%d", strict=False), instant.dt.convert_time_zone(ZONE).dt.date()
+    )
+
+
+def _dated(frame: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
+    """Dates for texts; `unreadable` lists the fields whose text is no date."""
+    bad = [
+        pl.when(pl.col(name).is_not_null() & _as_date(name).is_null()).then(pl.lit(name))
+        for name in names
+    ]
+    return frame.with_columns(
+        unreadable=pl.concat_list(bad).list.drop_nulls(), **{name: _as_date(name) for name in names}
+    )
+
+
+def _parks(text: pl.Expr) -> pl.Expr:
+    """The sorted parks of a comma-separated text."""
+    return text.str.extract_all(r"[^,;，；\s]+").list.unique().list.sort()
+
+
+def register(values: Frame, tags: Frame, as_of: date | None = None) -> pl.DataFrame:
+    """One row per enterprise: the newest Good value of each field up to `as_of`.
+
+    Columns `uscc name_zh name_en staff revenue_wan industry_code register_status legal_group
+    in_new_city declared_cloud declared_from declared_to provider_last_use park_ids size_class
+    is_uscc_valid unreadable`. `declared_cloud` is yes, no or unknown; `legal_group` falls back to
+    the enterprise itself, `park_ids` to the gateways that serve it; `unreadable` names fields
+    whose text is no date.
+    """
+    named = _named(values, tags, "register", as_of)
+    is_enterprise = pl.col("measure").is_in(["uscc"]).any().over("server_uri", "entity_id")
+    wide = (
+        named.filter(is_enterprise)
+        .group_by("entity_id", maintain_order=True)
+        .agg(
+            *[_newest(_text(), name).alias(name) for name in TEXT_FIELDS + DATE_FIELDS],
+            staff=_newest(_number(), "staff").cast(pl.Int64, strict=False),
+            revenue_wan=_newest(_number(), "revenue_wan"),
+            in_new_city=_newest(_number(), "in_new_city") == 1,
+            declared_cloud=_newest(_text(), "declared_cloud").str.to_lowercase(),
+            gateways=pl.col("park_id").drop_nulls().unique().sort().str.join(","),
+        )
+    )
+    return (
+        _dated(wide, DATE_FIELDS)
+        .with_columns(uscc=pl.coalesce("uscc", "entity_id"))
+        .select(
+            "uscc", "name_zh", "name_en", "staff", "revenue_wan", "industry_code",
+            "register_status", pl.coalesce("legal_group", "uscc").alias("legal_group"),
+            "in_new_city",
+            pl.col("declared_cloud").replace_strict(DECLARATIONS, default="unknown"),
+            *DATE_FIELDS,
+            _parks(pl.coalesce("park_id", "gateways")).alias("park_ids"),
+            size_class(pl.col("staff"), pl.col("revenue_wan")).alias("size_class"),
+            uscc_valid(pl.col("uscc")).alias("is_uscc_valid"),
+            "unreadable",
+        )
+        .unique("uscc", keep="last", maintain_order=True)
+        .sort("uscc")
+        .collect(engine="in-memory")
+    )  # fmt: skip
+
+
+def terminals(values: Frame, tags: Frame, as_of: date | None = None) -> pl.DataFrame:
+    """One row per terminal listing: the newest Good value of each field up to `as_of`.
+
+    Columns `entity_id product_instance_uri kind enterprise_uscc activated_on retired_on platforms
+    park_ids unreadable`; `park_ids` are the gateways that serve it.
+    """
+    named = _named(values, tags, "register", as_of)
+    is_terminal = (
+        pl.col("measure").is_in(["activated_on", "kind"]).any().over("server_uri", "entity_id")
+    )
+    texts = [
+        "product_instance_uri",
+        "kind",
+        "enterprise_uscc",
+        "activated_on",
+        "retired_on",
+        "platforms",
+    ]
+    wide = (
+        named.filter(is_terminal)
+        .group_by("entity_id", maintain_order=True)
+        .agg(
+            *[_newest(_text(), name).alias(name) for name in texts],
+            gateways=pl.col("park_id").drop_nulls().unique().sort().str.join(","),
+        )
+    )
+    return (
+        _dated(wide, ["activated_on", "retired_on"])
+        .with_columns(pl.col("kind").str.to_lowercase(), park_ids=_parks(pl.col("gateways")))
+        .select("entity_id", *texts, "park_ids", "unreadable")
+        .sort("entity_id")
+        .collect(engine="in-memory")
+    )  # fmt: skip
+
+
+def evidence(values: Frame, tags: Frame) -> pl.DataFrame:
+    """One row per entity and local day: `entity_id day good_values is_operating`.
+
+    Of several values of one node on a day the newest counts; where two gateways speak of one
+    entity, the larger. The day is that of the source time, so a back-filled value counts for the
+    day it speaks of.
+    """
+    named = _named(values, tags, "evidence", None)
+    newest = named.group_by("server_uri", "entity_id", "day", maintain_order=True).agg(
+        good_values=_newest(_number(), "daily_good_values").cast(pl.Int64, strict=False),
+        is_operating=_newest(_number(), "operating_day") == 1,
+    )
+    return (
+        newest.group_by("entity_id", "day")
+        .agg(pl.col("good_values").max(), pl.col("is_operating").max())
+        .sort("entity_id", "day")
+        .collect(engine="in-memory")
+    )
