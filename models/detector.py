@@ -30,6 +30,9 @@ LARGEST_SCORE: Final = 100.0
 CALM: Final = 6.0
 """Sensors count up to this in the joint score, so that many small deviations weigh, not one."""
 
+SHARED: Final = 0.25
+"""What is left of a sensor's blame when its own level is as usual."""
+
 Context = npt.NDArray[np.str_] | None
 
 SCORES: Final = {
@@ -51,8 +54,8 @@ class Detector:
     base: ch.Baseline | None
     spans: tuple[int, ...]
     sizes: Floats
+    limits: Floats
     joint_sizes: Floats
-    limit: float
     joint_limit: float
     rows_seen: int
     notes: tuple[str, ...]
@@ -61,9 +64,9 @@ class Detector:
         """One row per input row: timestamp and the columns of SCORES.
 
         A score over 1 is beyond the model's own limit; event_id is null and contributors empty
-        outside events. Causal: what a row gets depends on no later row. Rows are taken in the order given.
+        outside events. Causal: what a row gets depends on no later row; rows are taken as ordered.
         """
-        ratios, joint = self.ratios(frame)
+        ratios, joint, blame = self.ratios(frame)
         score = np.maximum(ratios.max(axis=1, initial=0.0), joint)
         score = np.minimum(np.nan_to_num(score), LARGEST_SCORE)
         ids = event_ids(score)
@@ -73,32 +76,40 @@ class Detector:
                 "score": score,
                 "is_anomaly": ids > 0,
                 "event_id": pl.Series(ids).replace(0, None),
-                "contributors": self._contributors(ratios, ids),
+                "contributors": self._contributors(blame, ids),
             },
             schema_overrides=SCORES,
         )
 
-    def ratios(self, frame: pl.DataFrame) -> tuple[Floats, Floats]:
-        """How near each sensor is to its limit (n, k), and all of them jointly (n); 1 is over."""
+    def ratios(self, frame: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
+        """How near each sensor is to its limit (n, k), all of them jointly (n), blame (n, k).
+
+        1 is over. Blame is the ratio, less where the sensor's own level is as usual: of two
+        coupled sensors the residual accuses both, the level only the one that left.
+        """
         values = matrix(frame, list(self.sensors))
         if self.base is None:
-            return np.zeros(values.shape), np.zeros(len(values))
+            return np.zeros(values.shape), np.zeros(len(values)), np.zeros(values.shape)
         if not set(self.sensors) & set(frame.columns):
             raise ModelError(
                 "data", "holds none of the model's sensors", f"expected {', '.join(self.sensors)}"
             )
         z = self.base.levels.deviations(values, contexts(frame, self.context))
         known = np.isfinite(z)
-        best, joint = np.zeros(values.shape), np.zeros(len(values))
+        best, joint, own = np.zeros(values.shape), np.zeros(len(values)), np.zeros(values.shape)
         for i, (kind, _, statistic) in enumerate(_statistics(self.base, z, self.spans)):
             size = np.abs(statistic) / self.sizes[i]
-            np.maximum(best, size / self.limit, out=best)
+            np.maximum(best, size / self.limits[i], out=best)
+            if kind == "level":
+                np.maximum(own, size / self.limits[i], out=own)
             if kind in ("level", "residual"):
                 together = _joint(size, known) / self.joint_sizes[i]
                 np.maximum(joint, together / self.joint_limit, out=joint)
-        np.maximum(best, ch.frozen(self.base, values), out=best)
-        np.maximum(best, ch.moved(self.base, z), out=best)
-        return np.where(known, best, 0.0), np.where(known.any(axis=1), joint, 0.0)
+        alone = np.maximum(ch.frozen(self.base, values), ch.moved(self.base, z))
+        best = np.where(known, np.maximum(best, alone), 0.0)
+        most = np.maximum(own.max(axis=1, keepdims=True, initial=0.0), 1e-9)
+        blame = np.where(alone >= 1.0, best, best * np.sqrt(SHARED + (1 - SHARED) * own / most))
+        return best, np.where(known.any(axis=1), joint, 0.0), blame
 
     def kinds(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Per sensor, the kind of finding nearest its limit over these rows: sensor, kind, ratio.
@@ -110,7 +121,7 @@ class Detector:
         values = matrix(frame, list(self.sensors))
         z = self.base.levels.deviations(values, contexts(frame, self.context))
         found = [
-            (kind, (np.abs(s) / self.sizes[i] / self.limit).max(axis=0, initial=0.0))
+            (kind, (np.abs(s) / self.sizes[i] / self.limits[i]).max(axis=0, initial=0.0))
             for i, (kind, _, s) in enumerate(_statistics(self.base, z, self.spans))
         ]
         found.append(("frozen", ch.frozen(self.base, values).max(axis=0, initial=0.0)))
@@ -162,10 +173,10 @@ class Detector:
         """Writes the model as arrays and JSON (npz, no pickle), replacing the file at once."""
         storage.write(self, Path(path))
 
-    def _contributors(self, ratios: Floats, ids: npt.NDArray[np.int64]) -> pl.Series:
-        """Shares of the squared ratios among sensors, for rows inside events."""
+    def _contributors(self, blame: Floats, ids: npt.NDArray[np.int64]) -> pl.Series:
+        """Shares of the squared blame among sensors, for rows inside events."""
         rows = np.flatnonzero(ids)
-        weight = np.square(ratios[rows])
+        weight = np.square(blame[rows])
         order = np.argsort(-weight, axis=1, kind="stable")[:, :MOST_CONTRIBUTORS]
         top = np.take_along_axis(weight, order, axis=1)
         share = top / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
@@ -200,7 +211,7 @@ def fit(train: pl.DataFrame, *, time: str = "timestamp", context: str | None = N
     if train.height < MIN_ROWS:
         note = f"only {train.height} training rows, {MIN_ROWS} are needed: nothing is alarmed on"
         return Detector(
-            time, context, tuple(sensors), None, (), empty, np.zeros(0), 1.0, 1.0,
+            time, context, tuple(sensors), None, (), empty, empty, np.zeros(0), 1.0,
             train.height, (note,),
         )  # fmt: skip
     spans = ch.spans_for(train.height // FOLDS)
@@ -209,10 +220,10 @@ def fit(train: pl.DataFrame, *, time: str = "timestamp", context: str | None = N
     base = ch.learn(values, context_rows, FOLDS, coupled)
     held = _held_out(values, context_rows, folds, spans, coupled)
     rows_per_week = limits.rows_per_week(_seconds(train[time]))
-    sizes, joint_sizes, limit, joint_limit = _limits(held, spans, rows_per_week)
-    notes = _notes(train, sensors, base, limit, rows_per_week)
+    sizes, own, joint_sizes, joint_limit = _limits(held, spans, rows_per_week)
+    notes = _notes(train, sensors, base, rows_per_week)
     return Detector(
-        time, context, tuple(sensors), base, spans, sizes, joint_sizes, limit, joint_limit,
+        time, context, tuple(sensors), base, spans, sizes, own, joint_sizes, joint_limit,
         train.height, notes,
     )  # fmt: skip
 
@@ -312,38 +323,34 @@ def _held_out(
 
 def _limits(
     held: list[Floats], spans: tuple[int, ...], rows_per_week: float
-) -> tuple[Floats, Floats, float, float]:
-    """Size of each channel and sensor, and the levels their maxima pass about once a week."""
-    sizes = np.array(
-        [
-            limits.tail_scale(statistic, span)
-            for statistic, (_, span) in zip(held, _kinds(spans), strict=True)
-        ]
-    )
-    peaks, joint = np.zeros(len(held[0])), np.zeros(len(held[0]))
-    joint_sizes = np.ones(len(held))
-    for i, (statistic, (kind, _)) in enumerate(zip(held, _kinds(spans), strict=True)):
+) -> tuple[Floats, Floats, Floats, float]:
+    """Sizes, limits of every channel and sensor, sizes and limit of the joint score."""
+    sizes, own, joint_sizes = [], [], np.ones(len(held))
+    joint = np.zeros((len(held[0]), 1))
+    chances = rows_per_week * len(held) * held[0].shape[1]
+    for i, (statistic, (kind, span)) in enumerate(zip(held, _kinds(spans), strict=True)):
+        sizes.append(limits.tail_scale(statistic, span))
         size = np.abs(statistic) / sizes[i]
-        np.maximum(peaks, size.max(axis=1), out=peaks)
+        own.append(limits.return_level(size, chances))
         if kind in ("level", "residual"):
             together = _joint(size, np.ones(size.shape, dtype=np.bool_))
             joint_sizes[i] = max(float(np.sqrt(np.mean(np.square(together)))), 1e-9)
-            np.maximum(joint, together / joint_sizes[i], out=joint)
+            np.maximum(joint[:, 0], together / joint_sizes[i], out=joint[:, 0])
     return (
-        sizes,
+        np.array(sizes),
+        np.array(own),
         joint_sizes,
-        limits.return_level(peaks, rows_per_week),
-        limits.return_level(joint, rows_per_week),
+        float(limits.return_level(joint, rows_per_week)[0]),
     )
 
 
 def _notes(
-    train: pl.DataFrame, sensors: list[str], base: ch.Baseline, limit: float, per_week: float
+    train: pl.DataFrame, sensors: list[str], base: ch.Baseline, per_week: float
 ) -> tuple[str, ...]:
     weeks = train.height / per_week
     notes = [
         f"limits are the level that held-out noise passes about once a machine-week, "
-        f"extrapolated from {weeks:.2f} weeks of training rows ({limit:.1f} held-out sizes)"
+        f"extrapolated from {weeks:.2f} weeks of training rows"
     ]
     constant = [
         s for s, is_constant in zip(sensors, base.levels.constant, strict=True) if is_constant

@@ -12,6 +12,9 @@ BLOCK: Final = 64
 MARGIN: Final = 1.15
 """On top of the return level: the folds of one day have not seen another day."""
 
+LEAST_SPREAD: Final = 0.3
+"""Block maxima of normal noise spread by about this many sizes; fewer blocks may show less."""
+
 WEEK_S: Final = 7 * 86_400
 EULER: Final = 0.5772156649015329
 
@@ -28,19 +31,18 @@ def tail_scale(statistic: Floats, span: float) -> Floats:
     return np.asarray(np.maximum(scale, 1e-9) * (1.0 + 2.0 / np.sqrt(independent)))
 
 
-def return_level(peaks: Floats, rows_per_week: float) -> float:
-    """Gumbel return level of one week from block maxima of `peaks` (by moments), times MARGIN.
+def return_level(peaks: Floats, chances: float) -> Floats:
+    """Gumbel return level per column, from block maxima of `peaks` (by moments), times MARGIN.
 
-    Never below the largest peak seen.
+    `chances` are the rows in which the level may be passed once. Never below the largest peak.
     """
-    blocks = len(peaks) // BLOCK
-    if blocks < 2:
-        return float(np.max(peaks, initial=1.0)) * 2.0
-    maxima = peaks[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1)
-    beta = float(np.std(maxima)) * np.sqrt(6.0) / np.pi
-    location = float(np.mean(maxima)) - EULER * beta
-    level = location + beta * np.log(max(rows_per_week / BLOCK, 2.0))
-    return max(float(level), float(maxima.max())) * MARGIN
+    blocks = max(len(peaks) // BLOCK, 1)
+    whole = peaks[: blocks * BLOCK]
+    maxima = whole.reshape(blocks, -1, peaks.shape[1]).max(axis=1)
+    beta = np.maximum(maxima.std(axis=0), LEAST_SPREAD) * np.sqrt(6.0) / np.pi
+    location = maxima.mean(axis=0) - EULER * beta
+    level = location + beta * np.log(max(chances / BLOCK, 2.0))
+    return np.asarray(np.maximum(level, maxima.max(axis=0)) * MARGIN)
 
 
 def rows_per_week(seconds: Floats) -> float:

@@ -3,12 +3,16 @@
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy.signal import lfilter
 
 from models.scaling import Floats
 
-MEMORIES: Final = (16, 128)
+MEMORIES: Final = (8, 32, 128)
 """Spans (rows) of the smoothed neighbours: heat follows load with a lag."""
+
+SETTLED_ROWS: Final = 128
+"""Until so many rows are read, residuals weigh less: the neighbours' past is not known yet."""
 
 RIDGE: Final = 0.01
 """Share of the rows added to the diagonal: tames neighbours that tell the same story."""
@@ -22,17 +26,21 @@ BLOCK: Final = 1024
 follow it, which keeps scoring causal to the bit."""
 
 
-def ewma(values: Floats, span: float) -> Floats:
-    """Exponentially weighted mean down the rows, from 0, alpha = 2 / (span + 1)."""
+def ewma(values: Floats, span: float, *, from_first: bool = False) -> Floats:
+    """Exponentially weighted mean down the rows, alpha = 2 / (span + 1), from 0 or the first."""
     alpha = 2.0 / (span + 1.0)
-    return np.asarray(lfilter([alpha], [1.0, alpha - 1.0], values, axis=0), dtype=np.float64)
+    start = values[:1] * (1.0 - alpha) * from_first
+    if not len(values):
+        return values
+    smooth, _ = lfilter([alpha], [1.0, alpha - 1.0], values, axis=0, zi=start)
+    return np.asarray(smooth, dtype=np.float64)
 
 
 def features(z: Floats) -> Floats:
     """Neighbours as they are and smoothed: (n, k) -> (n, k * (1 + memories))."""
     if z.shape[1] > MOST_WITH_MEMORY:
         return z
-    return np.hstack([z, *(ewma(z, span) for span in MEMORIES)])
+    return np.hstack([z, *(ewma(z, span, from_first=True) for span in MEMORIES)])
 
 
 def learn_weights(z: Floats) -> Floats:
@@ -75,4 +83,11 @@ def residuals(z: Floats, weights: Floats) -> tuple[Floats, Floats]:
     if hole.any():
         whole = np.where(hole, np.clip(expected, -3, 3), whole)
         expected = predict(whole, weights)
-    return whole, np.where(hole, 0.0, whole - expected)
+    return whole, np.where(hole, 0.0, (whole - expected) * _settled(hole)[:, None])
+
+
+def _settled(hole: npt.NDArray[np.bool_]) -> Floats:
+    """0 to 1 over the rows after the first, and after every row in which nothing is known."""
+    rows = np.arange(1, len(hole) + 1)
+    blank = np.maximum.accumulate(np.where(hole.all(axis=1), rows, 0))
+    return np.asarray(np.square(np.minimum((rows - blank) / SETTLED_ROWS, 1.0)))

@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 QUANTILE_ROWS: Final = 20_000
 """Quantiles are taken over at most about this many evenly spaced rows: exact enough, and quick."""
 
-CONTEXT_ROWS: Final = 120
+CONTEXT_ROWS: Final = 240
 """Rows of a context (a product) needed for a level of its own. A context unseen in training is
 not judged for so many rows, then held against their median."""
 

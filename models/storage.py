@@ -28,14 +28,17 @@ def write(detector: Detector, path: Path) -> None:
         "context": detector.context,
         "sensors": detector.sensors,
         "spans": detector.spans,
-        "limit": detector.limit,
         "joint_limit": detector.joint_limit,
         "rows_seen": detector.rows_seen,
         "notes": detector.notes,
         "contexts": detector.base.levels.contexts if detector.base else (),
         "learned": detector.base is not None,
     }
-    arrays: dict[str, Any] = {"sizes": detector.sizes, "joint_sizes": detector.joint_sizes}
+    arrays: dict[str, Any] = {
+        "sizes": detector.sizes,
+        "limits": detector.limits,
+        "joint_sizes": detector.joint_sizes,
+    }
     arrays |= _arrays(detector.base) if detector.base else {}
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
@@ -63,7 +66,7 @@ def read(path: Path, make: type[Detector]) -> Detector:
         spans=tuple(about["spans"]),
         sizes=arrays["sizes"],
         joint_sizes=arrays["joint_sizes"],
-        limit=about["limit"],
+        limits=arrays["limits"],
         joint_limit=about["joint_limit"],
         rows_seen=about["rows_seen"],
         notes=tuple(about["notes"]),

@@ -1,4 +1,4 @@
-"""Small plants with known behaviour: coupled sensors under a changing load, and what can go wrong."""
+"""Small plants with known behaviour: coupled sensors under changing load, and their faults."""
 
 from datetime import UTC, datetime, timedelta
 
