@@ -1,0 +1,184 @@
+"""The ways in which a sensor can leave its normal: level, residual, jump, noise, frozen, moved."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import lfilter
+
+from models.neighbours import ewma, learn_weights, residuals
+from models.scaling import Floats, Levels, learn_levels
+
+SPANS: Final = (4, 16, 64, 256, 1024)
+"""EWMA spans in rows: short for jumps and bursts, long for wear and drift."""
+
+ADAPT_BLOCK: Final = 32
+"""Rows between two steps of the slow baseline."""
+
+HOLD: Final = 3.0
+"""A sensor whose blocks run further off than this many usual block sizes stops adapting, alone."""
+
+DRIFTING: Final = 1.5
+"""A sensor drifts when its training folds lie further apart than this many scales within them."""
+
+QUIET: Final = 1e-3
+FROZEN_ROWS: Final = 20
+"""No run of equal values shorter than this is a finding, whatever the training rows say."""
+
+FROZEN_FACTOR: Final = 3.0
+MOVED_SPAN: Final = 128
+"""A sensor that was constant and moved is a finding until about so many rows have passed."""
+
+FASTEST: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A baseline that follows a sensor slowly: start (k), rate per block (k), usual block size."""
+
+    start: Floats
+    rate: Floats
+    usual: Floats
+
+    def follow(self, deviations: Floats) -> tuple[Floats, Floats]:
+        """Deviations less the baseline, and the baseline after the last row.
+
+        Causal: a block is held against what the blocks before it left.
+        """
+        out = np.empty_like(deviations)
+        baseline, run = self.start.copy(), np.zeros_like(self.start)
+        for at in range(0, len(deviations), ADAPT_BLOCK):
+            block = deviations[at : at + ADAPT_BLOCK]
+            out[at : at + ADAPT_BLOCK] = block - baseline
+            if len(block) == ADAPT_BLOCK:
+                off = block.mean(axis=0) - baseline
+                run = run + 0.4 * (off - run)
+                baseline = baseline + np.where(np.abs(run) > HOLD * self.usual, 0, self.rate * off)
+        return out, baseline
+
+
+def learn_slow(deviations: Floats, folds: int) -> Slow:
+    """How fast a baseline may follow: over the length of the training rows.
+
+    16 times faster for sensors that drift within them; those start where the training rows end.
+    """
+    parts = np.array_split(deviations, folds)
+    means = np.array([p.mean(axis=0) for p in parts])
+    blocks = max(len(deviations) // ADAPT_BLOCK, 1)
+    by_block = deviations[: blocks * ADAPT_BLOCK].reshape(blocks, -1, deviations.shape[1])
+    block_means = by_block.mean(axis=1) if len(deviations) >= ADAPT_BLOCK else means
+    home = np.array_split(block_means, folds) if blocks >= folds else [block_means]
+    within = np.sqrt(np.mean([np.mean((b - b.mean(axis=0)) ** 2, axis=0) for b in home], axis=0))
+    inside = np.sqrt(np.mean([p.var(axis=0) for p in parts], axis=0))
+    drifting = np.std(means, axis=0) > DRIFTING * np.maximum(inside, 1e-9)
+    rate = np.where(drifting, 16.0, 1.0) * ADAPT_BLOCK / max(len(deviations), 1)
+    tail = deviations[-max(len(deviations) // 32, 1) :].mean(axis=0)
+    return Slow(np.where(drifting, tail, 0.0), np.minimum(rate, 0.5), np.maximum(within, 0.05))
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What normal is: levels, neighbours, slow baselines, runs of equal values."""
+
+    levels: Levels
+    weights: Floats
+    level_slow: Slow
+    residual_slow: Slow
+    noise: Floats
+    longest_run: Floats
+
+
+def learn(
+    values: Floats,
+    context: npt.NDArray[np.str_] | None,
+    folds: int,
+    coupled: npt.NDArray[np.bool_] | None = None,
+) -> Baseline:
+    """Everything that one set of training rows says; `coupled` leaves sensors without weights."""
+    levels = learn_levels(values, context)
+    z = levels.deviations(values, context)
+    z[:, levels.constant] = 0.0
+    weights = learn_weights(np.nan_to_num(z))
+    if coupled is not None:
+        weights = weights * coupled
+    whole, rest = residuals(z, weights)
+    judged = (np.isfinite(z) & ~levels.constant).sum(axis=0)
+    runs = run_lengths(values)
+    longest = runs.max(axis=0, initial=0).astype(np.float64)
+    # A run over a tenth of the rows: a switch or a setpoint, whose standing still says little.
+    longest = np.where(longest > 0.1 * np.maximum(judged, 1), np.inf, longest)
+    noise = np.median(_noise(rest), axis=0)
+    return Baseline(
+        levels, weights, learn_slow(whole, folds), learn_slow(rest, folds), noise, longest
+    )
+
+
+def run_lengths(values: Floats) -> npt.NDArray[np.int64]:
+    """Length of the run of equal values up to each row; 0 where the value is missing."""
+    rows = np.arange(len(values))[:, None]
+    fresh = np.ones(values.shape, dtype=np.bool_)
+    fresh[1:] = values[1:] != values[:-1]
+    began = np.maximum.accumulate(np.where(fresh, rows, 0), axis=0)
+    return np.where(np.isfinite(values), rows - began + 1, 0)
+
+
+def spans_for(rows: int) -> tuple[int, ...]:
+    """The spans that a fold of so many rows can judge."""
+    return tuple(s for s in SPANS if s <= max(rows // 6, SPANS[0]))
+
+
+def channels(
+    base: Baseline, whole: Floats, rest: Floats, spans: tuple[int, ...]
+) -> Iterator[tuple[str, int, Floats]]:
+    """(kind, span, statistic (n, k)) one at a time; `whole` are filled deviations."""
+    level, _ = base.level_slow.follow(whole)
+    residual, _ = base.residual_slow.follow(rest)
+    for span in spans:
+        yield "level", span, ewma(level, span)
+        yield "residual", span, ewma(residual, span)
+    yield "jump", 16, ewma(rest, FASTEST) - _later(ewma(rest, 16), 2 * FASTEST)
+    yield "noise", 64, _noise(rest) - base.noise
+
+
+def frozen(base: Baseline, values: Floats) -> Floats:
+    """Run of equal values over its limit.
+
+    Nothing where most sensors stand still together: then it is the data that stopped.
+    """
+    limit = np.maximum(FROZEN_FACTOR * base.longest_run, FROZEN_ROWS)
+    limit = np.where(base.levels.constant, np.inf, limit)
+    ratio = np.minimum(run_lengths(values) / limit, 3.0)
+    able = int(np.isfinite(limit).sum())
+    stopped = (ratio > 0.5).sum(axis=1) > 0.5 * able
+    if able > 1:
+        ratio[stopped] = np.minimum(ratio[stopped], 0.9)
+    return ratio
+
+
+def moved(base: Baseline, z: Floats) -> Floats:
+    """How far a sensor that was constant has moved of late, in floors; 0 for all others."""
+    out = np.zeros_like(z)
+    at = np.flatnonzero(base.levels.constant)
+    if len(at):
+        off = np.nan_to_num(z[:, at])
+        out[:, at] = np.minimum(np.abs(off - ewma(off, MOVED_SPAN)), 1.5)
+    return out
+
+
+def _noise(rest: Floats) -> Floats:
+    """Logarithm of the mean squared step over 64 rows: louder or quieter than usual."""
+    steps = np.diff(rest, axis=0, prepend=rest[:1])
+    alpha = 2.0 / 65.0
+    start = np.full((1, rest.shape[1]), QUIET * (1 - alpha))
+    power, _ = lfilter([alpha], [1.0, alpha - 1.0], np.square(steps), axis=0, zi=start)
+    return np.asarray(np.log(np.maximum(power, QUIET)), dtype=np.float64)
+
+
+def _later(values: Floats, rows: int) -> Floats:
+    """The values of `rows` rows ago, 0 before."""
+    out = np.zeros_like(values)
+    if len(values) > rows:
+        out[rows:] = values[:-rows]
+    return out

@@ -1,0 +1,93 @@
+"""What a sensor should read, given the others: ridge regression on their present and past."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import lfilter
+
+from models.scaling import Floats
+
+MEMORIES: Final = (8, 32, 128)
+"""Spans (rows) of the smoothed neighbours: heat follows load with a lag."""
+
+SETTLED_ROWS: Final = 128
+"""Until so many rows are read, residuals weigh less: the neighbours' past is not known yet."""
+
+RIDGE: Final = 0.01
+"""Share of the rows added to the diagonal: tames neighbours that tell the same story."""
+
+GRAM_ROWS: Final = 40_000
+MOST_WITH_MEMORY: Final = 120
+"""Above so many sensors the neighbours' past is left out, to bound the time of a fit."""
+
+BLOCK: Final = 1024
+"""Products are taken in blocks of one shape: BLAS gives a row the same bits however many rows
+follow it, which keeps scoring causal to the bit."""
+
+
+def ewma(values: Floats, span: float, *, from_first: bool = False) -> Floats:
+    """Exponentially weighted mean down the rows, alpha = 2 / (span + 1), from 0 or the first."""
+    alpha = 2.0 / (span + 1.0)
+    start = values[:1] * (1.0 - alpha) * from_first
+    if not len(values):
+        return values
+    smooth, _ = lfilter([alpha], [1.0, alpha - 1.0], values, axis=0, zi=start)
+    return np.asarray(smooth, dtype=np.float64)
+
+
+def features(z: Floats) -> Floats:
+    """Neighbours as they are and smoothed: (n, k) -> (n, k * (1 + memories))."""
+    if z.shape[1] > MOST_WITH_MEMORY:
+        return z
+    return np.hstack([z, *(ewma(z, span, from_first=True) for span in MEMORIES)])
+
+
+def learn_weights(z: Floats) -> Floats:
+    """Ridge weights (features, k); a sensor never sees itself, nor its own past."""
+    k = z.shape[1]
+    if k < 2:
+        return np.zeros((features(z[:1]).shape[1], k))
+    given = features(z)
+    step = max(1, len(z) // GRAM_ROWS)
+    given, wanted = given[::step], z[::step]
+    gram = given.T @ given + np.eye(given.shape[1]) * RIDGE * len(given)
+    moment = given.T @ wanted
+    weights = np.zeros_like(moment)
+    own = np.arange(given.shape[1]) % k
+    for j in range(k):
+        others = np.flatnonzero(own != j)
+        weights[others, j] = np.linalg.solve(gram[np.ix_(others, others)], moment[others, j])
+    return weights
+
+
+def predict(z: Floats, weights: Floats) -> Floats:
+    """Expected deviations (n, k), bit for bit the same for a row whatever follows it."""
+    if not weights.any():
+        return np.zeros_like(z)
+    given = features(z)
+    expected = np.empty_like(z)
+    padded = np.zeros((BLOCK, given.shape[1]))
+    for start in range(0, len(z), BLOCK):
+        part = given[start : start + BLOCK]
+        padded[: len(part)] = part
+        expected[start : start + len(part)] = (padded @ weights)[: len(part)]
+    return expected
+
+
+def residuals(z: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Deviations with holes filled by what the neighbours say, and residuals (0 in holes)."""
+    hole = ~np.isfinite(z)
+    whole = np.where(hole, 0.0, z)
+    expected = predict(whole, weights)
+    if hole.any():
+        whole = np.where(hole, np.clip(expected, -3, 3), whole)
+        expected = predict(whole, weights)
+    return whole, np.where(hole, 0.0, (whole - expected) * _settled(hole)[:, None])
+
+
+def _settled(hole: npt.NDArray[np.bool_]) -> Floats:
+    """0 to 1 over the rows after the first, and after every row in which nothing is known."""
+    rows = np.arange(1, len(hole) + 1)
+    blank = np.maximum.accumulate(np.where(hole.all(axis=1), rows, 0))
+    return np.asarray(np.square(np.minimum((rows - blank) / SETTLED_ROWS, 1.0)))
