@@ -1,15 +1,18 @@
 """Bronze to silver: last values, clock offsets, state episodes, count increments, process values."""
 
+from datetime import timedelta
 from typing import Final
 
 import dagster as dg
 import polars as pl
 
 from assets.collected import box
-from assets.partitions import FACTORY_DAYS, NEIGHBOURS, SAME_FACTORY, factory_days
+from assets.partitions import FACTORY_DAYS, HOME, NEIGHBOURS, SAME_FACTORY, factory_days
 from assets.storage import DAY_COLUMN, NEAREST
 from assets.words import OWNERS, both
+from connectors.lake import Lake, Partition
 from pipelines import carry, clock, counters, process, states
+from pipelines.schemas import TABLES
 
 SINGLE_RUN: Final = dg.BackfillPolicy.single_run()
 BY_DAY: Final = {DAY_COLUMN: "partition_day"}
@@ -41,13 +44,14 @@ def last_values(
 ) -> pl.DataFrame:
     """What a node said last, carried from day to day."""
     factory, days = box(context)
-    return carry.last_values(earlier("last_values", factory, days[0]), raw_values, tags, days)
+    before = earlier("last_values", Partition(days[0] - timedelta(days=1), factory))
+    return carry.last_values(before, raw_values, tags, days)
 
 
 @dg.asset(
     partitions_def=FACTORY_DAYS,
     backfill_policy=SINGLE_RUN,
-    metadata=BY_DAY,
+    metadata={DAY_COLUMN: "day"},
     group_name="bronze",
     kinds={"polars"},
     owners=OWNERS,
@@ -58,4 +62,98 @@ def last_values(
 )
 def clock_offsets(raw_values: pl.LazyFrame) -> pl.DataFrame:
     """Source clock offsets by server and day."""
-    return clock.skew_by_day(raw_values)
+    return clock.skew_by_day(raw_values.collect(engine="in-memory"))
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins=SILVER_INS,
+    metadata=BY_DAY,
+    group_name="silver",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "状态时段：设备何时处于何种状态与模式、做什么订单与产品；跨零点不断开。",
+        "State episodes: state and mode, order and product, from when to when; across midnight.",
+    ),
+)
+def state_episodes(
+    context: dg.AssetExecutionContext,
+    raw_values: pl.LazyFrame,
+    last_values: pl.LazyFrame,
+    clock_offsets: pl.LazyFrame,
+    tags: pl.LazyFrame,
+) -> pl.DataFrame:
+    """Every episode that touches a day of the box, in that day's partition."""
+    _, days = box(context)
+    values, catalogue = timed(raw_values, last_values, clock_offsets, tags)
+    return states.touching(states.episodes(values, catalogue), days)
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins=SILVER_INS | {"cycles": dg.AssetIn(partition_mapping=SAME_FACTORY)},
+    metadata={DAY_COLUMN: "to_time"},
+    group_name="silver",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "计数增量：两次读数之间的件数；复位、溢出、缺口都有名目。",
+        "Count increments: pieces between two readings; resets, rollovers and gaps by name.",
+    ),
+)
+def count_increments(
+    raw_values: pl.LazyFrame,
+    last_values: pl.LazyFrame,
+    clock_offsets: pl.LazyFrame,
+    tags: pl.LazyFrame,
+    cycles: pl.LazyFrame,
+) -> pl.DataFrame:
+    """Pieces by machine, kind and instant."""
+    values, catalogue = timed(raw_values, last_values, clock_offsets, tags)
+    return counters.increments(values, catalogue, cycles.collect(engine="in-memory"))
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins=SILVER_INS,
+    metadata={DAY_COLUMN: "time"},
+    group_name="silver",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "过程值：每种设备类型一张宽表，每个测量项一列。",
+        "Process values: one wide table per machine type, a column per measure.",
+    ),
+)
+def process_values(
+    raw_values: pl.LazyFrame,
+    last_values: pl.LazyFrame,
+    clock_offsets: pl.LazyFrame,
+    tags: pl.LazyFrame,
+) -> dict[str, pl.DataFrame]:
+    """Good process values by machine type."""
+    return process.process_values(*timed(raw_values, last_values, clock_offsets, tags))
+
+
+def earlier(table: str, partition: Partition) -> pl.DataFrame:
+    """The newest partition of a table on or before a day; empty where there is none."""
+    lake = Lake(HOME.lake)
+    nearest = lake.nearest(table, partition)
+    found = lake.scan(table, [nearest]) if nearest else None
+    return found.collect() if found is not None else pl.DataFrame(schema=TABLES[table])
+
+
+def timed(
+    raw_values: pl.LazyFrame,
+    last_values: pl.LazyFrame,
+    clock_offsets: pl.LazyFrame,
+    tags: pl.LazyFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Raw values behind what was carried, with corrected `time`; and the tag catalogue."""
+    rows = pl.concat([last_values, raw_values]).collect(engine="in-memory")
+    offsets = clock_offsets.collect(engine="in-memory")
+    return clock.correct(rows, offsets), tags.collect(engine="in-memory")

@@ -4,6 +4,8 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.shifts import local_day
+
 TOLERATED_US: Final = 2_000_000
 """An offset below two seconds is sampling and transport, not a wrong clock."""
 
@@ -38,26 +40,41 @@ def skew(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def correct(frame: pl.DataFrame, skew: pl.DataFrame) -> pl.DataFrame:
-    """Adds `time` and `clock_unstable`; rows keep their order.
+    """Adds `time` (source time less a stable offset above 2 s; server time where the source gave
+    none) and `clock_unstable` (the offset is above 2 s and not stable). Rows keep their order.
 
-    `time` is the source's less a stable offset above 2 s, or the server's where the source gave
-    none. `clock_unstable`: the server's offset is above 2 s and not stable.
+    Takes `skew`, or `skew_by_day`: then a row is corrected by its own local day.
     """
     off = pl.col("offset_us").abs() > TOLERATED_US
+    key = ["server_uri", "day"] if "day" in skew.columns else ["server_uri"]
     known = skew.select(
-        "server_uri",
+        *key,
         taken_us=pl.when(off & pl.col("stable")).then("offset_us").otherwise(0),
         clock_unstable=off & ~pl.col("stable"),
     )
     source = pl.col("source_time") - pl.duration(microseconds=pl.col("taken_us").fill_null(0))
     return (
-        frame.join(known, on="server_uri", how="left", maintain_order="left")
+        frame.with_columns(day=local_day(pl.col("source_time")))
+        .join(known, on=key, how="left", maintain_order="left")
         .with_columns(
             time=pl.coalesce(source, "server_time"),
             clock_unstable=pl.col("clock_unstable").fill_null(value=False),
         )
-        .drop("taken_us")
+        .drop("taken_us", "day")
     )
+
+
+def skew_by_day(frame: pl.DataFrame) -> pl.DataFrame:
+    """`skew` of each local day of source time on its own, with `day`: what a partition holds
+    depends on its own rows, not on how many days were computed with it.
+    """
+    days = frame.with_columns(day=local_day(pl.col("source_time"))).drop_nulls("day")
+    parts = [
+        skew(rows).with_columns(day=pl.lit(day))
+        for (day,), rows in days.partition_by("day", as_dict=True).items()
+    ]
+    empty = skew(frame.clear()).with_columns(day=pl.lit(None, pl.Date))
+    return pl.concat([empty, *parts]).sort("day", "server_uri")
 
 
 def _quantile(at: float) -> pl.Expr:

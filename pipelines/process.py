@@ -9,7 +9,7 @@ from pipelines.equipment import UNIT
 
 PERIODS_MS: Final = [
     100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000,
-    60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
+    60_000, 90_000, 120_000, 180_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
 ]  # fmt: skip
 """Periods that signals are sampled at. Snapping to one keeps a table's grid the same every day."""
 
