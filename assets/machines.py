@@ -17,6 +17,9 @@ from pipelines.schemas import TABLES
 SINGLE_RUN: Final = dg.BackfillPolicy.single_run()
 BY_DAY: Final = {DAY_COLUMN: "partition_day"}
 
+NO_EPISODES: Final = pl.DataFrame(schema=TABLES["state_episodes"])
+NO_READINGS: Final = pl.DataFrame(schema=counters.READINGS)
+
 SILVER_INS: Final = {
     "raw_values": dg.AssetIn(partition_mapping=NEIGHBOURS),
     "clock_offsets": dg.AssetIn(partition_mapping=NEIGHBOURS),
@@ -88,7 +91,7 @@ def state_episodes(
     """Every episode that touches a day of the box, in that day's partition."""
     _, days = box(context)
     values, catalogue = timed(raw_values, last_values, clock_offsets, tags)
-    return states.touching(states.episodes(values, catalogue), days)
+    return carry.touching(states.episodes(values, catalogue, NO_EPISODES), days)
 
 
 @dg.asset(
@@ -113,7 +116,9 @@ def count_increments(
 ) -> pl.DataFrame:
     """Pieces by machine, kind and instant."""
     values, catalogue = timed(raw_values, last_values, clock_offsets, tags)
-    return counters.increments(values, catalogue, cycles.collect(engine="in-memory"))
+    return counters.increments(
+        values, catalogue, cycles.collect(engine="in-memory"), NO_READINGS
+    )
 
 
 @dg.asset(

@@ -9,7 +9,7 @@ import polars as pl
 from pipelines.catalogue import NODE, bad
 from pipelines.raw import event_ticks
 from pipelines.schemas import RAW
-from pipelines.shifts import local_day
+from pipelines.shifts import ZONE, local_day
 
 CARRIED: Final = ["state", "context", "counter"]
 """Kinds of measure whose last value still holds when the day is over."""
@@ -41,3 +41,16 @@ def _newest(rows: pl.DataFrame, day: date) -> pl.DataFrame:
         .unique([*NODE, "ticks", "status_code"], keep="first", maintain_order=True)
         .select(*RAW.names(), partition_day=pl.lit(day))
     )
+
+
+def touching(episodes: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
+    """Each episode once per local day of `days` that it touches, with `partition_day`.
+
+    An open episode touches every day from its start on; `states.stitch` joins them again.
+    """
+    wanted = pl.DataFrame({"partition_day": days}, schema={"partition_day": pl.Date()})
+    midnight = pl.col("partition_day").cast(pl.Datetime("us")).dt.replace_time_zone(ZONE)
+    begin = midnight.dt.convert_time_zone("UTC")
+    end = midnight.dt.offset_by("1d").dt.convert_time_zone("UTC")
+    touches = (pl.col("start") < end) & (pl.col("end").is_null() | (pl.col("end") > begin))
+    return episodes.join(wanted, how="cross").filter(touches)
