@@ -51,5 +51,5 @@ def number() -> pl.Expr:
 
 
 def numbered(frame: pl.DataFrame) -> pl.DataFrame:
-    """The work units of `frame` with a dense `unit` number, for sorting and joining by integer."""
-    return frame.select(UNIT).unique().sort(UNIT).with_row_index("unit")
+    """The work units of `frame` with a dense `unit_no`, for sorting and joining by integer."""
+    return frame.select(UNIT).unique().sort(UNIT).with_row_index("unit_no")

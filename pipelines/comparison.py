@@ -63,8 +63,9 @@ def oee(figures: AnyFrame, truth: AnyFrame) -> tuple[Tally, pl.DataFrame]:
     """Our OEE per machine and shift beside the true one, both sides complete or not.
 
     The tally: machine_shifts compared, missing (true but not ours), fully_covered, max_abs_error
-    over those (1 where only one side is defined), inside_bounds (of all compared), median_bound_width, max_completeness_error and
-    max_loss_error_s (any time element, fully covered). Open shifts are set aside.
+    over those (1 where only one side is defined), inside_bounds (of all compared),
+    median_bound_width, max_completeness_error and max_loss_error_s (any time element, fully
+    covered). Open shifts are set aside.
     """
     beside = _beside(eager(figures), eager(truth))
     compared = beside.filter("compared")

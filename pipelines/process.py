@@ -23,15 +23,9 @@ def process_values(values: pl.DataFrame, tags: pl.DataFrame) -> dict[str, pl.Dat
     `time` is the nearest step of the fastest signal's own period; the first value of a step holds.
     """
     rows = _placed(values, tags).filter(pl.col("reason").is_null())
-    measures = tags.filter(SIGNALS, pl.col("work_unit_id").is_not_null())
-    return {
-        machine_type: _wide(
-            rows.filter(pl.col("machine_type") == machine_type),
-            sorted(of_type["measure"].unique()),
-        )
-        for (machine_type,), of_type in sorted(measures.group_by("machine_type"))
-        if machine_type is not None
-    }
+    signals = tags.filter(SIGNALS, pl.col("work_unit_id").is_not_null())
+    types = signals["machine_type"].drop_nulls().unique().sort()
+    return {name: _wide(_of_type(rows, name), _measures(signals, name)) for name in types}
 
 
 def exceptions(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
@@ -53,7 +47,9 @@ def period_us(rows: pl.DataFrame) -> pl.DataFrame:
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in NODE)
     step = pl.when(same).then(pl.col("time").diff().dt.total_microseconds())
     own = rows.select("machine_type", "measure", step=step).filter(pl.col("step") > 0)
-    medians = own.group_by("machine_type", "measure").agg(pl.col("step").quantile(0.5, "lower"))
+    medians = own.group_by("machine_type", "measure").agg(
+        pl.col("step").quantile(0.5, "lower").cast(pl.Int64)
+    )
     fastest = medians.group_by("machine_type").agg(pl.min("step"))
     periods = pl.DataFrame({"period_us": [1000 * ms for ms in PERIODS_MS]}).set_sorted("period_us")
     return (
@@ -86,6 +82,14 @@ def _placed(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("not_a_number")).when("extra").then(pl.lit("extra"))
     )  # fmt: skip
     return placed.with_columns(reason=reason)
+
+
+def _of_type(rows: pl.DataFrame, machine_type: str) -> pl.DataFrame:
+    return rows.filter(pl.col("machine_type") == machine_type)
+
+
+def _measures(signals: pl.DataFrame, machine_type: str) -> list[str]:
+    return sorted(_of_type(signals, machine_type)["measure"].unique())
 
 
 def _wide(rows: pl.DataFrame, measures: list[str]) -> pl.DataFrame:
