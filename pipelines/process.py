@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.catalogue import NODE, good, named
+from pipelines.catalogue import good, named
 from pipelines.equipment import UNIT
 
 PERIODS_MS: Final = [
@@ -44,8 +44,7 @@ def period_us(rows: pl.DataFrame) -> pl.DataFrame:
 
     A signal's own period is the median step between its values, snapped to `PERIODS_MS`.
     """
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in NODE)
-    step = pl.when(same).then(pl.col("time").diff().dt.total_microseconds())
+    step = pl.when(_same_tag()).then(pl.col("time").diff().dt.total_microseconds())
     own = rows.select("machine_type", "measure", step=step).filter(pl.col("step") > 0)
     medians = own.group_by("machine_type", "measure").agg(
         pl.col("step").quantile(0.5, "lower").cast(pl.Int64)
@@ -68,20 +67,31 @@ def _placed(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     )
     usable = good() & number.is_finite().fill_null(value=False)
     step = pl.col("period_us")
-    placed = (
-        rows.join(period_us(rows), on="machine_type", how="left", maintain_order="left")
-        .with_columns(
-            value=number,
-            usable=usable,
-            bucket=(pl.col("time").to_physical() + step // 2) // step * step,
-        )
-        .with_columns(extra=pl.col("bucket").cum_count().over(*NODE, "bucket", "usable") > 1)
+    placed = rows.join(
+        period_us(rows), on="machine_type", how="left", maintain_order="left"
+    ).with_columns(
+        value=number,
+        usable=usable,
+        bucket=(pl.col("time").to_physical() + step // 2) // step * step,
+    )
+    usable_rows = placed.filter("usable")
+    again = _same_tag() & (pl.col("bucket") == pl.col("bucket").shift(1))
+    placed = pl.concat(
+        [
+            usable_rows.with_columns(extra=again.fill_null(value=False)),
+            placed.filter(~pl.col("usable")).with_columns(extra=pl.lit(value=False)),
+        ]
     )
     reason = (
         pl.when(~good()).then(pl.lit("not_good")).when(~pl.col("usable"))
         .then(pl.lit("not_a_number")).when("extra").then(pl.lit("extra"))
     )  # fmt: skip
     return placed.with_columns(reason=reason)
+
+
+def _same_tag() -> pl.Expr:
+    """The row before is of the same node; rows are by node and time."""
+    return pl.col("tag_no") == pl.col("tag_no").shift(1)
 
 
 def _of_type(rows: pl.DataFrame, machine_type: str) -> pl.DataFrame:
