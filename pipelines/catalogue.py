@@ -21,7 +21,7 @@ def bad() -> pl.Expr:
 
 
 def named(values: pl.DataFrame, tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
-    """Values of the nodes whose tag is `wanted`, with its columns, by node and time.
+    """Values of the nodes whose tag is `wanted`, with its columns, by node (`tag_no`) and time.
 
     Needs `time` (see `clock.correct`). A tag holds from valid_from to valid_to; the first meaning
     of a node also holds before it was written down. Values without a time have no place here.
@@ -30,13 +30,14 @@ def named(values: pl.DataFrame, tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataF
     known = tags.with_columns(
         valid_from=pl.when(pl.col("valid_from") > first).then("valid_from")
     ).filter(wanted, pl.col("work_unit_id").is_not_null())
+    known = known.sort(*NODE, "valid_from").with_row_index("tag_no")
     holds = pl.col("valid_from").is_null() | (pl.col("time") >= pl.col("valid_from"))
     holds &= pl.col("valid_to").is_null() | (pl.col("time") < pl.col("valid_to"))
     arrival = [name for name in ("server_ticks", "received_time") if name in values.columns]
     return (
         values.join(known, on=NODE)
         .filter(pl.col("time").is_not_null(), holds)
-        .sort(*NODE, "time", *arrival, maintain_order=True)
+        .sort("tag_no", "time", *arrival, maintain_order=True)
     )
 
 
@@ -51,5 +52,5 @@ def number() -> pl.Expr:
 
 
 def numbered(frame: pl.DataFrame) -> pl.DataFrame:
-    """The work units of `frame` with a dense `unit` number, for sorting and joining by integer."""
-    return frame.select(UNIT).unique().sort(UNIT).with_row_index("unit")
+    """The work units of `frame` with a dense `unit_no`, for sorting and joining by integer."""
+    return frame.select(UNIT).unique().sort(UNIT).with_row_index("unit_no")

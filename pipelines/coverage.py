@@ -12,7 +12,9 @@ def covered(coverage: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     """
     servers = _servers(coverage, tags)
     needed = servers.group_by(UNIT).agg(needed=pl.len())
-    spans = servers.join(_union(coverage), on=["server_uri", "factory_id"])
+    spans = servers.join(
+        disjoint(coverage, ["server_uri", "factory_id"]), on=["server_uri", "factory_id"]
+    )
     edges = pl.concat(
         [
             spans.select(*UNIT, time="from_time", step=pl.lit(1)),
@@ -43,10 +45,9 @@ def _servers(coverage: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     return units_of(tags).join(servers, on="factory_id").select(*UNIT, "server_uri")
 
 
-def _union(coverage: pl.DataFrame) -> pl.DataFrame:
-    """Overlapping and touching spans of one server as one."""
-    key = ["server_uri", "factory_id"]
-    spans = coverage.filter(pl.col("from_time") < pl.col("to_time")).sort(*key, "from_time")
+def disjoint(spans: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Spans (from_time, to_time) of one key, the overlapping and touching ones as one."""
+    spans = spans.filter(pl.col("from_time") < pl.col("to_time")).sort(*key, "from_time")
     reached = spans.with_columns(reached=pl.col("to_time").cum_max().shift(1).over(key))
     begins = (pl.col("from_time") > pl.col("reached")).fill_null(value=True)
     runs = reached.with_columns(run=begins.cum_sum())

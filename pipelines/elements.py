@@ -19,7 +19,7 @@ def element_times(
     Each element's running total is taken at both edges (prefix sums): cost grows with the sum of
     episodes and intervals, not with their product.
     """
-    units = intervals.select(UNIT).unique().sort(UNIT).with_row_index("unit")
+    units = intervals.select(UNIT).unique().sort(UNIT).with_row_index("unit_no")
     totals = _running(_changes(episodes, covered, units, profile))
     edges = intervals.join(units, on=UNIT, nulls_equal=True).with_row_index("row")
     at_start, at_end = _at(edges, "start", totals), _at(edges, "end", totals)
@@ -52,16 +52,16 @@ def _changes(
         for name in ("to_time", "from_time")
     ]
     begin = units.select(
-        "unit", time=BEFORE_ALL, element=pl.lit("unknown"), covered=pl.lit(value=False)
+        "unit_no", time=BEFORE_ALL, element=pl.lit("unknown"), covered=pl.lit(value=False)
     )
     known = pl.concat([states, *edges]).join(units, on=UNIT, nulls_equal=True)
     ordered = pl.concat([begin, known.select(begin.columns)]).sort(
-        "unit", "time", maintain_order=True
+        "unit_no", "time", maintain_order=True
     )
-    filled = ordered.with_columns(pl.col("element", "covered").forward_fill().over("unit"))
-    once = filled.unique(["unit", "time"], keep="last", maintain_order=True)
+    filled = ordered.with_columns(pl.col("element", "covered").forward_fill().over("unit_no"))
+    once = filled.unique(["unit_no", "time"], keep="last", maintain_order=True)
     real = pl.when("covered").then("element").otherwise(pl.lit("unknown"))
-    return once.select("unit", "time", element=real)
+    return once.select("unit_no", "time", element=real)
 
 
 def _running(changes: pl.DataFrame) -> pl.DataFrame:
@@ -69,16 +69,16 @@ def _running(changes: pl.DataFrame) -> pl.DataFrame:
     lasted = pl.col("time").diff().dt.total_microseconds()
     before = pl.col("element").shift(1)
     return changes.with_columns(
-        pl.when(before == name).then(lasted).otherwise(0).cum_sum().over("unit").alias(name)
+        pl.when(before == name).then(lasted).otherwise(0).cum_sum().over("unit_no").alias(name)
         for name in SUMS
     )
 
 
 def _at(edges: pl.DataFrame, edge: str, totals: pl.DataFrame) -> pl.DataFrame:
     """`row` and the running totals at the instant `edge`."""
-    asked = edges.select("row", "unit", time=edge).sort("time")
+    asked = edges.select("row", "unit_no", time=edge).sort("time")
     since = totals.with_columns(since="time").sort("time")
-    found = asked.join_asof(since, on="time", by="unit", check_sortedness=False)
+    found = asked.join_asof(since, on="time", by="unit_no", check_sortedness=False)
     passed = (pl.col("time") - pl.col("since")).dt.total_microseconds()
     return found.select(
         "row",

@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.catalogue import NODE, good, named
+from pipelines.catalogue import good, named
 from pipelines.equipment import UNIT
 
 PERIODS_MS: Final = [
@@ -23,15 +23,9 @@ def process_values(values: pl.DataFrame, tags: pl.DataFrame) -> dict[str, pl.Dat
     `time` is the nearest step of the fastest signal's own period; the first value of a step holds.
     """
     rows = _placed(values, tags).filter(pl.col("reason").is_null())
-    measures = tags.filter(SIGNALS, pl.col("work_unit_id").is_not_null())
-    return {
-        machine_type: _wide(
-            rows.filter(pl.col("machine_type") == machine_type),
-            sorted(of_type["measure"].unique()),
-        )
-        for (machine_type,), of_type in sorted(measures.group_by("machine_type"))
-        if machine_type is not None
-    }
+    signals = tags.filter(SIGNALS, pl.col("work_unit_id").is_not_null())
+    types = signals["machine_type"].drop_nulls().unique().sort()
+    return {name: _wide(_of_type(rows, name), _measures(signals, name)) for name in types}
 
 
 def exceptions(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
@@ -50,10 +44,11 @@ def period_us(rows: pl.DataFrame) -> pl.DataFrame:
 
     A signal's own period is the median step between its values, snapped to `PERIODS_MS`.
     """
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in NODE)
-    step = pl.when(same).then(pl.col("time").diff().dt.total_microseconds())
+    step = pl.when(_same_tag()).then(pl.col("time").diff().dt.total_microseconds())
     own = rows.select("machine_type", "measure", step=step).filter(pl.col("step") > 0)
-    medians = own.group_by("machine_type", "measure").agg(pl.col("step").quantile(0.5, "lower"))
+    medians = own.group_by("machine_type", "measure").agg(
+        pl.col("step").quantile(0.5, "lower").cast(pl.Int64)
+    )
     fastest = medians.group_by("machine_type").agg(pl.min("step"))
     periods = pl.DataFrame({"period_us": [1000 * ms for ms in PERIODS_MS]}).set_sorted("period_us")
     return (
@@ -72,20 +67,39 @@ def _placed(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     )
     usable = good() & number.is_finite().fill_null(value=False)
     step = pl.col("period_us")
-    placed = (
-        rows.join(period_us(rows), on="machine_type", how="left", maintain_order="left")
-        .with_columns(
-            value=number,
-            usable=usable,
-            bucket=(pl.col("time").to_physical() + step // 2) // step * step,
-        )
-        .with_columns(extra=pl.col("bucket").cum_count().over(*NODE, "bucket", "usable") > 1)
+    placed = rows.join(
+        period_us(rows), on="machine_type", how="left", maintain_order="left"
+    ).with_columns(
+        value=number,
+        usable=usable,
+        bucket=(pl.col("time").to_physical() + step // 2) // step * step,
+    )
+    usable_rows = placed.filter("usable")
+    again = _same_tag() & (pl.col("bucket") == pl.col("bucket").shift(1))
+    placed = pl.concat(
+        [
+            usable_rows.with_columns(extra=again.fill_null(value=False)),
+            placed.filter(~pl.col("usable")).with_columns(extra=pl.lit(value=False)),
+        ]
     )
     reason = (
         pl.when(~good()).then(pl.lit("not_good")).when(~pl.col("usable"))
         .then(pl.lit("not_a_number")).when("extra").then(pl.lit("extra"))
     )  # fmt: skip
     return placed.with_columns(reason=reason)
+
+
+def _same_tag() -> pl.Expr:
+    """The row before is of the same node; rows are by node and time."""
+    return pl.col("tag_no") == pl.col("tag_no").shift(1)
+
+
+def _of_type(rows: pl.DataFrame, machine_type: str) -> pl.DataFrame:
+    return rows.filter(pl.col("machine_type") == machine_type)
+
+
+def _measures(signals: pl.DataFrame, machine_type: str) -> list[str]:
+    return sorted(_of_type(signals, machine_type)["measure"].unique())
 
 
 def _wide(rows: pl.DataFrame, measures: list[str]) -> pl.DataFrame:

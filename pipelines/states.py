@@ -93,10 +93,10 @@ def episodes(values: pl.DataFrame, tags: pl.DataFrame, carry: pl.DataFrame) -> p
     units = numbered(wanted).join(_offers(wanted), on=UNIT, nulls_equal=True)
     said = _wide(_events(values, wanted, units))
     wide = pl.concat([_carried(carry, units), said], how="diagonal_relaxed")
-    held = wide.sort("unit", "start", maintain_order=True).with_columns(
-        pl.exclude("unit", "start").forward_fill().over("unit")
+    held = wide.sort("unit_no", "start", maintain_order=True).with_columns(
+        pl.exclude("unit_no", "start").forward_fill().over("unit_no")
     )
-    return _shape(held.join(units, on="unit", maintain_order="left"))
+    return _shape(held.join(units, on="unit_no", maintain_order="left"))
 
 
 def last_episodes(frame: pl.DataFrame) -> pl.DataFrame:
@@ -125,8 +125,8 @@ def _events(values: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl
     rows = named(values, tags, pl.lit(value=True)).join(units, on=UNIT, nulls_equal=True)
     clock = pl.col("clock_unstable") if "clock_unstable" in values.columns else pl.lit(value=False)
     hidden = bad() | clock | (pl.col("measure").is_in(MEASURES) & number().is_null())
-    return rows.sort("unit", "time", maintain_order=True).select(
-        "unit",
+    return rows.sort("unit_no", "time", maintain_order=True).select(
+        "unit_no",
         "measure",
         start="time",
         number=pl.when(hidden).then(UNKNOWN).otherwise(number()),
@@ -147,7 +147,7 @@ def _wide(events: pl.DataFrame) -> pl.DataFrame:
         ]
 
     columns = [expr for measure in (*MEASURES, *CONTEXT) for expr in last(measure)]
-    return events.group_by("unit", "start", maintain_order=True).agg(columns)
+    return events.group_by("unit_no", "start", maintain_order=True).agg(columns)
 
 
 def _carried(carry: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
@@ -167,7 +167,7 @@ def _carried(carry: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     )
     doubt = (pl.col("quality") == "uncertain").cast(pl.Int8)
     return rows.select(
-        "unit",
+        "unit_no",
         "start",
         item_state=item.fill_null(UNKNOWN),
         operation_mode=mode.fill_null(UNKNOWN),
@@ -199,13 +199,13 @@ def _shape(held: pl.DataFrame) -> pl.DataFrame:
     unknown = pl.col("item_state").is_null() | pl.col("operation_mode").is_null()
     quality = pl.when(unknown).then(pl.lit("unknown")).when(doubt | assumed)
     texts = [pl.col(name).replace("", None).alias(name) for name in CONTEXT]
-    once = held.unique(["unit", "start"], keep="last", maintain_order=True)
+    once = held.unique(["unit_no", "start"], keep="last", maintain_order=True)
     return _closed(
         once.with_columns(
             _in_range(item_state, "item_state"), _in_range(operation_mode, "operation_mode")
         )
         .with_columns(*texts, quality=quality.then(pl.lit("uncertain")).otherwise(pl.lit("good")))
-        .filter(_changed(["unit"]))
+        .filter(_changed(["unit_no"]))
     )
 
 

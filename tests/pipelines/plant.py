@@ -1,0 +1,146 @@
+"""A plant small enough to reason about: rows by the second, and what a loop makes of them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from pipelines import bronze, clock, counters, oee, states
+from pipelines.raw import EPOCH_TICKS
+from pipelines.schemas import (
+    COUNT_INCREMENTS,
+    COVERAGE,
+    CYCLES,
+    PLAN,
+    RAW,
+    STATE_EPISODES,
+    TAGS,
+)
+
+MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
+"""2026-03-02 00:00 in Shanghai."""
+DAY = date(2026, 3, 2)
+SERVER = "urn:plant:s1"
+BAD, UNCERTAIN = 0x8000_0000, 0x4000_0000
+KEY = {"park_id": "P01", "factory_id": "F01", "line_id": "L1"}
+KINDS = {
+    "item_state": "state", "operation_mode": "state", "packml_state": "state",
+    "packml_mode": "state", "order_id": "context", "product_id": "context",
+    "stop_reason_code": "context", "parts_total": "counter", "parts_good": "counter",
+    "parts_bad": "counter", "parts_rework": "counter",
+}  # fmt: skip
+MACHINERY = ["item_state", "operation_mode", "order_id", "product_id", "stop_reason_code",
+             "parts_total", "parts_good", "parts_bad", "parts_rework"]  # fmt: skip
+
+
+def at(second: float) -> datetime:
+    return MIDNIGHT + timedelta(seconds=second)
+
+
+def ticks(second: float) -> int:
+    return (
+        EPOCH_TICKS
+        + (at(second) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 10
+    )
+
+
+def node(measure: str, unit: str = "M1") -> str:
+    return f"nsu=urn:plant;s={unit}.{measure}"
+
+
+def tags(
+    measures=MACHINERY, units=("M1",), counter_max=2**31 - 1, reset_policy="never", server=SERVER
+):
+    rows = [
+        {
+            "server_uri": server, "namespace_uri": "urn:plant", "node_id": node(m, unit), **KEY,
+            "work_unit_id": unit, "entity_id": unit, "machine_type": "press",
+            "measure_kind": KINDS.get(m, "process"), "measure": m, "unit": None,
+            "counter_max": counter_max, "reset_policy": reset_policy, "valid_from": None,
+            "valid_to": None,
+        }
+        for unit in units
+        for m in measures
+    ]  # fmt: skip
+    return pl.DataFrame(rows, TAGS)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One value: when (seconds from local midnight), which measure, what, how good."""
+
+    second: float
+    measure: str
+    value: object
+    status: int = 0
+    unit: str = "M1"
+    late: float = 0.0
+
+
+def raw(said, server=SERVER) -> pl.DataFrame:
+    rows = []
+    for s in said:
+        kind = {float: "value_float", int: "value_int", str: "value_text"}.get(type(s.value))
+        rows.append(
+            {
+                "server_uri": server, "node_id": node(s.measure, s.unit),
+                "source_ticks": ticks(s.second), "server_ticks": ticks(s.second),
+                "source_time": at(s.second), "server_time": at(s.second),
+                "received_time": at(s.second + s.late), "value_type": type(s.value).__name__,
+                "is_array": False, "status_code": s.status, "origin": "live",
+            }
+            | ({kind: s.value} if kind else {})
+        )  # fmt: skip
+    return pl.DataFrame(rows, RAW)
+
+
+def plan(*rows) -> pl.DataFrame:
+    """Rows of (shift_id, start, end, kind), in seconds, for the whole factory."""
+    return pl.DataFrame(
+        [
+            {"park_id": "P01", "factory_id": "F01", "production_day": DAY, "shift_id": s,
+             "start": at(a), "end": at(b), "kind": kind}
+            for s, a, b, kind in rows
+        ],
+        PLAN,
+    )  # fmt: skip
+
+
+def cycles(**pri_s: float) -> pl.DataFrame:
+    rows = [
+        {"factory_id": "F01", "product_id": p, "pri_s": s, "origin": "design"}
+        for p, s in pri_s.items()
+    ]
+    return pl.DataFrame(rows, CYCLES)
+
+
+def coverage(*spans, server=SERVER) -> pl.DataFrame:
+    rows = [
+        {"server_uri": server, "factory_id": "F01", "from_time": at(a), "to_time": at(b)}
+        for a, b in spans
+    ]
+    return pl.DataFrame(rows, COVERAGE)
+
+
+NO_EPISODES = pl.DataFrame(schema=STATE_EPISODES)
+NO_READINGS = pl.DataFrame(schema=counters.READINGS)
+NO_INCREMENTS = pl.DataFrame(schema=COUNT_INCREMENTS)
+
+
+def timed(rows: pl.DataFrame) -> pl.DataFrame:
+    compacted = bronze.compact(rows)
+    return clock.correct(compacted, clock.skew(compacted))
+
+
+def silver(rows, tag_rows, cycle_rows, episodes=NO_EPISODES, readings=NO_READINGS):
+    values = timed(rows)
+    return (
+        states.episodes(values, tag_rows, episodes),
+        counters.increments(values, tag_rows, cycle_rows, readings),
+        counters.last_readings(values, tag_rows, readings),
+    )
+
+
+def figures(rows, tag_rows, plan_rows, cycle_rows, covered) -> pl.DataFrame:
+    episodes, increments, _ = silver(rows, tag_rows, cycle_rows)
+    return oee.by_shift(episodes, increments, plan_rows, cycle_rows, covered, tag_rows)

@@ -1,0 +1,175 @@
+"""The fast OEE against a loop over seconds, and the laws that hold for any machine."""
+
+from itertools import pairwise
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines import bronze, oee, states
+from tests.pipelines import plant, slow_oee
+from tests.pipelines.plant import BAD, UNCERTAIN, Said
+
+MAX = 50
+PRI = {"A": 7.0, "B": 11.5}
+PLAN = [
+    ("early", 600, 2400, "busy"), ("late", 2400, 4200, "busy"), ("early", 1000, 1200, "break"),
+    ("late", 2300, 2600, "planned_maintenance"), ("late", 2500, 2700, "break"),
+]  # fmt: skip
+COVERED = [(100, 1900), (1900, 3000), (3300, 5000)]
+STATUS = st.sampled_from([0, 0, 0, 0, UNCERTAIN, BAD])
+
+STATES = st.builds(
+    Said,
+    second=st.integers(0, 4500),
+    measure=st.sampled_from(["item_state", "operation_mode"]),
+    value=st.integers(0, 3),
+    status=STATUS,
+)
+CONTEXT = st.one_of(
+    st.builds(Said, st.integers(0, 4500), st.just("order_id"), st.sampled_from(["", "O1", "O2"])),
+    st.builds(Said, st.integers(0, 4500), st.just("product_id"), st.sampled_from(["A", "B"])),
+)
+
+
+@st.composite
+def machines(draw):
+    """What one machine says: states, context, and counters that wrap, reset and fail."""
+    said = draw(st.lists(st.one_of(STATES, CONTEXT), max_size=40))
+    said = list({(s.second, s.measure): s for s in said}.values())
+    said.append(Said(-500, "product_id", "A"))
+    counts = dict.fromkeys(("parts_total", "parts_good", "parts_bad", "parts_rework"), 0)
+    second = 0
+    for step in draw(st.lists(st.integers(3, 300), max_size=40)):
+        second += step
+        if draw(st.integers(0, 12)) == 0:
+            counts = dict.fromkeys(counts, 0)
+        kind = draw(st.sampled_from(["parts_good", "parts_good", "parts_bad", "parts_rework"]))
+        for name in ("parts_total", kind):
+            counts[name] = (counts[name] + 1) % (MAX + 1)
+        status = draw(STATUS)
+        said += [Said(second, name, counts[name], status) for name in counts]
+    return said
+
+
+def fast(said, rows=None):
+    rows = plant.raw(said) if rows is None else rows
+    return plant.figures(
+        rows, plant.tags(counter_max=MAX), plant.plan(*PLAN), plant.cycles(**PRI),
+        plant.coverage(*COVERED),
+    )  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(machines())
+def test_fast_equals_slow(said):
+    for row in fast(said).to_dicts():
+        shift = row["shift_id"]
+        start, end = next((a, b) for s, a, b, k in PLAN if s == shift and k == "busy")
+        times = slow_oee.times(said, PLAN, shift, start, end, COVERED)
+        pieces = slow_oee.quantities(said, PLAN, shift, start, end, MAX, PRI)
+        assert {name: row[f"{name}_s"] for name in times} == times
+        assert row["pbt_s"] == sum(times.values())
+        assert [row[n] for n in ("pq", "gq", "sq", "rq")] == [
+            pieces[n] for n in ("pq", "gq", "sq", "rq")
+        ]
+        assert row["pq_outside_plan"] == pieces["outside"]
+        assert row["ideal_total_s"] == pytest.approx(pieces["ideal_total"], abs=1e-6)
+        assert row["oee"] == pytest.approx(pieces["ideal_good"] / row["pbt_s"], abs=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(machines(), st.randoms(use_true_random=False))
+def test_order_and_repeats_change_nothing(said, random):
+    rows = plant.raw(said)
+    again = rows.sample(fraction=0.3, seed=random.randrange(99)).with_columns(
+        received_time=pl.col("received_time") + pl.duration(seconds=40), origin=pl.lit("history")
+    )
+    muddled = pl.concat([rows, again]).sample(fraction=1, shuffle=True, seed=random.randrange(99))
+    assert bronze.compact(muddled).equals(bronze.compact(rows))
+    assert fast(said, muddled).equals(fast(said, rows))
+
+
+@settings(max_examples=25, deadline=None)
+@given(machines(), st.lists(st.integers(0, 4500), min_size=1, max_size=4, unique=True))
+def test_days_with_carry_equal_the_whole(said, edges):
+    """Cutting the rows anywhere and carrying over gives the same episodes and increments."""
+    tags, cycles = plant.tags(counter_max=MAX), plant.cycles(**PRI)
+    rows = plant.raw(said)
+    whole_episodes, whole_increments, whole_last = plant.silver(rows, tags, cycles)
+    carry, readings = plant.NO_EPISODES, plant.NO_READINGS
+    found: list[tuple[pl.DataFrame, pl.DataFrame]] = []
+    for start, end in zip([-1000, *sorted(edges)], [*sorted(edges), 9000], strict=True):
+        part = rows.filter(pl.col("source_time").is_between(plant.at(start), plant.at(end), "left"))
+        episodes, increments, readings = plant.silver(part, tags, cycles, carry, readings)
+        found.append((episodes, increments))
+        carry = states.last_episodes(episodes)
+    stitched = states.stitch(pl.concat([e for e, _ in found]))
+    state = ["start", "end", "item_state", "operation_mode", "order_id", "product_id"]
+    assert merged(stitched, state).equals(merged(whole_episodes, state))
+    joined = pl.concat([i for _, i in found]).sort("kind", "to_time")
+    assert joined.equals(whole_increments.sort("kind", "to_time"))
+    assert readings.equals(whole_last)
+
+
+def merged(episodes, columns):
+    """Neighbours that differ only in how far they are trusted, as one."""
+    rows = episodes.select(columns).sort("start")
+    content = columns[2:]
+    new = pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(1)) for c in content)
+    apart = pl.col("start").ne_missing(pl.col("end").shift(1))
+    runs = rows.with_columns(run=(new | apart).cum_sum())
+    return runs.group_by("run", maintain_order=True).agg(
+        pl.first("start"), pl.last("end"), *(pl.first(c) for c in content)
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(machines())
+def test_laws_of_figures(said):
+    rows = fast(said)
+    parts = pl.sum_horizontal("apt_s", "aust_s", "adet_s", "adot_s", "unknown_s")
+    assert rows.filter((parts - pl.col("pbt_s")).abs() > 1e-6).is_empty()
+    assert rows.filter(
+        ~pl.col("oee").is_between("lower", "upper") & (pl.col("unknown_s") == 0)
+    ).is_empty()
+    assert rows.filter(pl.col("lower") > pl.col("oee")).is_empty()
+    assert rows.filter(pl.col("upper") < pl.col("oee")).is_empty()
+    known = rows.filter(pl.col("unknown_s") == 0)
+    assert known.filter(pl.col("lower") != pl.col("oee")).is_empty()
+    assert rows.equals(fast(said))
+
+
+@settings(max_examples=25, deadline=None)
+@given(machines())
+def test_increments_are_the_pieces(said):
+    """Never negative, and without resets and wraps they sum to last less first."""
+    tags, cycles = plant.tags(), plant.cycles(**PRI)
+    _, increments, _ = plant.silver(plant.raw(said), tags, cycles)
+    assert (increments["amount"] >= 0).all()
+    assert (increments["from_time"] <= increments["to_time"]).all()
+    good = [s for s in said if s.measure == "parts_total" and s.status < BAD]
+    climbing = all(a.value <= b.value for a, b in pairwise(good))
+    if good and climbing:
+        total = increments.filter(pl.col("kind") == "total")["amount"].sum()
+        assert total == good[-1].value - good[0].value
+
+
+@settings(max_examples=20, deadline=None)
+@given(machines(), machines())
+def test_roll_ups_agree(one, other):
+    """By shift then by day is by day at once, and the factors multiply to OEE."""
+    rows = pl.concat([fast(one), fast(other).with_columns(work_unit_id=pl.lit("M2"))])
+    by_unit = oee.roll_up(rows, ["factory_id", "work_unit_id"])
+    day = oee.roll_up(rows, "factory_id")
+    assert oee.roll_up(by_unit, "factory_id")["oee"].equals(day["oee"])
+    assert day["work_units"].item() == 2
+    assert day["shifts"].item() == rows.height
+    assert day["oee"].item() == rows["ideal_good_s"].sum() / rows["pbt_s"].sum()
+    a, e, q, whole = day.select("availability", "effectiveness", "quality_ratio", "oee").row(0)
+    if None not in (a, e, q):
+        assert a * e * q == pytest.approx(whole, rel=1e-12)
+    assert day["lower"].item() <= day["oee"].item() <= day["upper"].item()
+    unknown = rows["unknown_s"].sum() / rows["pbt_s"].sum()
+    assert day["completeness"].item() == pytest.approx(1 - unknown)
