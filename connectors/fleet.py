@@ -1,0 +1,298 @@
+"""The fleet file and the CSV files it names, checked without a network."""
+
+import csv
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+from urllib.parse import urlparse
+
+import polars as pl
+
+from connectors.errors import FleetFileError
+from pipelines import schemas
+
+_SITE_KEYS: Final = {"id", "calendar", "cycles", "server"}
+_SERVER_KEYS: Final = {
+    "url",
+    "user",
+    "password_env",
+    "publishing_interval_ms",
+    "sampling_interval_ms",
+    "queue_size",
+    "history_overlap_s",
+    "nodes",
+}
+_CALENDAR_KEYS: Final = (
+    "line_id", "work_unit_id", "production_day", "shift_id", "start", "end", "kind",
+)  # fmt: skip
+_CYCLE_KEYS: Final = ("line_id", "work_unit_id", "product_id", "pri_s", "origin", "valid_from")
+T = TypeVar("T")
+_KINDS: Final = ("busy", "break", "planned_maintenance", "not_planned")
+MIN_QUEUE: Final = 100
+"""A queue shorter than a few publishing intervals loses values at the first hiccup."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEntry:
+    """One OPC UA server of a site, with the keys of the fleet file."""
+
+    url: str
+    user: str | None = None
+    password_env: str | None = None
+    publishing_interval_ms: float = 500.0
+    sampling_interval_ms: float = 100.0
+    queue_size: int = 1000
+    history_overlap_s: float = 900.0
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A factory or a park gateway: one entry of the fleet file."""
+
+    site_id: str
+    is_park: bool
+    servers: tuple[ServerEntry, ...]
+    calendar: Path | None = None
+    cycles: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The whole fleet file; `text` is its content as read."""
+
+    sites: tuple[Site, ...]
+    path: Path | None = None
+    text: str = ""
+
+
+def read_fleet(path: Path) -> Fleet:
+    """Read and check a fleet file and the files it names; FleetFileError names what is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        why = str(error.strerror if isinstance(error, OSError) else error)
+        raise FleetFileError(path, why, "give a readable TOML file") from error
+    _known(path, content, {"factory", "park"}, "the file")
+    sites = tuple(
+        _site(path, entry, is_park=key == "park")
+        for key in ("factory", "park")
+        for entry in _tables(path, content, key)
+    )
+    if not sites:
+        raise FleetFileError(
+            path, "it names no site", "add a [[factory]] with a [[factory.server]]"
+        )
+    _unique(path, [site.site_id for site in sites], "id")
+    _unique(path, [server.url for site in sites for server in site.servers], "url")
+    for site in sites:
+        if site.calendar is not None:
+            read_calendar(site.calendar, site.site_id)
+        if site.cycles is not None:
+            read_cycles(site.cycles, site.site_id)
+    return Fleet(sites, path, text)
+
+
+def _tables(path: Path, content: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    entries = content.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise FleetFileError(path, f"`{key}` is not a list of tables", f"write [[{key}]]")
+    return entries
+
+
+def _known(path: Path, table: dict[str, Any], keys: set[str], where: str) -> None:
+    unknown = sorted(set(table) - keys)
+    if unknown:
+        remedy = f"use only {', '.join(sorted(keys))}"
+        raise FleetFileError(path, f"unknown key `{unknown[0]}` in {where}", remedy)
+
+
+def _site(path: Path, entry: dict[str, Any], *, is_park: bool) -> Site:
+    kind = "park" if is_park else "factory"
+    site_id = entry.get("id")
+    if not isinstance(site_id, str) or not _is_name(site_id):
+        remedy = 'give it an id of letters, digits, - and _, like id = "F01"'
+        raise FleetFileError(path, f"a [[{kind}]] has no usable id ({site_id!r})", remedy)
+    _known(path, entry, _SITE_KEYS, f"{kind} {site_id}")
+    servers = tuple(_server(path, site_id, s) for s in _tables(path, entry, "server"))
+    if not servers:
+        remedy = f"add a [[{kind}.server]] with its url"
+        raise FleetFileError(path, f"{kind} {site_id} has no server", remedy)
+    return Site(
+        site_id, is_park, servers, _file(path, entry, "calendar"), _file(path, entry, "cycles")
+    )
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and all(c.isalnum() or c in "-_" for c in text)
+
+
+def _file(path: Path, entry: dict[str, Any], key: str) -> Path | None:
+    name = entry.get(key)
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise FleetFileError(path, f"`{key}` of {entry['id']} is not a file name", "quote it")
+    return path.parent / name
+
+
+_NUMBERS: Final = {
+    "publishing_interval_ms": 10.0,
+    "sampling_interval_ms": 0.0,
+    "history_overlap_s": 0.0,
+    "queue_size": float(MIN_QUEUE),
+}
+
+
+def _server(path: Path, site_id: str, entry: dict[str, Any]) -> ServerEntry:
+    where = f"a server of {site_id}"
+    url = entry.get("url")
+    if not isinstance(url, str) or not _is_endpoint(url):
+        remedy = 'give it a url like "opc.tcp://127.0.0.1:4840"'
+        raise FleetFileError(path, f"{where} has no usable url ({url!r})", remedy)
+    _known(path, entry, _SERVER_KEYS, f"{where} ({url})")
+    for key, least in _NUMBERS.items():
+        value = entry.get(key, least)
+        if not isinstance(value, int | float) or isinstance(value, bool) or value < least:
+            remedy = f"give a number, at least {least:g}"
+            raise FleetFileError(path, f"`{key}` of {url} is {value!r}", remedy)
+    for key in ("user", "password_env"):
+        if not isinstance(entry.get(key, ""), str):
+            raise FleetFileError(path, f"`{key}` of {url} is not text", "quote it")
+    nodes = entry.get("nodes", [])
+    if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
+        remedy = 'give a list like ["ns=1;s=v1"]'
+        raise FleetFileError(path, f"`nodes` of {url} is not a list of NodeIds", remedy)
+    return ServerEntry(**{**entry, "nodes": tuple(nodes)})
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        parts = urlparse(url)
+        return parts.scheme == "opc.tcp" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        return False
+
+
+def _unique(path: Path, names: list[str], key: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise FleetFileError(
+            path, f"`{key}` {twice[0]} stands there twice", f"give each its own {key}"
+        )
+
+
+def read_calendar(path: Path, factory: str) -> pl.DataFrame:
+    """A factory's calendar (pipelines.schemas.PLAN); a blank line or work unit stays null."""
+    rows = []
+    for row in _rows(path, _CALENDAR_KEYS):
+        start, end = row.time("start"), row.time("end")
+        if end <= start:
+            row.refuse("end", "it is not after `start`", "give a later time")
+        kind = row.one_of("kind", _KINDS)
+        day, shift = row.day("production_day"), row.text("shift_id")
+        rows.append({**row.place(factory), "production_day": day, "shift_id": shift}
+                    | {"start": start, "end": end, "kind": kind})  # fmt: skip
+    return pl.DataFrame(rows, schema=schemas.PLAN)
+
+
+def read_cycles(path: Path, factory: str) -> pl.DataFrame:
+    """A factory's planned run times per item (pipelines.schemas.CYCLES)."""
+    rows = [
+        {
+            **row.place(factory),
+            "product_id": row.text("product_id"),
+            "pri_s": row.positive("pri_s"),
+            "origin": row.text("origin"),
+            "valid_from": row.time("valid_from"),
+        }
+        for row in _rows(path, _CYCLE_KEYS)
+    ]
+    return pl.DataFrame(rows, schema=schemas.CYCLES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of a CSV file; every accessor refuses a bad field by file, line and column."""
+
+    path: Path
+    line: int
+    fields: dict[str, str]
+
+    def refuse(self, column: str, why: str, remedy: str) -> NoReturn:
+        """Raise the FleetFileError of this field."""
+        raise FleetFileError(
+            f"{self.path} line {self.line} column {column}",
+            f"{self.fields[column]!r}: {why}",
+            remedy,
+        )
+
+    def place(self, factory: str) -> dict[str, str | None]:
+        """The equipment key as far as the file knows it."""
+        line, unit = self.fields["line_id"].strip(), self.fields["work_unit_id"].strip()
+        return {
+            "park_id": None,
+            "factory_id": factory,
+            "line_id": line or None,
+            "work_unit_id": unit or None,
+        }
+
+    def text(self, column: str) -> str:
+        """A field that may not be blank."""
+        value = self.fields[column].strip()
+        if not value:
+            self.refuse(column, "it is blank", "fill it in")
+        return value
+
+    def one_of(self, column: str, words: tuple[str, ...]) -> str:
+        """A field with a fixed set of words."""
+        value = self.text(column)
+        if value not in words:
+            self.refuse(column, "it is none of the known words", f"use {', '.join(words)}")
+        return value
+
+    def time(self, column: str) -> datetime:
+        """An ISO 8601 time with an offset, in UTC."""
+        moment = self._parsed(column, datetime.fromisoformat, "an ISO 8601 time")
+        if moment.tzinfo is None:
+            self.refuse(column, "it has no UTC offset", "write it like 2026-11-21T08:00:00+08:00")
+        return moment.astimezone(UTC)
+
+    def day(self, column: str) -> date:
+        """An ISO 8601 date."""
+        return self._parsed(column, date.fromisoformat, "an ISO 8601 date")
+
+    def positive(self, column: str) -> float:
+        """A finite number above zero."""
+        value = self._parsed(column, float, "a number")
+        if not 0 < value < float("inf"):
+            self.refuse(column, "it is not above zero", "give the seconds per piece")
+        return value
+
+    def _parsed(self, column: str, parse: Callable[[str], T], what: str) -> T:
+        try:
+            return parse(self.text(column))
+        except ValueError:
+            self.refuse(column, f"it is not {what}", f"write {what}")
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in columns if c not in (reader.fieldnames or ())]
+            if missing:
+                why = f"it has no column `{missing[0]}`"
+                raise FleetFileError(path, why, f"give it the columns {','.join(columns)}")
+            for fields in reader:
+                row = _Row(path, reader.line_num, {c: fields[c] or "" for c in columns})
+                if None in fields or None in fields.values():
+                    row.refuse(columns[0], "the line has another number of fields", "quote commas")
+                yield row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = str(error.strerror if isinstance(error, OSError) else error)
+        raise FleetFileError(path, why, "name a readable CSV file in UTF-8") from error

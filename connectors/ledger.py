@@ -1,0 +1,256 @@
+"""What was received and what was not: servers, proved coverage and gaps, in `ledger.sqlite`."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from pipelines import schemas
+
+LEDGER_FILE: Final = "ledger.sqlite"
+_SCHEMA: Final = """
+create table if not exists server (
+    server_uri text primary key, url text not null, site_id text not null,
+    state text not null, since integer not null, why text not null, nodes integer not null default 0
+);
+create table if not exists coverage (
+    server_uri text not null, from_us integer not null, to_us integer not null,
+    primary key (server_uri, from_us)
+);
+create table if not exists gap (
+    id integer primary key, server_uri text not null, node_id text, from_us integer not null,
+    to_us integer, reason text not null, resolved text
+);
+create table if not exists refused (
+    server_uri text not null, node_id text not null, since integer not null, why text not null,
+    primary key (server_uri, node_id)
+);
+pragma user_version = 1;
+"""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _us(time: datetime) -> int:
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def _time(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
+
+
+class Ledger:
+    """The ledger of one home; the collector writes it, anyone may read it meanwhile."""
+
+    def __init__(self, home: Path, *, read_only: bool = False) -> None:
+        path = home / LEDGER_FILE
+        if read_only and not path.exists():
+            self._db = sqlite3.connect(":memory:", isolation_level=None)
+        elif read_only:
+            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            return
+        else:
+            home.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = full")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def claim(self, site_id: str, url: str, server_uri: str) -> str:
+        """The URI under which a server's rows are kept: its own, or its url where that is taken."""
+        found = self._db.execute("select server_uri from server where url = ?", (url,)).fetchall()
+        kept = {row[0] for row in found}
+        if server_uri in kept or url in kept:
+            return server_uri if server_uri in kept else url
+        taken = self._db.execute(
+            "select url from server where server_uri = ?", (server_uri,)
+        ).fetchone()
+        uri = url if taken and not self._same_machine(taken[0], site_id, server_uri) else server_uri
+        self._db.execute(
+            "insert into server (server_uri, url, site_id, state, since, why)"
+            " values (?, ?, ?, 'new', 0, '')"
+            " on conflict (server_uri) do update set url = excluded.url",
+            (uri, url, site_id),
+        )
+        return uri
+
+    def _same_machine(self, known_url: str, site_id: str, server_uri: str) -> bool:
+        """A server that moved: same URI and site, and its old url is no longer in use."""
+        row = self._db.execute(
+            "select site_id, state from server where server_uri = ? and url = ?",
+            (server_uri, known_url),
+        ).fetchone()
+        return row is not None and row[0] == site_id and row[1] in ("retired", "stopped")
+
+    def retire_others(self, urls: Iterable[str]) -> None:
+        """Servers that the fleet file no longer names keep their rows and are marked so."""
+        named = list(urls)
+        marks = ",".join("?" * len(named))
+        self._db.execute(f"update server set state = 'retired' where url not in ({marks})", named)
+
+    def set_state(
+        self, server_uri: str, state: str, since: datetime, why: str = "", nodes: int | None = None
+    ) -> None:
+        """A server's state (connecting, backfilling, live, down, stopped) and why."""
+        self._db.execute(
+            "update server set state = ?, since = ?, why = ?, nodes = coalesce(?, nodes)"
+            " where server_uri = ?",
+            (state, _us(since), why, nodes, server_uri),
+        )
+
+    def cover(self, server_uri: str, start: datetime, end: datetime) -> None:
+        """Vouch for [start, end); windows that touch or overlap become one."""
+        first, last = _us(start), _us(end)
+        if last <= first:
+            return
+        self._db.execute("begin immediate")
+        touching = "server_uri = ? and from_us <= ? and to_us >= ?"
+        low, high = self._db.execute(
+            f"select min(from_us), max(to_us) from coverage where {touching}",
+            (server_uri, last, first),
+        ).fetchone()
+        self._db.execute(f"delete from coverage where {touching}", (server_uri, last, first))
+        window = (server_uri, min(first, low or first), max(last, high or last))
+        self._db.execute("insert into coverage values (?, ?, ?)", window)
+        self._db.execute("commit")
+
+    def covered(self, server_uri: str) -> tuple[datetime, datetime] | None:
+        """The start of all coverage and the end of the newest window; None where there is none."""
+        low, high = self._db.execute(
+            "select min(from_us), max(to_us) from coverage where server_uri = ?", (server_uri,)
+        ).fetchone()
+        return None if low is None else (_time(low), _time(high))
+
+    def open_gap(self, server_uri: str, node_id: str | None, start: datetime, reason: str) -> None:
+        """Nothing is heard from `start` on; a gap that is open already stays as it is."""
+        self._db.execute(
+            "insert into gap (server_uri, node_id, from_us, reason) select ?, ?, ?, ?"
+            " where not exists (select 1 from gap where server_uri = ? and node_id is ?"
+            " and to_us is null)",
+            (server_uri, node_id, _us(start), reason, server_uri, node_id),
+        )
+
+    def close_gap(
+        self, server_uri: str, node_id: str | None, end: datetime, resolved: str | None
+    ) -> None:
+        """The open gap ends; `resolved` says how its values came after all (None: they did not)."""
+        self._db.execute(
+            "update gap set to_us = max(from_us, ?), resolved = ? where server_uri = ?"
+            " and node_id is ? and to_us is null",
+            (_us(end), resolved, server_uri, node_id),
+        )
+
+    def add_gaps(
+        self, server_uri: str, rows: Iterable[tuple[str, datetime, datetime, str]]
+    ) -> None:
+        """Closed gaps of single nodes: node, from, to, reason."""
+        self._db.execute("begin immediate")
+        self._db.executemany(
+            "insert into gap (server_uri, node_id, from_us, to_us, reason) values (?, ?, ?, ?, ?)",
+            [(server_uri, node, _us(start), _us(end), why) for node, start, end, why in rows],
+        )
+        self._db.execute("commit")
+
+    def resolve_node_gaps(self, server_uri: str, node_ids: Iterable[str], how: str) -> None:
+        """The past gaps of nodes whose history could be read in full after all."""
+        self._db.execute("begin immediate")
+        self._db.executemany(
+            "update gap set resolved = ? where server_uri = ? and node_id = ?"
+            " and resolved is null and to_us is not null and reason like 'history %'",
+            [(how, server_uri, node) for node in node_ids],
+        )
+        self._db.execute("commit")
+
+    def unresolved_since(self, server_uri: str) -> dict[str, datetime]:
+        """Where the history of a node must still be read from: the start of its oldest open loss."""
+        rows = self._db.execute(
+            "select node_id, min(from_us) from gap where server_uri = ? and node_id is not null"
+            " and resolved is null and reason like 'history %' group by node_id",
+            (server_uri,),
+        )
+        return {node: _time(us) for node, us in rows}
+
+    def set_refused(self, server_uri: str, refused: dict[str, str], now: datetime) -> None:
+        """The nodes that the server will not let us monitor now, by name, with its reason."""
+        self._db.execute("begin immediate")
+        self._db.execute("delete from refused where server_uri = ?", (server_uri,))
+        rows = [(server_uri, node, _us(now), why) for node, why in refused.items()]
+        self._db.executemany("insert into refused values (?, ?, ?, ?)", rows)
+        self._db.execute("commit")
+
+    def gaps(self) -> pl.DataFrame:
+        """Gaps that nothing filled (pipelines.schemas.GAPS)."""
+        rows = self._db.execute(
+            "select server_uri, node_id, from_us, to_us, reason from gap where resolved is null"
+            " order by server_uri, from_us, node_id"
+        ).fetchall()
+        return _frame(rows, schemas.GAPS)
+
+    def coverage(self) -> pl.DataFrame:
+        """What the ledger vouches for (pipelines.schemas.COVERAGE)."""
+        rows = self._db.execute(
+            "select c.server_uri, s.site_id, c.from_us, c.to_us from coverage c"
+            " join server s using (server_uri) order by c.server_uri, c.from_us"
+        ).fetchall()
+        return _frame(rows, schemas.COVERAGE)
+
+    def summary(self) -> dict[str, Any]:
+        """Servers with state, coverage, refused nodes and gaps (open, unfilled, filled)."""
+        servers = self._db.execute(
+            "select server_uri, url, site_id, state, since, why, nodes from server order by site_id, url"
+        ).fetchall()
+        return {"servers": [self._server(*row) for row in servers]}
+
+    def _server(
+        self, uri: str, url: str, site: str, state: str, since: int, why: str, nodes: int
+    ) -> dict[str, Any]:
+        windows = self._db.execute(
+            "select from_us, to_us from coverage where server_uri = ? order by from_us", (uri,)
+        ).fetchall()
+        refused = self._db.execute(
+            "select node_id, why from refused where server_uri = ? order by node_id", (uri,)
+        ).fetchall()
+        gaps = self._db.execute(
+            "select node_id, from_us, to_us, reason, resolved from gap where server_uri = ?"
+            " order by from_us, node_id",
+            (uri,),
+        ).fetchall()
+        rows = [
+            {"node_id": node, "from": _iso(a), "to": _iso(b), "reason": why, "resolved": how}
+            for node, a, b, why, how in gaps
+        ]
+        return {
+            "server_uri": uri,
+            "url": url,
+            "site_id": site,
+            "state": state,
+            "since": _iso(since),
+            "why": why,
+            "nodes": nodes,
+            "coverage": [{"from": _iso(a), "to": _iso(b)} for a, b in windows],
+            "refused": dict(refused),
+            "open_gaps": [row for row in rows if row["resolved"] is None],
+            "closed_gaps": [row for row in rows if row["resolved"] is not None],
+        }
+
+
+def _iso(us: int | None) -> str | None:
+    return None if us is None else _time(us).isoformat().replace("+00:00", "Z")
+
+
+def _frame(rows: list[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
+    integers = {k: pl.Int64() if k.endswith("_time") else v for k, v in schema.items()}
+    frame = pl.DataFrame(rows, schema=integers, orient="row")
+    return frame.with_columns(pl.col("from_time", "to_time").cast(schemas.TIME))

@@ -1,0 +1,193 @@
+"""HistoryRead (raw) of many nodes per call, decoded from bytes, continued to its end."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from asyncua import ua
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+
+from connectors.opcua.decode import DataValues, Reader
+from connectors.opcua.session import TOO_MUCH, Session
+from connectors.raw import TICKS_PER_S, time_of
+
+HISTORY_TIMEOUT_S: Final = 60.0
+"""A page of a busy historian takes longer than any other answer."""
+_FIRST_NODES: Final = 16
+_FEW_VALUES: Final = 20_000
+_MANY_VALUES: Final = 150_000
+"""Nodes per call grow below the first and shrink above the second: about 1 to 5 MB an answer."""
+_SAME_START_TICKS: Final = 300 * TICKS_PER_S
+"""Nodes are asked together when their starts are this near: the rest would be read in vain."""
+_SHORTEST_TICKS: Final = TICKS_PER_S
+_NO_DATA: Final = frozenset({StatusCodes.GoodNoData, StatusCodes.BadNoData})
+_DATA_TYPES: Final = frozenset(
+    f"nsu=http://opcfoundation.org/UA/;i={number}"
+    for number in (
+        ObjectIds.HistoryData_Encoding_DefaultBinary,
+        ObjectIds.HistoryModifiedData_Encoding_DefaultBinary,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A node (`key` is the caller's) and the source time from which its values are wanted."""
+
+    key: int
+    node_id: ua.NodeId
+    start_ticks: int
+    point: bytes | None = None
+    page: tuple[int, int, int] | None = None
+    """Count, first and last ticks of the page before: a page that comes again is a dead end."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a back-fill went: values read, and the status of every node that failed."""
+
+    values: int = 0
+    failed: dict[int, int] = field(default_factory=dict)
+
+
+OnPage = Callable[[int, DataValues], Awaitable[None]]
+
+
+async def read_raw(
+    session: Session, wanted: Sequence[Wanted], end_ticks: int, on_page: OnPage
+) -> Outcome:
+    """Every raw value of every node from its start to `end_ticks`, page by page to `on_page`.
+
+    A node that the server refuses is in `Outcome.failed` and does not stop the others; a loss of
+    the connection is raised.
+    """
+    outcome = Outcome()
+    nodes = _FIRST_NODES
+    rest = sorted(wanted, key=lambda w: w.start_ticks)
+    while rest:
+        part = list(_together(rest, min(nodes, session.limits.history)))
+        before = outcome.values
+        await _read_window(session, part, part[0].start_ticks, end_ticks, on_page, outcome)
+        rest = rest[len(part) :]
+        got = outcome.values - before
+        nodes = nodes * 2 if got < _FEW_VALUES else nodes // 2 if got > _MANY_VALUES else nodes
+        nodes = min(max(nodes, 1), session.limits.history)
+    return outcome
+
+
+def _together(rest: Sequence[Wanted], most: int) -> Iterator[Wanted]:
+    for wanted in rest[:most]:
+        if wanted.start_ticks - rest[0].start_ticks > _SAME_START_TICKS:
+            return
+        yield wanted
+
+
+async def _read_window(
+    session: Session,
+    part: Sequence[Wanted],
+    start: int,
+    end: int,
+    on_page: OnPage,
+    outcome: Outcome,
+) -> None:
+    """All pages of some nodes; asks for fewer nodes, then for less time, where it is too much."""
+    try:
+        await _read_pages(session, part, start, end, on_page, outcome)
+    except (UaStatusCodeError, TimeoutError) as error:
+        too_much = isinstance(error, TimeoutError) or error.code in TOO_MUCH
+        if not too_much or (len(part) == 1 and end - start <= 2 * _SHORTEST_TICKS):
+            raise
+        if len(part) > 1:
+            middle = len(part) // 2
+            await _read_window(session, part[:middle], start, end, on_page, outcome)
+            await _read_window(session, part[middle:], start, end, on_page, outcome)
+        else:
+            half = start + (end - start) // 2
+            await _read_window(session, part, start, half, on_page, outcome)
+            await _read_window(session, part, half, end, on_page, outcome)
+
+
+async def _read_pages(
+    session: Session,
+    part: Sequence[Wanted],
+    start: int,
+    end: int,
+    on_page: OnPage,
+    outcome: Outcome,
+) -> None:
+    pending = [replace(wanted, point=None, page=None) for wanted in part]
+    try:
+        while pending:
+            reader = await session.call(_request(pending, start, end), HISTORY_TIMEOUT_S)
+            asked, pending = pending, []
+            count = reader.length()
+            if count != len(asked):
+                raise UaError(f"history of {len(asked)} nodes asked, {count} came back")
+            for wanted in asked:
+                status, point, values = _result(reader)
+                if status & 0x80000000 and status not in _NO_DATA:
+                    outcome.failed[wanted.key] = status
+                    continue
+                if values.count:
+                    outcome.values += values.count
+                    await on_page(wanted.key, values)
+                if point:
+                    _continue(wanted, point, values, pending, outcome)
+    except BaseException:
+        await _release(session, pending, start, end)
+        raise
+
+
+def _continue(
+    wanted: Wanted, point: bytes, values: DataValues, pending: list[Wanted], outcome: Outcome
+) -> None:
+    ticks = values.source_ticks
+    page = (values.count, int(ticks[0]), int(ticks[-1])) if values.count else (0, 0, 0)
+    if (point, page) == (wanted.point, wanted.page):
+        outcome.failed[wanted.key] = StatusCodes.BadContinuationPointInvalid
+    else:
+        pending.append(replace(wanted, point=point, page=page))
+
+
+def _result(r: Reader) -> tuple[int, bytes | None, DataValues]:
+    """One HistoryReadResult: status, continuation point, values."""
+    status, point = r.number("<I"), r.byte_string()
+    type_id, encoding = r.node_id(), r.number("<B")
+    body = r.byte_string() if encoding else None
+    if body and type_id in _DATA_TYPES:
+        return status, point, DataValues.decode(Reader(body, 0, r.namespaces))
+    return status, point, DataValues(0)
+
+
+def _request(
+    nodes: Sequence[Wanted], start: int, end: int, *, release: bool = False
+) -> ua.HistoryReadRequest:
+    request = ua.HistoryReadRequest()
+    parameters = request.Parameters
+    parameters.HistoryReadDetails = ua.ReadRawModifiedDetails(
+        IsReadModified=False,
+        StartTime=time_of(start),
+        EndTime=time_of(end),
+        NumValuesPerNode=0,
+        ReturnBounds=False,
+    )
+    parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+    parameters.ReleaseContinuationPoints = release
+    parameters.NodesToRead = [
+        ua.HistoryReadValueId(NodeId=wanted.node_id, ContinuationPoint=wanted.point)
+        for wanted in nodes
+    ]
+    return request
+
+
+async def _release(session: Session, nodes: Sequence[Wanted], start: int, end: int) -> None:
+    """Hand back continuation points that will not be used: servers have few."""
+    held = [wanted for wanted in nodes if wanted.point]
+    if held:
+        with contextlib.suppress(OSError, TimeoutError, UaError):
+            async with asyncio.timeout(2):
+                await session.call(_request(held, start, end, release=True))

@@ -1,0 +1,301 @@
+"""One session with an OPC UA server: asyncua's transport, our deadlines, responses as bytes."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from asyncua import ua
+from asyncua.client import Client
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+
+from connectors.errors import ServerUnreachable
+from connectors.opcua.decode import DataValues, Reader
+from connectors.opcua.nodeids import text_of
+from connectors.raw import time_of
+
+REQUEST_TIMEOUT_S: Final = 15.0
+"""A busy server may think for seconds; a dead one must not hold us for minutes."""
+SESSION_TIMEOUT_MS: Final = 120_000
+_RENEW_AT: Final = 0.75
+"""Part of the channel's lifetime after which its token is renewed (part 4, 5.5.2)."""
+TOO_MUCH: Final = frozenset(
+    {
+        StatusCodes.BadTooManyOperations,
+        StatusCodes.BadResponseTooLarge,
+        StatusCodes.BadRequestTooLarge,
+        StatusCodes.BadEncodingLimitsExceeded,
+        StatusCodes.BadTcpMessageTooLarge,
+    }
+)
+"""Answers that mean: ask for less at once."""
+
+# Every failure is reported by us in one line that names the server; asyncua's own lines name none.
+logging.getLogger("asyncua.client").setLevel(logging.CRITICAL)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Operations per call: what the server allows, at most what is wise."""
+
+    read: int = 1000
+    browse: int = 500
+    history: int = 500
+    items: int = 200  # more than 200 items a call are 50 times slower on some controllers
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """The outcome of reading one attribute."""
+
+    value: float | int | str | bytes | None
+    value_type: int
+    status_code: int
+    source_ticks: int | None
+
+
+class Session:
+    """`await open()`, then `call`; nothing here reconnects, a loss surfaces as an exception."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> None:
+        self.url, self.timeout_s = url, timeout_s
+        self.namespaces: list[str] = []
+        self.server_uri = url
+        self.limits = Limits()
+        self._client = Client(url, timeout=timeout_s)
+        self._client.session_timeout = SESSION_TIMEOUT_MS
+        if user is not None:
+            self._client.set_user(user)
+            self._client.set_password(password or "")
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connect, learn namespaces, URI and limits; ServerUnreachable where that fails."""
+        client = self._client
+        try:
+            async with asyncio.timeout(3 * self.timeout_s):
+                await client.connect_socket()
+                await client.send_hello()
+                await client.open_secure_channel()
+                await client.create_session()
+                await client.activate_session(username=client._username, password=client._password)
+            self._renewal = asyncio.create_task(self._renew())
+            await self._introduce()
+        except (OSError, TimeoutError, UaError) as error:
+            await self.close()
+            raise unreachable(self.url, error) from error
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _introduce(self) -> None:
+        arrays = [ObjectIds.Server_NamespaceArray, ObjectIds.Server_ServerArray]
+        namespaces, servers = [
+            list(value.Value.Value or [])
+            for value in await self._client.uaclient.session.read_attributes(
+                [ua.NodeId(ua.Int32(i)) for i in arrays], AttributeIds.Value
+            )
+            if value.Value is not None
+        ]
+        self.namespaces = [str(uri) for uri in namespaces]
+        own = self.namespaces[1] if len(self.namespaces) > 1 else None
+        self.server_uri = str(servers[0]) if servers else own or self.url
+        self.limits = await self._read_limits()
+
+    async def _read_limits(self) -> Limits:
+        names = (
+            ("read", ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead),
+            ("browse", ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse),
+            (
+                "history",
+                ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
+            ),
+            (
+                "items",
+                ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+            ),
+        )
+        wanted = [(ua.NodeId(ua.Int32(number)), AttributeIds.Value) for _, number in names]
+        wise = Limits()
+        found = {}
+        for (name, _), read in zip(names, await self._read_some(wanted), strict=True):
+            limit = read.value if isinstance(read.value, int) and read.value > 0 else None
+            own: int = getattr(wise, name)
+            found[name] = min(own, limit) if limit else own
+        return Limits(**found)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_AT * self._client.secure_channel_timeout / 1000)
+            await self._client.open_secure_channel(renew=True)
+
+    async def call(self, request: object, timeout_s: float | None = None) -> Reader:
+        """Send a service request; gives a reader behind the good response header."""
+        if self._renewal is not None and self._renewal.done():
+            raise ConnectionError("the secure channel could not be renewed")
+        protocol = self._client.uaclient.protocol
+        if protocol is None:
+            raise ConnectionError("not connected")
+        body = await protocol.send_request(request, timeout_s or self.timeout_s)
+        reader = Reader(bytes(body), 0, self.namespaces)
+        result = reader.service_result()
+        if result & 0x80000000:
+            ua.StatusCode(ua.UInt32(result)).check()
+        return reader
+
+    async def read(self, wanted: Sequence[tuple[ua.NodeId, AttributeIds]]) -> list[Attribute]:
+        """Read attributes of many nodes, in calls no larger than the server takes."""
+        return await in_chunks(wanted, self.limits.read, self._read_some)
+
+    async def _read_some(self, wanted: Sequence[tuple[ua.NodeId, AttributeIds]]) -> list[Attribute]:
+        request = ua.ReadRequest()
+        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+        request.Parameters.NodesToRead = [
+            ua.ReadValueId(NodeId=node, AttributeId=attribute) for node, attribute in wanted
+        ]
+        values = DataValues.decode(await self.call(request))
+        return [
+            Attribute(
+                values.value(row),
+                int(values.types[row]),
+                int(values.status[row]),
+                int(values.source_ticks[row]) if values.has_source[row] else None,
+            )
+            for row in range(values.count)
+        ]
+
+    async def browse(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+        """All hierarchical forward references of every node; none for a node that refuses."""
+        return await in_chunks(nodes, self.limits.browse, self._browse_some)
+
+    async def _browse_some(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+        parameters = ua.BrowseParameters()
+        parameters.NodesToBrowse = [
+            ua.BrowseDescription(
+                NodeId=node,
+                BrowseDirection=ua.BrowseDirection.Forward,
+                ReferenceTypeId=ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences)),
+                IncludeSubtypes=True,
+                NodeClassMask=0,
+                ResultMask=ua.BrowseResultMask.All,
+            )
+            for node in nodes
+        ]
+        session = self._client.uaclient.session
+        results = await session.browse(parameters)
+        found = [list(result.References or []) for result in results]
+        open_points = {i: r.ContinuationPoint for i, r in enumerate(results) if r.ContinuationPoint}
+        while open_points:
+            more = ua.BrowseNextParameters(ContinuationPoints=list(open_points.values()))
+            rows = list(open_points)
+            open_points = {}
+            for row, result in zip(rows, await session.browse_next(more), strict=True):
+                found[row] += result.References or []
+                if result.ContinuationPoint:
+                    open_points[row] = result.ContinuationPoint
+        return found
+
+    async def server_time(self) -> datetime | None:
+        """The server's own clock; None where it does not tell."""
+        current = ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))
+        request = ua.ReadRequest()
+        request.Parameters.NodesToRead = [
+            ua.ReadValueId(NodeId=current, AttributeId=AttributeIds.Value)
+        ]
+        reader = await self.call(request)
+        reader.length()
+        if reader.number("<B") & 1 and reader.number("<B") == ua.VariantType.DateTime:
+            ticks = reader.number("<q")
+            with contextlib.suppress(OverflowError):
+                return time_of(ticks)
+        return None
+
+    def text_of(self, node_id: ua.NodeId) -> str:
+        """A NodeId with its namespace URI."""
+        return text_of(node_id, self.namespaces)
+
+    async def close(self) -> None:
+        """End the session politely, within seconds; never raises."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        client = self._client
+        with contextlib.suppress(OSError, TimeoutError, UaError):
+            async with asyncio.timeout(3):
+                if client.uaclient.protocol is not None and not client.uaclient.protocol.is_closed:
+                    await client.close_session()
+                    await client.close_secure_channel()
+        client.disconnect_socket()
+
+
+async def in_chunks(
+    items: Sequence[Item],
+    size: int,
+    send: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+) -> list[Result]:
+    """`send` chunks of at most `size` items, smaller where the server finds that too many."""
+    results: list[Result] = []
+    while len(results) < len(items):
+        part = items[len(results) : len(results) + size]
+        try:
+            answer = await send(part)
+        except UaStatusCodeError as error:
+            if error.code not in TOO_MUCH or len(part) == 1:
+                raise
+            size = max(1, len(part) // 2)
+            continue
+        if len(answer) != len(part):
+            raise UaError(f"{len(part)} operations sent, {len(answer)} results came back")
+        results += answer
+    return results
+
+
+def unreachable(url: str, error: BaseException) -> ServerUnreachable:
+    """The error as one line that names the server and what to do."""
+    if isinstance(error, ServerUnreachable):
+        return error
+    return ServerUnreachable(url, reason(error), _remedy(error))
+
+
+def reason(error: BaseException) -> str:
+    """Why, in a few words of one line."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer in time"
+    if isinstance(error, UaStatusCodeError):
+        with contextlib.suppress(KeyError, AttributeError):
+            return str(ua.StatusCode(ua.UInt32(error.code)).name)
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _remedy(error: BaseException) -> str:
+    code: Any = getattr(error, "code", None)
+    if code in _REFUSED_USER:
+        return "check `user` and `password_env` of this server in the fleet file"
+    if isinstance(error, OSError):
+        return "start the server or correct its `url` in the fleet file; we keep trying"
+    return "check the server; we keep trying"
+
+
+_REFUSED_USER: Final = frozenset(
+    {
+        StatusCodes.BadUserAccessDenied,
+        StatusCodes.BadIdentityTokenRejected,
+        StatusCodes.BadIdentityTokenInvalid,
+    }
+)
