@@ -1,5 +1,6 @@
 """The course of one machine: what it does when, and the pieces that come out of it."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -84,7 +85,7 @@ def _cut(slices: Iterable[Slice], fault: Fault | None) -> Iterable[Slice]:
     for piece in slices:
         inside = [e for e in edges if piece.start_ms < e < piece.end_ms]
         points = [piece.start_ms, *inside, piece.end_ms]
-        for left, right in zip(points, points[1:], strict=False):
+        for left, right in itertools.pairwise(points):
             yield Slice(left, right, piece.kind, piece.shift)
 
 
@@ -156,10 +157,7 @@ class _Walker:
             self.begin_fault(piece)
         time = piece.start_ms
         while time < piece.end_ms:
-            if self.waiting:
-                time = self.stop(piece, time)
-            else:
-                time = self.produce(piece, time, active)
+            time = self.stop(piece, time) if self.waiting else self.produce(piece, time, active)
         if faulty and self.fault is not None and piece.end_ms == self.fault.end_ms:
             self.timers["micro"] = self.draw("micro")
 
