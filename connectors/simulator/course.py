@@ -96,7 +96,7 @@ class _Walker:
         self.machine, self.fault = machine, fault
         self.rng = stream(seed, machine.work_unit_id, "activities")
         self.cycles = _Cycles(seed, machine, sector)
-        self.pace = float(self.rng.uniform(0.75, 1.35))
+        self.pace = float(self.rng.uniform(0.4, 1.2))
         self.orders, self.order_id = 0, ""
         self.product: Product | None = None
         self.next_order()
@@ -236,7 +236,7 @@ class _Cycles:
     def __init__(self, seed: int, machine: Machine, sector: Sector) -> None:
         self.machine, self.has_rework = machine, sector.has_rework
         traits = stream(seed, machine.work_unit_id, "traits")
-        self.slowness = float(traits.uniform(1.02, 1.11))
+        self.slowness = float(traits.uniform(1.025, 1.16))
         self.scrap = float(traits.uniform(0.004, 0.02))
         self.rework = float(traits.uniform(0.003, 0.012)) if sector.has_rework else 0.0
         self.cycle_rng = stream(seed, machine.work_unit_id, "cycles")

@@ -124,7 +124,7 @@ def _doubtful(site: FactoryTimeline, machine: MachineTimeline) -> list[tuple[int
 
     A doubtful state, order or product lasts until the node's next value, a counter an instant.
     """
-    spans = []
+    spans: list[tuple[int, int]] = []
     for point in machine.points:
         if point.measure not in (*_CARRIED, *_COUNTERS):
             continue
@@ -133,6 +133,8 @@ def _doubtful(site: FactoryTimeline, machine: MachineTimeline) -> list[tuple[int
         ticks = series.source_ticks[order] - site.source_offset_ticks
         times = (ticks - EPOCH_TICKS) // TICKS_PER_MS
         following = np.append(times[1:], site.span.end_ms) if point.measure in _CARRIED else times
-        for row in np.flatnonzero(series.status[order] & np.uint32(_NOT_GOOD)):
-            spans.append((int(times[row]), max(int(following[row]), int(times[row]) + 1)))
+        spans += [
+            (int(times[row]), max(int(following[row]), int(times[row]) + 1))
+            for row in np.flatnonzero(series.status[order] & np.uint32(_NOT_GOOD))
+        ]
     return spans

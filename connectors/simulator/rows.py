@@ -66,9 +66,7 @@ def _typed(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], kind: pa.Da
 
 
 def window(series: Series, start_ticks: int, end_ticks: int) -> npt.NDArray[np.intp]:
-    """Rows a client connected during [start, end) is given: what is delivered then, and the value
-    that stands at the start.
-    """
+    """Rows delivered in [start, end), after the one that stands at `start`."""
     first, last = np.searchsorted(series.delivered_ticks, (start_ticks, end_ticks))
     return np.arange(max(int(first) - 1, 0), int(last))
 

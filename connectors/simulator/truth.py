@@ -82,7 +82,8 @@ def write_values(folder: Path, site: SiteTimeline, *, start: datetime, end: date
     ticks = ticks_of(start), ticks_of(end)
     path = folder / "values" / f"{site.site_id}.parquet"
     count = 0
-    with pq.ParquetWriter(path, VALUES, compression="zstd") as writer:
+    # without Arrow's own schema readers see plain strings instead of dictionaries
+    with pq.ParquetWriter(path, VALUES, compression="zstd", store_schema=False) as writer:
         arrays = (_values(site, node, site.series(node), ticks) for node in site.nodes)
         for table in batches(arrays, VALUES, _ROWS_AT_ONCE):
             writer.write_table(table)
