@@ -1,5 +1,6 @@
 """What a factory plans: shifts, breaks and planned maintenance as dated intervals."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -100,7 +101,7 @@ def line_slices(
     rows = [row for row in planned if row.line_id in ("", line_id) and row.kind != "not_planned"]
     edges = {start_ms, end_ms, *(row.start_ms for row in rows), *(row.end_ms for row in rows)}
     inside = sorted(edge for edge in edges if start_ms <= edge <= end_ms)
-    return [_slice(rows, left, right) for left, right in zip(inside, inside[1:], strict=False)]
+    return [_slice(rows, left, right) for left, right in itertools.pairwise(inside)]
 
 
 def _slice(rows: list[Planned], start_ms: int, end_ms: int) -> Slice:

@@ -1,5 +1,6 @@
 """Running counters as a machine shows them: with resets and with the wrap at counter_max."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -33,7 +34,7 @@ class Counter:
 def declared_resets(factory: Factory, course: Course) -> list[int]:
     """Instants at which the machine resets its counters as its reset_policy says."""
     activities = course.activities
-    pairs = list(zip(activities, activities[1:], strict=False))
+    pairs = list(itertools.pairwise(activities))
     match factory.reset_policy:
         case "shift":
             return [b.start_ms for a, b in pairs if b.shift is not None and b.shift != a.shift]

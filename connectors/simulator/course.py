@@ -1,5 +1,6 @@
 """The course of one machine: what it does when, and the pieces that come out of it."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -84,7 +85,7 @@ def _cut(slices: Iterable[Slice], fault: Fault | None) -> Iterable[Slice]:
     for piece in slices:
         inside = [e for e in edges if piece.start_ms < e < piece.end_ms]
         points = [piece.start_ms, *inside, piece.end_ms]
-        for left, right in zip(points, points[1:], strict=False):
+        for left, right in itertools.pairwise(points):
             yield Slice(left, right, piece.kind, piece.shift)
 
 
@@ -95,7 +96,7 @@ class _Walker:
         self.machine, self.fault = machine, fault
         self.rng = stream(seed, machine.work_unit_id, "activities")
         self.cycles = _Cycles(seed, machine, sector)
-        self.pace = float(self.rng.uniform(0.75, 1.35))
+        self.pace = float(self.rng.uniform(0.4, 1.2))
         self.orders, self.order_id = 0, ""
         self.product: Product | None = None
         self.next_order()
@@ -156,10 +157,7 @@ class _Walker:
             self.begin_fault(piece)
         time = piece.start_ms
         while time < piece.end_ms:
-            if self.waiting:
-                time = self.stop(piece, time)
-            else:
-                time = self.produce(piece, time, active)
+            time = self.stop(piece, time) if self.waiting else self.produce(piece, time, active)
         if faulty and self.fault is not None and piece.end_ms == self.fault.end_ms:
             self.timers["micro"] = self.draw("micro")
 
@@ -238,7 +236,7 @@ class _Cycles:
     def __init__(self, seed: int, machine: Machine, sector: Sector) -> None:
         self.machine, self.has_rework = machine, sector.has_rework
         traits = stream(seed, machine.work_unit_id, "traits")
-        self.slowness = float(traits.uniform(1.02, 1.11))
+        self.slowness = float(traits.uniform(1.025, 1.16))
         self.scrap = float(traits.uniform(0.004, 0.02))
         self.rework = float(traits.uniform(0.003, 0.012)) if sector.has_rework else 0.0
         self.cycle_rng = stream(seed, machine.work_unit_id, "cycles")

@@ -250,7 +250,7 @@ def _factory(
                 plantings[unit],
                 _sample_times(seed, unit, span),
                 points(server_uri(factory), factory, machine),
-            )  # fmt: skip
+            )
         )
     return FactoryTimeline(seed, factory, span, machines)
 

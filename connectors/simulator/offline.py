@@ -1,0 +1,208 @@
+"""Segments as a collector would have sealed them, straight from the timeline, outages included."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from connectors.raw import EPOCH_TICKS, RAW_SCHEMA
+from connectors.segments import SegmentWriter
+from connectors.simulator.calendars import ZONE, local_day, local_midnight_ms, to_ms, to_time
+from connectors.simulator.faults import DAY_MS
+from connectors.simulator.nodes import Series, Served, SiteTimeline
+from connectors.simulator.rows import value_arrays
+from connectors.simulator.seeds import stream
+from connectors.simulator.timeline import build_factories
+
+ROLL_MS: Final = 6 * 3_600_000
+"""One segment per server and six hours: about 60,000 rows each."""
+RECONNECT_MS: Final = 2_000
+"""From the end of an outage until the collector has its history and a subscription again."""
+_OUTAGE_S: Final = (20.0, 300.0)
+_ORIGINS: Final = ("live", "history")
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A span in which nothing reaches the collector: dropped_connection or server_restart."""
+
+    kind: str
+    site_id: str
+    server_uri: str
+    start_ms: int
+    end_ms: int
+
+
+def write_offline(
+    folder: Path,
+    *,
+    seed: int,
+    anchor: datetime,
+    days: int,
+    sites: Sequence[SiteTimeline] | None = None,
+) -> list[Outage]:
+    """Write `<folder>/<site>/NNNNNNNN-*.arrow` and sidecars; gives the outages that were played.
+
+    Covers `days` closed local days before the anchor's and today up to the anchor, in order of
+    delivery. Without `sites` the ten factories are built; `folder` is a home's `segments`.
+    """
+    if sites is None:
+        sites = build_factories(seed, anchor, days_back=max(4, days - 1), days_ahead=0.0)
+    start_ms = local_midnight_ms(anchor.astimezone(ZONE).date() - timedelta(days=days))
+    end_ms = to_ms(anchor)
+    played: list[Outage] = []
+    for site in sites:
+        outages = plan_outages(seed, site, start_ms, end_ms)
+        _write_site(folder / site.site_id, site, outages, start_ms, end_ms)
+        played += outages
+    return played
+
+
+def plan_outages(seed: int, site: SiteTimeline, start_ms: int, end_ms: int) -> list[Outage]:
+    """A dropped connection and a server restart on every local day that is closed at `end_ms`."""
+    outages: list[Outage] = []
+    day = local_day(start_ms)
+    while local_midnight_ms(day) + DAY_MS <= end_ms:
+        outages += _day_outages(seed, site, day)
+        day += timedelta(days=1)
+    return outages
+
+
+def _day_outages(seed: int, site: SiteTimeline, day: date) -> Iterator[Outage]:
+    """The two outages of a day, one in each half, so that they never meet."""
+    rng = stream(seed, site.site_id, day, "outages")
+    half = DAY_MS // 2
+    for number, kind in enumerate(("dropped_connection", "server_restart")):
+        length = round(float(rng.uniform(*_OUTAGE_S)) * 1000)
+        begin = local_midnight_ms(day) + number * half
+        start = begin + int(rng.integers(DAY_MS // 48, half - DAY_MS // 48))
+        yield Outage(kind, site.site_id, site.server_uri, start, start + length)
+
+
+def wire_faults(outages: Sequence[Outage]) -> str:
+    """The outages as JSON lines, for the truth's `wire_faults.jsonl`."""
+    rows = [
+        {
+            "kind": outage.kind,
+            "site_id": outage.site_id,
+            "server_uri": outage.server_uri,
+            "start": to_time(outage.start_ms).isoformat(),
+            "end": to_time(outage.end_ms).isoformat(),
+        }
+        for outage in outages
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the collector receives of one node, in order: rows of the series, when, how."""
+
+    node: Served
+    series: Series
+    rows: npt.NDArray[np.intp]
+    received_us: Ints
+    from_history: npt.NDArray[np.bool_]
+
+
+def _write_site(
+    folder: Path, site: SiteTimeline, outages: Sequence[Outage], start_ms: int, end_ms: int
+) -> None:
+    heard = [_hear(n, site.series(n), outages, start_ms, end_ms) for n in site.nodes]
+    writer = SegmentWriter(folder, site_id=site.site_id, server_uri=site.server_uri)
+    for left in range(start_ms, end_ms, ROLL_MS):
+        right = min(left + ROLL_MS, end_ms)
+        for batch in _batches(site, heard, left * 1000, right * 1000):
+            writer.append(batch)
+        writer.seal()
+
+
+def _hear(
+    node: Served, series: Series, outages: Sequence[Outage], start_ms: int, end_ms: int
+) -> _Heard:
+    """Received times of one node.
+
+    The subscription first gives what stands; so it does again after an outage, when history has
+    brought what was missed (of nodes that have one).
+    """
+    delivered_us = (series.delivered_ticks - EPOCH_TICKS) // 10
+    first, last = np.searchsorted(delivered_us, (start_ms * 1000, end_ms * 1000))
+    rows = [np.arange(first, last)]
+    received = [delivered_us[first:last].copy()]
+    missed = np.zeros(last - first, np.bool_)
+    standing = [(start_ms * 1000, int(first) - 1)]
+    for outage in outages:
+        back_us = (outage.end_ms + RECONNECT_MS) * 1000
+        inside = (received[0] >= outage.start_ms * 1000) & (received[0] < back_us)
+        received[0][inside] = back_us
+        missed |= inside
+        standing.append((back_us, int(np.searchsorted(delivered_us, back_us)) - 1))
+    again = [(time, row) for time, row in standing if row >= 0 and time < end_ms * 1000]
+    rows.append(np.array([row for _, row in again], np.intp))
+    received.append(np.array([time for time, _ in again], np.int64))
+    order = np.argsort(all_received := np.concatenate(received), kind="stable")
+    by_history = np.concatenate([missed, np.zeros(len(again), np.bool_)])
+    if not node.historized:
+        order = order[~by_history[order]]
+    return _Heard(node, series, np.concatenate(rows)[order], all_received[order], by_history[order])
+
+
+def _batches(
+    site: SiteTimeline, heard: Sequence[_Heard], left_us: int, right_us: int
+) -> Iterator[pa.RecordBatch]:
+    """All nodes' rows received in [left, right), in order of delivery."""
+    parts = []
+    for number, one in enumerate(heard):
+        low, high = np.searchsorted(one.received_us, (left_us, right_us))
+        if low < high:
+            parts.append(_columns(one, number, slice(int(low), int(high))))
+    if parts:
+        nodes = pa.array([one.node.node_id for one in heard])
+        yield _in_order(pa.Table.from_batches(parts), site.server_uri, nodes)
+
+
+_PART: Final = pa.schema(
+    [
+        pa.field("node", pa.int32()),
+        *(field for field in RAW_SCHEMA if field.name not in ("server_uri", "node_id", "origin")),
+        pa.field("from_history", pa.int32()),
+    ]
+)
+"""RAW_SCHEMA with codes where a site-wide dictionary comes later."""
+
+
+def _columns(one: _Heard, number: int, part: slice) -> pa.RecordBatch:
+    rows = one.rows[part]
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(np.full(len(rows), number, np.int32)),
+            pa.array(one.series.source_ticks[rows]),
+            pa.array(one.series.server_ticks[rows]),
+            pa.array(one.received_us[part]).cast(pa.timestamp("us", "UTC")),
+            *value_arrays(one.node, one.series.values[rows]),
+            pa.array(one.series.status[rows]),
+            pa.array(one.from_history[part].astype(np.int32)),
+        ],
+        schema=_PART,
+    )
+
+
+def _in_order(table: pa.Table, server_uri: str, nodes: pa.Array) -> pa.RecordBatch:
+    order = np.argsort(table.column("received_time").cast(pa.int64()).to_numpy(), kind="stable")
+    sorted_ = table.unify_dictionaries().combine_chunks().take(pa.array(order)).combine_chunks()
+    columns = {name: sorted_.column(name).combine_chunks() for name in sorted_.column_names}
+    zeros = pa.array(np.zeros(len(order), np.int32))
+    columns["server_uri"] = pa.DictionaryArray.from_arrays(zeros, pa.array([server_uri]))
+    columns["node_id"] = pa.DictionaryArray.from_arrays(columns.pop("node"), nodes)
+    origin = columns.pop("from_history")
+    columns["origin"] = pa.DictionaryArray.from_arrays(origin, pa.array(_ORIGINS))
+    arrays = [columns[name] for name in RAW_SCHEMA.names]
+    return pa.RecordBatch.from_arrays(arrays, schema=RAW_SCHEMA)
