@@ -79,7 +79,7 @@ class SimulatedServer:
         return len(transports)
 
     async def restart(self, down_s: float) -> None:
-        """Be away for `down_s`, then answer at the same port; no session or subscription is left."""
+        """Be away for `down_s`, then answer at the same port; no session or subscription stays."""
         await self._binary().stop()
         iserver = self._server.iserver
         for session in list(iserver._external_sessions.values()):
