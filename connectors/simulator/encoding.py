@@ -1,6 +1,7 @@
 """Values of a series as OPC UA binary DataValues (Part 6), in bulk where the layout is fixed."""
 
 import json
+import re
 import struct
 from collections.abc import Callable
 from datetime import datetime
@@ -26,6 +27,7 @@ FIXED: Final = {
 _VALUE, _STATUS, _SOURCE, _SERVER = 1, 2, 4, 8
 _NULL_VARIANT: Final = b"\x00"
 _ARRAY_BIT: Final = 0x80
+_FRACTION: Final = re.compile(r"\.(\d+)")
 _STRING: Final = struct.Struct("<Bi")
 _DATE_TIME: Final = struct.Struct("<Bq")
 _STATUS_CODE: Final = struct.Struct("<I")
@@ -126,29 +128,37 @@ def _encode_string(value: str | None) -> bytes:
 def _encode_date_time(value: str | None) -> bytes:
     if value is None:
         return _NULL_VARIANT
-    return _DATE_TIME.pack(ua.VariantType.DateTime.value, ticks_of(_date_time(value)))
+    return _DATE_TIME.pack(ua.VariantType.DateTime.value, date_time_ticks(value))
 
 
-def as_variant(value: Any, kind: ua.VariantType, is_array: bool) -> ua.Variant:
+def date_time_ticks(text: str) -> int:
+    """OPC UA ticks of an ISO 8601 time with offset or Z, exact to 100 ns."""
+    fraction = _FRACTION.search(text)
+    whole = ticks_of(datetime.fromisoformat(_FRACTION.sub("", text)))
+    return whole + (int(fraction[1].ljust(7, "0")[:7]) if fraction else 0)
+
+
+def as_variant(value: object, kind: ua.VariantType, is_array: bool) -> ua.Variant:
     """The asyncua Variant of a series' value: JSON text becomes the structure it describes."""
     if value is None:
         return ua.Variant(None, ua.VariantType.Null)
     if is_array:
-        items = json.loads(value) if isinstance(value, str) else list(value)
+        items = json.loads(str(value))
         return ua.Variant([_scalar(item, kind) for item in items], kind, is_array=True)
     return ua.Variant(_scalar(value, kind), kind)
 
 
-def _scalar(value: Any, kind: ua.VariantType) -> Any:
+def _scalar(value: object, kind: ua.VariantType) -> object:
+    text = str(value)
     match kind:
         case ua.VariantType.Boolean:
             return bool(value)
         case ua.VariantType.DateTime:
-            return _date_time(value)
+            return datetime.fromisoformat(text)
         case ua.VariantType.Guid:
-            return UUID(value)
+            return UUID(text)
         case ua.VariantType.StatusCode:
-            return ua.StatusCode(int(value))
+            return ua.StatusCode(ua.UInt32(int(text)))
         case ua.VariantType.LocalizedText:
             return _localized_text(_loaded(value))
         case ua.VariantType.ExtensionObject:
@@ -156,24 +166,20 @@ def _scalar(value: Any, kind: ua.VariantType) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _loaded(value: Any) -> Any:
+def _loaded(value: object) -> object:
     return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
 
 
-def _date_time(value: str) -> datetime:
-    return datetime.fromisoformat(value)
-
-
-def _localized_text(value: Any) -> ua.LocalizedText:
+def _localized_text(value: object) -> ua.LocalizedText:
     if not isinstance(value, dict):
-        return ua.LocalizedText(value)
+        return ua.LocalizedText(None if value is None else str(value))
     fields = {name.lower(): item for name, item in value.items()}
     return ua.LocalizedText(fields.get("text"), fields.get("locale"))
 
 
-def _eu_information(value: dict[str, Any]) -> ua.EUInformation:
+def _eu_information(value: object) -> ua.EUInformation:
+    assert isinstance(value, dict), "a structure is a JSON object"
     fields = {name.lower(): item for name, item in value.items()}
-    fields |= {n.lower(): i for n, i in fields.get("body", {}).items()}
     return ua.EUInformation(
         NamespaceUri=fields.get("namespaceuri"),
         UnitId=ua.Int32(fields.get("unitid", 0)),

@@ -10,13 +10,14 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from asyncua import ua
 from asyncua.server.history import HistoryManager
 from asyncua.server.internal_server import InternalServer
+from asyncua.ua.status_codes import StatusCodes
 
 from connectors.simulator.clock import SimClock
 from connectors.simulator.encoding import Index, history_body
@@ -34,9 +35,15 @@ _POINT: Final = struct.Struct("<4sIqqqqq")
 _MAGIC: Final = b"pph1"
 
 
+class _RefusedError(Exception):
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """What a read still has to give: `taken` values after `start` are done, `left` (-1: no limit)."""
+    """What a read still has to give: `taken` values are done, `left` may follow (-1: all)."""
 
     as_of: int
     start: int
@@ -60,7 +67,7 @@ class _Ordered:
         return cls(series, ticks[order], order)
 
     def select(self, window: _Window) -> Index:
-        """Part 11: start <= t < end; end < t <= start backwards; t == start where both are equal."""
+        """Part 11: start <= t < end, or backwards end < t <= start; both equal: t == start."""
         start, end = window.start, window.end
         if start <= end:
             low = np.searchsorted(self.ticks, start, "left")
@@ -96,19 +103,21 @@ class TimelineHistory(HistoryManager):
         for item in params.NodesToRead:
             try:
                 results.append(self._read(params.HistoryReadDetails, item, page))
-            except ua.UaStatusCodeError as refused:
+            except _RefusedError as refused:
                 results.append(_refused(refused.code))
             await asyncio.sleep(0)
         return results
 
-    def _read(self, details: Any, item: ua.HistoryReadValueId, page: int) -> ua.HistoryReadResult:
+    def _read(
+        self, details: object, item: ua.HistoryReadValueId, page: int
+    ) -> ua.HistoryReadResult:
         if not isinstance(details, ua.ReadRawModifiedDetails) or details.IsReadModified:
-            raise ua.UaStatusCodeError(ua.StatusCodes.BadHistoryOperationUnsupported)
+            raise _RefusedError(StatusCodes.BadHistoryOperationUnsupported)
         node = self._nodes.get(item.NodeId)
         if node is None or not node.historized:
             known = item.NodeId in self.iserver.aspace
-            unsupported = ua.StatusCodes.BadHistoryOperationUnsupported
-            raise ua.UaStatusCodeError(unsupported if known else ua.StatusCodes.BadNodeIdUnknown)
+            unsupported = StatusCodes.BadHistoryOperationUnsupported
+            raise _RefusedError(unsupported if known else StatusCodes.BadNodeIdUnknown)
         if item.ContinuationPoint:
             window = _unpack_point(item.ContinuationPoint, node)
         else:
@@ -123,11 +132,11 @@ class TimelineHistory(HistoryManager):
         given = chosen[window.taken : window.taken + page]
         result = ua.HistoryReadResult()
         body = history_body(node, ordered.series, given)
-        result.HistoryData = ua.ExtensionObject(TypeId=_BODY_TYPE, Body=body)
+        result.HistoryData = ua.ExtensionObject(_BODY_TYPE, ua.ByteString(body))
         if window.taken + len(given) < len(chosen):
             result.ContinuationPoint = _pack_point(node, window, len(given))
         if not len(chosen):
-            result.StatusCode = ua.StatusCode(ua.StatusCodes.GoodNoData)
+            result.StatusCode = ua.StatusCode(ua.UInt32(StatusCodes.GoodNoData))
         return result
 
     def _ordered(self, node: Served) -> _Ordered:
@@ -149,7 +158,7 @@ def _window(details: ua.ReadRawModifiedDetails, as_of: int) -> _Window:
         return _Window(as_of, start, _OPEN_END, 0, count)
     if end:
         return _Window(as_of, end, 0, 0, count)
-    raise ua.UaStatusCodeError(ua.StatusCodes.BadHistoryOperationInvalid)
+    raise _RefusedError(StatusCodes.BadHistoryOperationInvalid)
 
 
 def _pack_point(node: Served, window: _Window, given: int) -> bytes:
@@ -164,10 +173,10 @@ def _unpack_point(point: bytes, node: Served) -> _Window:
         magic, check, *numbers = _POINT.unpack(point)
         if magic == _MAGIC and check == zlib.crc32(node.node_id.encode()):
             return _Window(*numbers)
-    raise ua.UaStatusCodeError(ua.StatusCodes.BadContinuationPointInvalid)
+    raise _RefusedError(StatusCodes.BadContinuationPointInvalid)
 
 
 def _refused(code: int) -> ua.HistoryReadResult:
     result = ua.HistoryReadResult()
-    result.StatusCode = ua.StatusCode(code)
+    result.StatusCode = ua.StatusCode(ua.UInt32(code))
     return result

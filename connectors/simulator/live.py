@@ -2,14 +2,14 @@
 
 asyncua's own write nulls a Bad value, and its DateTime is cut to the microsecond; here every
 DataValue is encoded once from the series and those bytes are what subscribers get. A value equal
-to the one before in value, status and source time is not a change and is swallowed (Part 4, 7.22.2).
+to the one before in value, status and source time is no change and is swallowed (Part 4, 7.22.2).
 """
 
 import asyncio
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from asyncua import ua
 from asyncua.server.address_space import AddressSpace, AttributeValue
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.subscription_service import SubscriptionService
+from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.ua_binary import struct_to_binary
 
 from connectors.raw import TICKS_PER_S, time_of
@@ -53,7 +54,7 @@ class LiveSubscription(InternalSubscription):
         if items:
             parts = [_HANDLE.pack(item.ClientHandle) + _wire(item.Value) for item in items]
             body = _COUNT.pack(len(items)) + b"".join(parts) + _COUNT.pack(0)
-            packed = ua.ExtensionObject(TypeId=_NOTIFICATION_TYPE, Body=body)
+            packed = ua.ExtensionObject(_NOTIFICATION_TYPE, ua.ByteString(body))
             result.NotificationMessage.NotificationData.append(packed)
 
 
@@ -113,7 +114,7 @@ class Speaker:
     ) -> None:
         self._timeline, self._clock = timeline, clock
         self._served = list(nodes.values())
-        self._held = [space[node_id].attributes[ua.AttributeIds.Value] for node_id in nodes]
+        self._held = [space[node_id].attributes[AttributeIds.Value] for node_id in nodes]
         self._until = clock.ticks()
         self.spoken = 0
 
@@ -187,11 +188,15 @@ def _spoken(node: Served, series: Series, position: int) -> SpokenValue:
     spoken = SpokenValue(
         as_variant(value, ua.VariantType[node.value_type], node.is_array),
         ua.StatusCode(ua.UInt32(int(series.status[position]))),
-        time_of(source) if source else None,
-        time_of(server) if server else None,
+        _time(source),
+        _time(server),
     )
     spoken.wire = data_value_list(node, series, np.array([position]))[0]
     return spoken
+
+
+def _time(ticks: int) -> ua.DateTime | None:
+    return cast(ua.DateTime, time_of(ticks)) if ticks else None
 
 
 async def _write(held: AttributeValue, value: SpokenValue) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from asyncua import Server, ua
+from asyncua import ua
 from asyncua.common.node import Node
 from asyncua.server.binary_server_asyncio import BinaryServer
+from asyncua.server.server import Server
+from asyncua.ua.object_ids import ObjectIds
 
 from connectors.simulator import space
 from connectors.simulator.clock import SimClock
@@ -77,18 +79,22 @@ class SimulatedServer:
         return len(transports)
 
     async def restart(self, down_s: float) -> None:
-        """Be away for `down_s`, then answer at the same port; sessions and subscriptions are gone."""
+        """Be away for `down_s`, then answer at the same port; no session or subscription stays."""
         await self._binary().stop()
         iserver = self._server.iserver
         for session in list(iserver._external_sessions.values()):
             await session.close_session(delete_subs=True)
-        await iserver.isession.delete_subscriptions(list(iserver.subscription_service.subscriptions))
+        await iserver.isession.delete_subscriptions(
+            list(iserver.subscription_service.subscriptions)
+        )
         await asyncio.sleep(down_s)
         fresh = BinaryServer(iserver, HOST, self.port, self._server.limits)
         fresh.set_policies(self._server._policies)
         await fresh.start()
         self._server.bserver = fresh
-        started = Node(iserver.isession, ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime))
+        started = Node(
+            iserver.isession, ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_StartTime))
+        )
         await started.write_value(datetime.now(UTC))
 
     def _sessions(self) -> Iterator[bool]:

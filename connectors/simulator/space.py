@@ -5,12 +5,12 @@ the standard nodes cost 1.4 s and 38 MB per server; here nodes are made directly
 ones are cloned from one template per process.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
-from asyncua import Server, ua
+from asyncua import ua
 from asyncua.server.address_space import (
     AddressSpace,
     AttributeValue,
@@ -18,7 +18,10 @@ from asyncua.server.address_space import (
     NodeManagementService,
 )
 from asyncua.server.internal_server import InternalServer
+from asyncua.server.server import Server
 from asyncua.server.standard_address_space import standard_address_space
+from asyncua.ua.attribute_ids import AttributeIds as A
+from asyncua.ua.object_ids import ObjectIds
 
 from connectors.simulator.live import LiveSubscriptions
 from connectors.simulator.nodes import (
@@ -32,7 +35,6 @@ from connectors.simulator.nodes import (
     Served,
 )
 
-A = ua.AttributeIds
 Path_ = tuple[BrowseName, ...]
 
 TYPES: Final[Mapping[BrowseName, BrowseName]] = {
@@ -66,14 +68,15 @@ class SharedServer(InternalServer):
     async def load_standard_address_space(self, shelf_file: Path | None = None) -> None:
         """Fill the address space; `shelf_file` is not used."""
         template = _template()
-        for node_id in template.keys():  # noqa: SIM118 - an AddressSpace is not iterable
+        for node_id in list(template.keys()):
             self.aspace[node_id] = _clone(template[node_id])
 
 
 @cache
 def _template() -> AddressSpace:
     space = AddressSpace()
-    standard_address_space.fill_address_space(NodeManagementService(space))
+    fill = cast(Callable[[NodeManagementService], None], standard_address_space.fill_address_space)
+    fill(NodeManagementService(space))
     return space
 
 
@@ -113,7 +116,7 @@ class _Builder:
     def __init__(self, space: AddressSpace, index: dict[str, int]) -> None:
         self.space, self.index = space, index
         self.nodes: dict[ua.NodeId, Served] = {}
-        self.made: dict[Path_, ua.NodeId] = {(): ua.NodeId(ua.ObjectIds.ObjectsFolder)}
+        self.made: dict[Path_, ua.NodeId] = {(): _id(ObjectIds.ObjectsFolder)}
         self.types: dict[BrowseName, ua.NodeId] = {}
 
     def node_id(self, text: str) -> ua.NodeId:
@@ -126,10 +129,8 @@ class _Builder:
 
     def variable(self, node: Served) -> None:
         node_id = self.node_id(node.node_id)
-        kind = ua.ObjectIds.PropertyType if node.is_property else ua.ObjectIds.BaseDataVariableType
-        data = self.add(
-            node_id, node.path, ua.NodeClass.Variable, ua.NodeId(kind), node.is_property
-        )
+        kind = ObjectIds.PropertyType if node.is_property else ObjectIds.BaseDataVariableType
+        data = self.add(node_id, node.path, ua.NodeClass.Variable, _id(kind), node.is_property)
         access = _READ | (_HISTORY if node.historized else 0)
         for attribute, value in (
             (A.Value, ua.DataValue(ua.Variant(None, ua.VariantType.Null))),
@@ -147,22 +148,22 @@ class _Builder:
         if path not in self.made:
             text = "/".join(f"{self.index[uri]}:{name}" for uri, name in path)
             kind = self.object_type(path[-1])
-            data = self.add(ua.NodeId(text, 1), path, ua.NodeClass.Object, kind, False)
+            data = self.add(_id(text, 1), path, ua.NodeClass.Object, kind, False)
             data.attributes[A.EventNotifier] = AttributeValue(_byte(0))
         return self.made[path]
 
     def object_type(self, name: BrowseName) -> ua.NodeId:
         if name not in TYPES:
             folder = name[1] in FOLDERS
-            plain = ua.ObjectIds.FolderType if folder else ua.ObjectIds.BaseObjectType
-            return ua.NodeId(plain)
+            plain = ObjectIds.FolderType if folder else ObjectIds.BaseObjectType
+            return _id(plain)
         wanted = TYPES[name]
         if wanted not in self.types:
-            base = ua.NodeId(ua.ObjectIds.BaseObjectType)
-            node_id = ua.NodeId(wanted[1], self.index[wanted[0]])
+            base = _id(ObjectIds.BaseObjectType)
+            node_id = _id(wanted[1], self.index[wanted[0]])
             data = self.node(node_id, wanted, ua.NodeClass.ObjectType)
             data.attributes[A.IsAbstract] = AttributeValue(_boolean(False))
-            self.link(base, data, wanted, ua.ObjectIds.HasSubtype, ua.NodeClass.ObjectType, None)
+            self.link(base, data, wanted, ObjectIds.HasSubtype, ua.NodeClass.ObjectType, None)
             self.types[wanted] = node_id
         return self.types[wanted]
 
@@ -171,9 +172,9 @@ class _Builder:
     ) -> NodeData:
         parent = self.object(path[:-1])
         in_folder = len(path) == 1 or path[-2][1] in FOLDERS
-        reference = ua.ObjectIds.Organizes if in_folder else ua.ObjectIds.HasComponent
+        reference = ObjectIds.Organizes if in_folder else ObjectIds.HasComponent
         if prop:
-            reference = ua.ObjectIds.HasProperty
+            reference = ObjectIds.HasProperty
         data = self.node(node_id, path[-1], kind)
         self.link(parent, data, path[-1], reference, kind, type_)
         self.made[path] = node_id
@@ -215,6 +216,11 @@ class _Builder:
             data.references.append(_to_type(self.space[type_]))
 
 
+def _id(identifier: int | str, namespace: int = 0) -> ua.NodeId:
+    plain = ua.String(identifier) if isinstance(identifier, str) else ua.Int32(identifier)
+    return ua.NodeId(plain, ua.Int16(namespace))
+
+
 def _reference(
     kind: int,
     forward: bool,
@@ -224,7 +230,7 @@ def _reference(
     type_: ua.NodeId,
 ) -> ua.ReferenceDescription:
     description = ua.ReferenceDescription()
-    description.ReferenceTypeId = ua.NodeId(kind)
+    description.ReferenceTypeId = _id(kind)
     description.IsForward = forward
     description.NodeId = node_id
     description.NodeClass = node_class
@@ -235,32 +241,31 @@ def _reference(
 
 
 def _back(kind: int, above: NodeData) -> ua.ReferenceDescription:
-    return _reference(
-        kind, False, above.nodeid, *_class_and_name(above), type_=ua.NodeId()
-    )
+    return _reference(kind, False, above.nodeid, *_class_and_name(above), type_=ua.NodeId())
 
 
 def _to_type(type_: NodeData) -> ua.ReferenceDescription:
-    kind = ua.ObjectIds.HasTypeDefinition
+    kind = ObjectIds.HasTypeDefinition
     return _reference(kind, True, type_.nodeid, *_class_and_name(type_), type_=ua.NodeId())
 
 
 def _class_and_name(data: NodeData) -> tuple[ua.NodeClass, ua.QualifiedName]:
-    return ua.NodeClass(_value(data, A.NodeClass)), _value(data, A.BrowseName)
+    kind, name = _value(data, A.NodeClass), _value(data, A.BrowseName)
+    return ua.NodeClass(cast(int, kind)), cast(ua.QualifiedName, name)
 
 
-def _value(data: NodeData, attribute: ua.AttributeIds) -> Any:
+def _value(data: NodeData, attribute: int) -> object:
     held = data.attributes[attribute].value
     assert held is not None
     assert held.Value is not None
-    return held.Value.Value
+    return cast(object, held.Value.Value)
 
 
 @cache
 def _data_type(value_type: str) -> ua.DataValue:
     kind = ua.VariantType[value_type]
-    identifier = ua.ObjectIds.EUInformation if value_type == "ExtensionObject" else kind.value
-    return ua.DataValue(ua.Variant(ua.NodeId(identifier), ua.VariantType.NodeId))
+    identifier = ObjectIds.EUInformation if value_type == "ExtensionObject" else kind.value
+    return ua.DataValue(ua.Variant(_id(identifier), ua.VariantType.NodeId))
 
 
 @cache

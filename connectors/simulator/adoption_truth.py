@@ -1,0 +1,147 @@
+"""Cloud adoption counted from the generated facts by plain loops: what the parks really are.
+
+CA-1 industrial SMEs on a cloud or platform, CA-2 connected devices, CA-7 sensing terminals; per
+park and for the district (`park_id` null), on the last local day that had ended at the anchor.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.simulator.park_facts import ACTIVE, PARKS, ZONE, Enterprise, ParkFacts, Terminal
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("reference_date", pa.date32(), nullable=False),
+        pa.field("park_id", pa.string()),
+        pa.field("metric_id", pa.string(), nullable=False),
+        pa.field("basis", pa.string(), nullable=False),
+        pa.field("numerator", pa.int64(), nullable=False),
+        pa.field("denominator", pa.int64()),
+        pa.field("unknown", pa.int64(), nullable=False),
+    ]
+)
+
+Figure = tuple[date, str | None, str, str, int, int | None, int]
+
+_CLASSES: Final = (("large", 1000, 40_000), ("medium", 300, 2_000), ("small", 20, 300))
+_WINDOW: Final = timedelta(days=90)
+_CONNECTED_DAYS: Final = 30
+
+
+def write(facts: ParkFacts, path: Path) -> None:
+    """Write the figures as Parquet."""
+    rows = figures(facts)
+    columns = [
+        pa.array(column, field.type)
+        for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)
+    ]
+    pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), path)
+
+
+def figures(facts: ParkFacts) -> list[Figure]:
+    """Rows of `SCHEMA`: four figures for the district and for each park."""
+    found: list[Figure] = []
+    for park in (None, *PARKS):
+        found.extend((facts.reference_date, park, *row) for row in _area(facts, park))
+    return found
+
+
+def size_class(staff: int, revenue_wan: float) -> str:
+    """NBS 2017, industry: the highest class whose lower bounds are both met, else micro."""
+    for name, least_staff, least_revenue in _CLASSES:
+        if staff >= least_staff and revenue_wan >= least_revenue:
+            return name
+    return "micro"
+
+
+def _area(facts: ParkFacts, park: str | None) -> Iterator[tuple[str, str, int, int | None, int]]:
+    on = facts.reference_date
+    users = connected_owners(facts)
+    sme = [e for e in facts.enterprises if in_scope(e) and park in (None, *e.park_ids)]
+    verified = [e for e in sme if _used(e, on) or e.uscc in users]
+    either = [e for e in sme if _used(e, on) or e.uscc in users or _declared(e, on)]
+    unknown = sum(e.declared_cloud == "unknown" and e not in verified for e in sme)
+    yield "CA-1", "verified", len(verified), len(sme), unknown
+    yield "CA-1", "declared_or_verified", len(either), len(sme), unknown
+    terminals = [t for t in facts.terminals if park in (None, t.park_id) and _in_service(t, on)]
+    devices = _by_identity(t for t in terminals if t.kind == "device")
+    resting = {e.uscc: e.resting for e in facts.enterprises}
+    days = [_days(facts, listings, resting) for listings in devices.values()]
+    linked = sum(_connected(*pair) for pair in days)
+    no_schedule = sum(scheduled == 0 for _, scheduled in days)
+    yield "CA-2", "measured", linked, len(devices), no_schedule
+    yield "CA-7", "measured", len(_by_identity(terminals)), None, 0
+
+
+def in_scope(enterprise: Enterprise) -> bool:
+    """Whether it is an industrial SME of the New City (个体工商户 have a status of their own)."""
+    return (
+        enterprise.register_status == ACTIVE
+        and enterprise.in_new_city
+        and enterprise.industry_code[0] in "BCD"
+        and size_class(enterprise.staff, enterprise.revenue_wan) != "large"
+    )
+
+
+def connected_owners(facts: ParkFacts) -> set[str]:
+    """Enterprises with at least one connected device in service (E3), wherever it stands."""
+    resting = {e.uscc: e.resting for e in facts.enterprises}
+    in_service = [t for t in facts.terminals if _in_service(t, facts.reference_date)]
+    devices = _by_identity(t for t in in_service if t.kind == "device")
+    return {
+        listings[0].enterprise_uscc
+        for listings in devices.values()
+        if _connected(*_days(facts, listings, resting))
+    }
+
+
+def _used(enterprise: Enterprise, on: date) -> bool:
+    """E2: the provider's last record of use lies in the 90 days up to `on`."""
+    if enterprise.provider_last_use is None:
+        return False
+    return on - _WINDOW <= enterprise.provider_last_use.astimezone(ZONE).date() <= on
+
+
+def _declared(enterprise: Enterprise, on: date) -> bool:
+    """E1: declared, begun by `on`, not ended before the window."""
+    begun = enterprise.declared_from is not None and enterprise.declared_from <= on
+    ended = enterprise.declared_to is not None and enterprise.declared_to < on - _WINDOW
+    return enterprise.declared_cloud == "yes" and begun and not ended
+
+
+def _in_service(terminal: Terminal, on: date) -> bool:
+    activated = terminal.activated_on is not None and terminal.activated_on <= on
+    return activated and (terminal.retired_on is None or terminal.retired_on > on)
+
+
+def _by_identity(terminals: Iterable[Terminal]) -> dict[str, list[Terminal]]:
+    found: dict[str, list[Terminal]] = {}
+    for terminal in terminals:
+        found.setdefault(terminal.product_instance_uri, []).append(terminal)
+    return found
+
+
+def _days(
+    facts: ParkFacts, listings: list[Terminal], resting: dict[str, frozenset[date]]
+) -> tuple[int, int]:
+    """Connected and scheduled days of the last 30; what any listing saw counts."""
+    off = resting[listings[0].enterprise_uscc]
+    on = facts.reference_date
+    window = [on - timedelta(days=back) for back in range(_CONNECTED_DAYS)]
+    scheduled = {day for day in window if day not in off}
+    seen = {
+        day
+        for listing in listings
+        for day, values, status, _ in listing.seen
+        if values >= 1 and status >> 30 == 0
+    }
+    return len(seen & scheduled), len(scheduled)
+
+
+def _connected(days: int, scheduled: int) -> bool:
+    return days >= 5 and days * 10 >= scheduled * 8
