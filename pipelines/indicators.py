@@ -164,7 +164,7 @@ def least_decimals(
     """
     if unit != "%":
         return 4 if unit == "万个" else 0
-    if kind == "share_of_units" and population < POPULATION_FOR_A_DECIMAL:
+    if kind.startswith("share_") and population < POPULATION_FOR_A_DECIMAL:
         return 0
     is_near = value is not None and target is not None and abs(value - target) < NEAR_TARGET
     return 2 if is_near else 1
