@@ -15,9 +15,9 @@ from models.scaling import Floats
 from models.schemas import FINDINGS
 
 SLICE_MIN: Final = 5.0
-RARE: Final = 1e-6
-"""Chance, under the training day, of a window this bad: about 10,000 windows a machine-week,
-and overlapping windows of one bad hour count as one event."""
+RARE: Final = 1e-5
+"""Chance, under the training day, of a window this bad. A machine-week has 2,016 slices, each the
+end of two windows that overlap their neighbours': far less than one false alarm a week."""
 
 STOP_WINDOWS: Final = (3, 12)
 SPEED_WINDOWS: Final = (6, 24)
