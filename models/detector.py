@@ -30,6 +30,9 @@ LARGEST_SCORE: Final = 100.0
 CALM: Final = 6.0
 """Sensors count up to this in the joint score, so that many small deviations weigh, not one."""
 
+FROZEN_BLAME: Final = 3.0
+"""A sensor that stands still accuses its neighbours of moving: it is blamed first."""
+
 SHARED: Final = 0.25
 """What is left of a sensor's blame when its own level is as usual."""
 
@@ -108,7 +111,9 @@ class Detector:
         alone = np.maximum(ch.frozen(self.base, values), ch.moved(self.base, z))
         best = np.where(known, np.maximum(best, alone), 0.0)
         most = np.maximum(own.max(axis=1, keepdims=True, initial=0.0), 1e-9)
-        blame = np.where(alone >= 1.0, best, best * np.sqrt(SHARED + (1 - SHARED) * own / most))
+        blame = np.where(
+            alone >= 1.0, best * FROZEN_BLAME, best * np.sqrt(SHARED + (1 - SHARED) * own / most)
+        )
         return best, np.where(known.any(axis=1), joint, 0.0), blame
 
     def kinds(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -128,6 +133,8 @@ class Detector:
         found.append(("moved", ch.moved(self.base, z).max(axis=0, initial=0.0)))
         peaks = np.array([ratio for _, ratio in found])
         nearest = peaks.argmax(axis=0)
+        # Standing still explains whatever else the sensor shows.
+        nearest[peaks[-2] >= 1.0] = len(found) - 2
         return pl.DataFrame(
             {
                 "sensor": self.sensors,

@@ -16,13 +16,19 @@ OFF_ROWS: Final = 30
 """It ends after so many rows in a row below OFF_LEVEL: a score that dithers is one event."""
 
 
-def event_ids(score: Floats) -> npt.NDArray[np.int64]:
+def event_ids(
+    score: Floats,
+    *,
+    on_window: int = ON_WINDOW,
+    on_rows: int = ON_ROWS,
+    off_rows: int = OFF_ROWS,
+) -> npt.NDArray[np.int64]:
     """Number of the event each row is in (1, 2, ...), 0 outside; depends on no later row."""
     over = np.concatenate([[0], np.cumsum(score > 1.0)])
     rows = np.arange(1, len(score) + 1)
-    on = np.flatnonzero(over[rows] - over[np.maximum(rows - ON_WINDOW, 0)] >= ON_ROWS)
+    on = np.flatnonzero(over[rows] - over[np.maximum(rows - on_window, 0)] >= on_rows)
     loud = np.concatenate([[0], np.cumsum(score >= OFF_LEVEL)])
-    quiet = (rows >= OFF_ROWS) & (loud[rows] == loud[np.maximum(rows - OFF_ROWS, 0)])
+    quiet = (rows >= off_rows) & (loud[rows] == loud[np.maximum(rows - off_rows, 0)])
     off = np.flatnonzero(quiet)
     ids = np.zeros(len(score), dtype=np.int64)
     at, number = 0, 0

@@ -1,0 +1,111 @@
+"""Words for the engineer: what to check for a kind of signal, and why an event has its priority."""
+
+from typing import Final
+
+KEYWORDS: Final = {
+    "vibration": ("vibration", "accel", "mm_s", "mm/s"),
+    "temperature": ("temp", "thermal", "degc", "°c"),
+    "coolant": ("coolant", "cooling", "lubric"),
+    "pressure": ("pressure", "vacuum", "bar", "pa"),
+    "current": ("current", "torque", "power", "load", "voltage", "kw", "ampere"),
+    "flow": ("flow", "l/min"),
+    "speed": ("speed", "rpm", "feed", "cycle"),
+}
+"""How a family of signals is told from a sensor's name or unit; the first match counts."""
+
+CHECKS: Final = {
+    "vibration": (
+        "停机窗口内听诊并测振：轴承、联轴器对中、刀具或动平衡；与上次点检谱图比较。",
+        "At the next stop, measure vibration at the bearing; check alignment, balance and tool.",
+    ),
+    "temperature": (
+        "检查冷却、润滑与散热通道；用测温枪核对传感器读数。",
+        "Check cooling, lubrication and air paths; verify the reading with a hand-held sensor.",
+    ),
+    "coolant": (
+        "检查冷却液液位、泵、过滤器与管路堵塞。",
+        "Check coolant level, pump, filter and blocked lines.",
+    ),
+    "pressure": (
+        "检查气源/液压压力、泄漏、过滤器和减压阀设定。",
+        "Check the air or hydraulic supply, leaks, filters and the regulator's setting.",
+    ),
+    "current": (
+        "检查刀具磨损、进给阻力与传动润滑；核对程序与物料批次。",
+        "Check tool wear, feed resistance and drive lubrication; compare program and material lot.",
+    ),
+    "flow": (
+        "检查泵、阀门开度、过滤器与流量计。",
+        "Check pump, valve position, filter and the flow meter itself.",
+    ),
+    "speed": (
+        "核对速度设定与倍率开关，检查驱动报警与负载。",
+        "Compare the speed setpoint and override, and look for drive warnings and load.",
+    ),
+    "other": (
+        "先核对传感器读数，再检查相关工艺参数。",
+        "Verify the sensor first, then the process parameters that depend on it.",
+    ),
+    "frozen": (
+        "读数卡死：检查传感器、接线与采集模块；修复前勿据此判断设备状态。",
+        "The reading is frozen: check sensor, cable and input module; do not rely on it meanwhile.",
+    ),
+    "micro_stop_burst": (
+        "查看停机原因代码与上下料、气源、光电开关；清理卡料点。",
+        "Look at stop reasons, loading, compressed air and photo sensors; clear the jam point.",
+    ),
+    "speed_loss": (
+        "核对速度倍率、程序节拍与来料；对照近一小时实际节拍与计划节拍。",
+        "Compare override, program cycle and infeed; hold actual against planned cycle.",
+    ),
+    "quality_slide": (
+        "复测首件与量具，检查刀具、模具与来料批次；必要时隔离本时段产品。",
+        "Re-measure a first piece and the gauge; check tool, mould and lot; consider a hold.",
+    ),
+}
+"""Suggested checks, Chinese and English: candidates, not diagnoses."""
+
+
+def family(sensor: str, unit: str | None) -> str:
+    """The family of a signal, from its name, then its unit; `other` where nothing matches."""
+    for text in (sensor.lower(), (unit or "").lower()):
+        for name, words in KEYWORDS.items():
+            if any(word in text for word in words if len(word) > 2) or text in words:
+                return name
+    return "other"
+
+
+def check(kind: str, contributors: list[dict[str, object]]) -> tuple[str, str]:
+    """What to look at first, for the kind of event and its foremost signal."""
+    if kind in CHECKS:
+        return CHECKS[kind]
+    if not contributors:
+        return CHECKS["other"]
+    first = contributors[0]
+    if first["kind"] == "frozen":
+        return CHECKS["frozen"]
+    unit = first["unit"]
+    return CHECKS[family(str(first["sensor"]), None if unit is None else str(unit))]
+
+
+def priority(
+    kind: str, peak: float, lost_min: float | None, minutes: float, *, ongoing: bool
+) -> tuple[str, str, str]:
+    """Priority with its reason, zh and en: consequence (minutes lost) and urgency (score, lasting).
+
+    A frozen sensor blinds but breaks nothing: at most medium.
+    """
+    lost = lost_min or 0.0
+    points = (lost >= 5) + (lost >= 15) + (peak >= 1.7) + (peak >= 3) + ongoing + (minutes >= 120)
+    level = "high" if points >= 4 else "medium" if points >= 2 else "low"
+    if kind == "sensor_frozen" and level == "high":
+        level = "medium"
+    known_zh = "损失未知（无计数）" if lost_min is None else f"已损失 OEE {lost:.0f} 分钟"
+    known_en = "loss unknown (no counts)" if lost_min is None else f"{lost:.0f} OEE minutes lost"
+    return (
+        level,
+        f"{known_zh}，峰值为限值的 {peak:.1f} 倍，持续 {minutes:.0f} 分钟，"
+        f"{'未恢复' if ongoing else '已恢复'}",
+        f"{known_en}, peak {peak:.1f} x limit, {minutes:.0f} min long, "
+        f"{'not over' if ongoing else 'over'}",
+    )

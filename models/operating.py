@@ -1,0 +1,91 @@
+"""Which rows of a machine may be judged: producing, warmed up, with the product they belong to."""
+
+from datetime import timedelta
+from typing import Final
+
+import polars as pl
+
+OUT_OF_SERVICE: Final = 1
+NOT_EXECUTING: Final = 2
+EXECUTING: Final = 3
+"""OPC 40001-1 item states."""
+
+MAINTENANCE: Final = 1
+PROCESSING: Final = 3
+"""OPC 40001-1 operation modes."""
+
+WARM_UP_MIN: Final = 10.0
+COOLING: Final = 2.0
+"""A machine warms up in at most this many times the stop before: after 20 s it is not cold."""
+
+KEY: Final = ["park_id", "factory_id", "line_id", "work_unit_id"]
+
+
+def is_producing() -> pl.Expr:
+    """True where a state episode is Executing and Processing, of known quality."""
+    return (
+        (pl.col("item_state") == EXECUTING)
+        & (pl.col("operation_mode") == PROCESSING)
+        & (pl.col("quality") != "unknown")
+    ).fill_null(value=False)
+
+
+def is_stopped() -> pl.Expr:
+    """True where a state episode is an unplanned stop.
+
+    Not executing though Processing, or OutOfService without maintenance. Not executing in mode
+    None may be a break or the end of the plan, and is left out.
+    """
+    waits = (pl.col("item_state") == NOT_EXECUTING) & (pl.col("operation_mode") == PROCESSING)
+    broken = (pl.col("item_state") == OUT_OF_SERVICE) & (pl.col("operation_mode") != MAINTENANCE)
+    return ((waits | broken) & (pl.col("quality") != "unknown")).fill_null(value=False)
+
+
+def producing_runs(episodes: pl.DataFrame, warm_up_min: float = WARM_UP_MIN) -> pl.DataFrame:
+    """Stretches of producing of one machine: start, end (null while open), from_time.
+
+    `from_time` is when the run counts as warm: COOLING times the stop before it, at most
+    `warm_up_min`. Episodes that touch (a new order, the same state) are one run.
+    """
+    longest = pl.lit(timedelta(minutes=warm_up_min))
+    made = episodes.filter(is_producing()).sort("start")
+    first = (pl.col("start") > pl.col("end").shift()).fill_null(value=True)
+    runs = (
+        made.with_columns(run=first.cum_sum())
+        .group_by("run", maintain_order=True)
+        .agg(pl.col("start").first(), pl.col("end").last())
+        .with_columns(stop=pl.col("start") - pl.col("end").shift())
+    )
+    wait = pl.min_horizontal((pl.col("stop") * COOLING).fill_null(longest), longest)
+    return runs.select("start", "end", from_time=pl.col("start") + wait)
+
+
+def producing_rows(
+    values: pl.DataFrame,
+    episodes: pl.DataFrame,
+    *,
+    time: str = "timestamp",
+    warm_up_min: float = WARM_UP_MIN,
+) -> pl.DataFrame:
+    """Rows of one machine that a detector may judge, with `product_id` and `order_id`.
+
+    Args:
+        values: wide process values of one machine; equipment key columns are left out.
+        episodes: its state episodes (`pipelines.schemas.STATE_EPISODES`).
+        time: name of the time column of `values`.
+        warm_up_min: minutes after a long stop that are not judged.
+    """
+    runs = producing_runs(episodes, warm_up_min)
+    made = episodes.filter(is_producing()).sort("start")
+    context = made.select("product_id", "order_id", since="start")
+    rows = values.drop([c for c in KEY if c in values.columns]).sort(time, maintain_order=True)
+    return (
+        rows.join_asof(runs, left_on=time, right_on="start", strategy="backward")
+        .filter(
+            pl.col(time) >= pl.col("from_time"),
+            pl.col("end").is_null() | (pl.col(time) < pl.col("end")),
+        )
+        .drop("start", "end", "from_time")
+        .join_asof(context, left_on=time, right_on="since", strategy="backward")
+        .drop("since")
+    )

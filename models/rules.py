@@ -1,0 +1,251 @@
+"""Findings from states and counts, each against the machine's own training day. Causal."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import polars as pl
+from scipy.stats import nbinom
+
+from models.episodes import event_ids
+from models.production import Slices, edges_between, slices
+from models.scaling import Floats
+from models.schemas import FINDINGS
+
+SLICE_MIN: Final = 5.0
+RARE: Final = 1e-5
+"""Chance, under the training day, of a window this bad. A machine-week has 2,016 slices, each the
+end of two windows that overlap their neighbours': far less than one false alarm a week."""
+
+STOP_WINDOWS: Final = (3, 12)
+SPEED_WINDOWS: Final = (6, 24)
+SCRAP_WINDOWS: Final = (12, 48)
+"""Slices looked back on: short for bursts, long for slides."""
+
+LEAST_SLOWDOWN: Final = 0.04
+"""A speed loss under 4 % is not worth a response, however steady the machine."""
+
+LEAST_SCRAP: Final = 3
+LEAST_STOPS: Final = 4
+LEAST_TRAINING_H: Final = 2.0
+OFF_SLICES: Final = 6
+
+SIGNALS: Final = {
+    "micro_stop_burst": ("item_state", "1/h"),
+    "speed_loss": ("parts_total", "%"),
+    "quality_slide": ("parts_bad", "%"),
+}
+"""The measure of the unified interface that each rule reads, and the unit of its rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """A machine's training day in numbers; `pace` is ideal over producing seconds."""
+
+    producing_s: float
+    elapsed_s: float
+    stopped_s: float
+    micro_stops: float
+    stop_dispersion: float
+    pieces: float
+    scrap: float
+    scrap_dispersion: float
+    pace: float
+    good_pace: float
+    pace_spread: dict[int, float]
+    pace_worst: dict[int, float]
+
+    @property
+    def enough(self) -> bool:
+        """False where the training day holds too little producing to judge another by."""
+        return self.producing_s >= LEAST_TRAINING_H * 3600
+
+
+def learn_habits(
+    episodes: pl.DataFrame,
+    increments: pl.DataFrame,
+    cycles: pl.DataFrame,
+    start: datetime,
+    end: datetime,
+) -> Habits:
+    """What one machine's day from `start` to `end` says about stops, pace and scrap."""
+    s = slices(episodes, increments, cycles, edges_between(start, end, SLICE_MIN))
+    producing = float(s.producing_s.sum())
+    pace = float(s.ideal_s.sum()) / producing if producing else 0.0
+    spread, worst = {}, {}
+    for window in SPEED_WINDOWS:
+        slow = slowdown(s, pace, window)
+        slow = slow[np.isfinite(slow)]
+        spread[window] = 1.4826 * float(np.median(np.abs(slow))) if len(slow) else 0.05
+        worst[window] = float(np.quantile(slow, 0.99)) if len(slow) else 0.1
+    return Habits(
+        producing,
+        producing + float(s.stopped_s.sum()),
+        float(s.stopped_s.sum()),
+        float(s.micro_stops.sum()),
+        _dispersion(s.micro_stops, 12),
+        float(s.pieces.sum()),
+        float(s.scrap.sum()),
+        _dispersion(s.scrap, 12),
+        pace,
+        float(s.ideal_good_s.sum()) / producing if producing else 0.0,
+        spread,
+        worst,
+    )
+
+
+def findings(
+    habits: Habits,
+    episodes: pl.DataFrame,
+    increments: pl.DataFrame,
+    cycles: pl.DataFrame,
+    start: datetime,
+    end: datetime,
+) -> pl.DataFrame:
+    """Bursts of micro-stops, speed losses and quality slides between start and end (FINDINGS)."""
+    if not habits.enough:
+        return pl.DataFrame(schema=FINDINGS)
+    s = slices(episodes, increments, cycles, edges_between(start, end, SLICE_MIN))
+    rows = [
+        row
+        for kind, score, seen, usual, width in (
+            micro_stop_burst(habits, s),
+            speed_loss(habits, s),
+            quality_slide(habits, s),
+        )
+        for row in _rows(kind, s, score, seen, usual, width)
+    ]
+    return pl.DataFrame(rows, schema=FINDINGS).sort("start")
+
+
+Judged = tuple[str, Floats, Floats, float, float]
+"""Kind, score per slice, seen rate per slice, usual rate, its deviation."""
+
+
+def micro_stop_burst(habits: Habits, s: Slices) -> Judged:
+    """Short stops in 15 and 60 minutes against the training day's rate."""
+    score = np.zeros(len(s.ends))
+    exposure = s.producing_s + s.stopped_s
+    for window in STOP_WINDOWS:
+        count = trailing(s.micro_stops, window)
+        rare = surprise(
+            count,
+            trailing(exposure, window),
+            habits.micro_stops,
+            habits.elapsed_s,
+            habits.stop_dispersion,
+        )
+        score = np.maximum(score, np.where(count >= LEAST_STOPS, rare, 0.0))
+    hours = np.maximum(trailing(exposure, 12) / 3600, 0.1)
+    usual = habits.micro_stops / max(habits.elapsed_s / 3600, 1e-9)
+    width = np.sqrt(max(usual, 1.0) * habits.stop_dispersion)
+    return "micro_stop_burst", score, trailing(s.micro_stops, 12) / hours, usual, float(width)
+
+
+def speed_loss(habits: Habits, s: Slices) -> Judged:
+    """Ideal over producing time in 30 and 120 minutes against the training day's."""
+    score = np.zeros(len(s.ends))
+    for window in SPEED_WINDOWS:
+        limit = max(
+            6.0 * habits.pace_spread[window], 1.25 * habits.pace_worst[window], LEAST_SLOWDOWN
+        )
+        made, spent = trailing(s.pieces, window), trailing(s.producing_s, window)
+        # Two pieces may be cut off at the edges of the window.
+        limits = limit + 2.0 / np.maximum(made, 2.0)
+        slow = np.nan_to_num(slowdown(s, habits.pace, window), nan=0.0)
+        score = np.maximum(score, np.where(spent > 0, slow / limits, 0.0))
+    seen = 100 * (1 - np.nan_to_num(slowdown(s, habits.pace, 6), nan=0.0)) * habits.pace
+    width = 100 * max(habits.pace_spread[6], 0.005) * habits.pace
+    return "speed_loss", score, seen, 100 * habits.pace, width
+
+
+def quality_slide(habits: Habits, s: Slices) -> Judged:
+    """Scrap share of the last hour and four hours against the training day's."""
+    score = np.zeros(len(s.ends))
+    for window in SCRAP_WINDOWS:
+        scrap = trailing(s.scrap, window)
+        rare = surprise(
+            scrap,
+            trailing(s.pieces, window),
+            habits.scrap,
+            habits.pieces,
+            habits.scrap_dispersion,
+        )
+        score = np.maximum(score, np.where(scrap >= LEAST_SCRAP, rare, 0.0))
+    made = trailing(s.pieces, 12)
+    seen = 100 * np.divide(trailing(s.scrap, 12), made, out=np.zeros_like(made), where=made > 0)
+    usual = 100 * habits.scrap / max(habits.pieces, 1.0)
+    hourly = max(float(np.median(made[made > 0])) if (made > 0).any() else 1.0, 1.0)
+    width = 100 * np.sqrt(max(usual / 100, 0.5 / hourly) / hourly * habits.scrap_dispersion)
+    return "quality_slide", score, seen, usual, float(width)
+
+
+def slowdown(s: Slices, pace: float, window: int) -> Floats:
+    """Share of the usual pace lost over the window; NaN where it hardly produced."""
+    spent = trailing(s.producing_s, window)
+    enough = (spent > 0.4 * window * SLICE_MIN * 60) & (pace > 0)
+    usual = np.where(enough, spent * max(pace, 1e-9), 1.0)
+    return np.where(enough, 1.0 - trailing(s.ideal_s, window) / usual, np.nan)
+
+
+def surprise(
+    count: Floats, exposure: Floats, usual: float, usual_exposure: float, dispersion: float
+) -> Floats:
+    """Log of the chance of so many or more over log RARE: 1 is the limit.
+
+    Counts are negative binomial given the training day (a gamma-Poisson prediction), so a short
+    training day widens the limit by itself; `dispersion` thins counts that come in bursts.
+    """
+    r = usual / dispersion + 0.5
+    p = usual_exposure / (usual_exposure + np.maximum(exposure, 1e-9))
+    tail = nbinom.logsf(np.ceil(count / dispersion) - 1, r, p)
+    return np.where(exposure > 0, np.maximum(tail, -700.0) / np.log(RARE), 0.0)
+
+
+def trailing(values: Floats, window: int) -> Floats:
+    """Sum of this and the `window` - 1 slices before."""
+    summed = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(1, len(values) + 1)
+    return np.asarray(summed[at] - summed[np.maximum(at - window, 0)])
+
+
+def _dispersion(counts: Floats, window: int) -> float:
+    """Variance over mean of counts per window, at least 1."""
+    whole = len(counts) // window * window
+    sums = counts[:whole].reshape(-1, window).sum(axis=1)
+    sums = sums[sums > 0]
+    return max(float(sums.var() / sums.mean()), 1.0) if len(sums) > 1 else 1.0
+
+
+def _rows(
+    kind: str, s: Slices, score: Floats, seen: Floats, usual: float, width: float
+) -> Iterator[dict[str, object]]:
+    ids = event_ids(score, on_window=1, on_rows=1, off_rows=OFF_SLICES)
+    sensor, unit = SIGNALS[kind]
+    for number in range(1, int(ids.max(initial=0)) + 1):
+        at = np.flatnonzero(ids == number)
+        peak = at[score[at].argmax()]
+        over = at[score[at] > 1]
+        ended = at[-1] < len(ids) - 1
+        yield {
+            "kind": kind,
+            "start": s.ends[at[0]],
+            "end": s.ends[over[-1]] if ended else None,
+            "peak_score": float(score[peak]),
+            "contributors": [
+                {
+                    "sensor": sensor,
+                    "kind": "rate",
+                    "unit": unit,
+                    "seen": float(seen[peak]),
+                    "expected": usual,
+                    "low": max(usual - 3 * width, 0.0),
+                    "high": usual + 3 * width,
+                    "deviation": float((seen[peak] - usual) / max(width, 1e-9)),
+                    "share": 1.0,
+                    "began": s.ends[at[0]],
+                }
+            ],
+        }

@@ -1,0 +1,126 @@
+"""The detector on any table: CSV or Parquet in, model or score table out."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from models import detector
+from models.detector import Detector
+from models.errors import TableError
+
+TIME_NAMES: Final = ("timestamp", "time", "datetime", "date", "ts", "source_time", "t")
+SHOWN: Final = 40
+"""Characters of a bad cell that an error quotes."""
+
+
+def fit_file(train: Path | str, model: Path | str) -> Detector:
+    """Fits a detector on a table and saves it; the detector's `notes` are for the reader."""
+    frame, time = read_table(train)
+    fitted = detector.fit(frame, time=time)
+    fitted.save(model)
+    return fitted
+
+
+def score_file(model: Path | str, data: Path | str, out: Path | str) -> pl.DataFrame:
+    """Scores a table and writes CSV (contributors as JSON) or Parquet, by the name of `out`."""
+    fitted = detector.load(model)
+    frame, time = read_table(data, time=fitted.time)
+    scored = fitted.score(frame.rename({time: fitted.time}))
+    target = Path(out)
+    if target.suffix == ".parquet":
+        scored.write_parquet(target)
+        return scored
+    listed = [json.dumps(c, ensure_ascii=False) for c in scored["contributors"].to_list()]
+    scored.with_columns(contributors=pl.Series(listed, dtype=pl.String)).write_csv(target)
+    return scored
+
+
+def read_table(path: Path | str, time: str | None = None) -> tuple[pl.DataFrame, str]:
+    """A table with one time column and numeric sensor columns, and the time column's name.
+
+    The time column is the one named `time`, or like one of TIME_NAMES, or the only one with a
+    time dtype, or the first column whose text parses as times.
+
+    Raises:
+        TableError: unreadable, no time column, or text where a number belongs.
+    """
+    frame = _read(Path(path))
+    name = _time_column(frame, path, time)
+    return _numbers(_with_times(frame, name, path), name, path), name
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        with path.open(encoding="utf-8-sig") as file:
+            head = file.readline()
+        separator = max(",;\t", key=head.count)
+        return pl.read_csv(path, separator=separator, infer_schema_length=None)
+    except (OSError, UnicodeDecodeError, PolarsError) as problem:
+        why = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise TableError(path, why, "expected a CSV or Parquet file") from problem
+
+
+def _time_column(frame: pl.DataFrame, path: Path | str, wanted: str | None) -> str:
+    if wanted in frame.columns:
+        return str(wanted)
+    by_name = [c for name in TIME_NAMES for c in frame.columns if c.strip().lower() == name]
+    if by_name:
+        return by_name[0]
+    temporal = [c for c in frame.columns if frame[c].dtype.is_temporal()]
+    if temporal:
+        return temporal[0]
+    for c in frame.columns:
+        if frame[c].dtype == pl.String and _parsed(frame[c].head(20)).null_count() == 0:
+            return c
+    raise TableError(path, "no time column", f"name one of {', '.join(TIME_NAMES[:3])}")
+
+
+def _parsed(texts: pl.Series) -> pl.Series:
+    """Text as UTC times; null where it is none."""
+    try:
+        return texts.str.to_datetime(strict=False, time_zone="UTC", time_unit="us")
+    except PolarsError:
+        return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("us", "UTC"))
+
+
+def _with_times(frame: pl.DataFrame, name: str, path: Path | str) -> pl.DataFrame:
+    if frame[name].dtype != pl.String:
+        return frame
+    times = _parsed(frame[name])
+    bad = frame.filter(times.is_null() & frame[name].is_not_null())
+    if bad.height:
+        raise TableError(
+            path, f"column {name!r} has {bad[name][0][:SHOWN]!r}", "expected times as ISO 8601"
+        )
+    return frame.with_columns(times)
+
+
+def _numbers(frame: pl.DataFrame, time: str, path: Path | str) -> pl.DataFrame:
+    """Text columns become numbers where every cell is one; else one line names the cell."""
+    for name in frame.columns:
+        column = frame[name]
+        if name == time or column.dtype.is_numeric() or column.dtype == pl.Boolean:
+            continue
+        if column.dtype != pl.String:
+            if column.null_count() < len(column):
+                raise TableError(path, f"column {name!r} is {column.dtype}", "drop the column")
+            frame = frame.with_columns(column.cast(pl.Float64))
+            continue
+        numbers = column.str.strip_chars().replace("", None).cast(pl.Float64, strict=False)
+        wrong = (
+            numbers.is_null() & column.is_not_null() & (column.str.strip_chars() != "")
+        ).arg_true()
+        if len(wrong):
+            row = int(wrong[0])
+            raise TableError(
+                path,
+                f"column {name!r} row {row + 1} has {column[row][:SHOWN]!r}, not a number",
+                "correct the cell or drop the column",
+            )
+        frame = frame.with_columns(numbers)
+    return frame
