@@ -107,7 +107,9 @@ def variant_encoder(value_type: str, is_array: bool) -> Callable[[Any], bytes]:
             _NULL_VARIANT if value is None else variant_to_binary(as_variant(value, kind, True))
         )
     if value_type in FIXED:
-        pack = struct.Struct("<B" + np.dtype(FIXED[value_type]).char).pack
+        char = np.dtype(FIXED[value_type]).char
+        # NumPy's l is 8 bytes here, struct's standard l is 4
+        pack = struct.Struct("<B" + {"l": "q", "L": "Q"}.get(char, char)).pack
         return lambda value: _NULL_VARIANT if value is None else pack(kind.value, value)
     if value_type == "String":
         return _encode_string

@@ -23,6 +23,8 @@ from connectors.simulator.worker import WIRE_RECORD, Order
 START_LIMIT_S: Final = 300.0
 """Longest wait for all servers; some ten seconds on two free cores."""
 TRUTH_LIMIT_S: Final = 600.0
+MANIFEST: Final = "manifest.json"
+"""Written last: a truth with it is whole, so an older one goes first."""
 _STOP_LIMIT_S: Final = 10.0
 _POLL_S: Final = 0.2
 
@@ -78,6 +80,7 @@ def _order(
     if truth is not None:
         try:
             truth.mkdir(parents=True, exist_ok=True)
+            (truth / MANIFEST).unlink(missing_ok=True)
             (truth / WIRE_RECORD).write_text("")
         except OSError as error:
             raise HomeRefused(truth, str(error), "choose another folder for --truth") from error
@@ -105,10 +108,12 @@ def _simulate(
     shares = [ids[number::workers] for number in range(min(workers, len(ids)))]
     for share in shares:
         started += [_start(order, share, messages)]
+    anchor = datetime.fromisoformat(order.anchor)
+    timelines = sites.timelines(order.seed, anchor, order.signal_period_s)
     urls = _await_servers(ids, messages, started, stop)
     if urls is None:
         return
-    sites.write_fleet(fleet_out, urls, order.seed, datetime.fromisoformat(order.anchor))
+    sites.write_fleet(fleet_out, urls, timelines)
     _progress(f"{len(urls)} servers answer; fleet file {fleet_out}")
     if ready is not None:
         ready()
