@@ -258,7 +258,7 @@ def export(raw: bool, out: Path, home: Path) -> None:
 def ledger(home: Path, as_json: bool) -> None:
     """What was received, republished, back-filled and repeated, and every open gap."""
     from connectors.export import ledger_summary
-    from connectors.tables import print_ledger
+    from connectors.console import print_ledger
 
     summary = ledger_summary(use(home))
     click.echo(json.dumps(summary, ensure_ascii=False)) if as_json else print_ledger(summary)
@@ -338,7 +338,7 @@ def release(period: str | None, folder: Path | None, home: Path) -> None:
 @json_option
 def verify(truth: Path, home: Path, as_json: bool) -> None:
     """Compare recovered figures with what the simulator knows to be true."""
-    from connectors.tables import print_verification
+    from connectors.console import print_verification
     from connectors.verification import verify as compare
 
     result = compare(use(home), truth.resolve())

@@ -88,7 +88,7 @@ def _compute_and_check(home: Home, truth: Path, stage: Say) -> int:
     stage("computing bronze, silver and gold in Dagster")
     from assets.materialize import everything, release_period
     from assets.partitions import local_today
-    from connectors.tables import print_kpi, print_places, print_verification
+    from connectors.console import print_kpi, print_places, print_verification
     from connectors.verification import verify
 
     computed = everything(None, None, say=stage)
