@@ -19,8 +19,8 @@ difference of the two clocks. In whole steps every day of one offset gets the sa
 def skew(frame: pl.DataFrame) -> pl.DataFrame:
     """Per server: `offset_us` (median of source minus server time), `spread_us`, `stable`, `rows`.
 
-    `offset_us` is in whole STEP_US. The spread is the smaller of the 5th to 95th percentile and the range of the hourly medians:
-    the first forgives rare late values, the second many of them; a drift shows in both.
+    `offset_us` is in whole STEP_US. The spread is the smaller of the 5th to 95th percentile and
+    the range of the hourly medians: the first forgives rare late values, the second many of them.
     """
     offset = pl.col("source_time") - pl.col("server_time")
     both = frame.select(
