@@ -13,11 +13,16 @@ STEADY_US: Final = 1_000_000
 """A wrong clock is corrected only while its offset stays within one second."""
 
 
+STEP_US: Final = 100_000
+"""Offsets are known to a tenth of a second: sampling and transport (5 to 60 ms) lie within the
+difference of the two clocks. In whole steps every day of one offset gets the same correction."""
+
+
 def skew(frame: pl.DataFrame) -> pl.DataFrame:
     """Per server: `offset_us` (median of source minus server time), `spread_us`, `stable`, `rows`.
 
-    The spread is the smaller of the 5th to 95th percentile and the range of the hourly medians:
-    the first forgives rare late values, the second many of them; a drift shows in both.
+    `offset_us` is in whole STEP_US. The spread is the smaller of the 5th to 95th percentile and
+    the range of the hourly medians: the first forgives rare late values, the second many of them.
     """
     offset = pl.col("source_time") - pl.col("server_time")
     both = frame.select(
@@ -30,7 +35,12 @@ def skew(frame: pl.DataFrame) -> pl.DataFrame:
     spread = pl.min_horizontal(pl.col("p95") - pl.col("p05"), "hours_us")
     return (
         both.group_by("server_uri")
-        .agg(offset_us=_quantile(0.5), p05=_quantile(0.05), p95=_quantile(0.95), rows=pl.len())
+        .agg(
+            offset_us=(_quantile(0.5) + STEP_US // 2) // STEP_US * STEP_US,
+            p05=_quantile(0.05),
+            p95=_quantile(0.95),
+            rows=pl.len(),
+        )
         .join(ranges, on="server_uri")
         .with_columns(spread_us=spread)
         .with_columns(stable=pl.col("spread_us") <= STEADY_US)
@@ -40,28 +50,29 @@ def skew(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def correct(frame: pl.DataFrame, skew: pl.DataFrame) -> pl.DataFrame:
-    """Adds `time` (source time less a stable offset above 2 s; server time where the source gave
-    none) and `clock_unstable` (the offset is above 2 s and not stable). Rows keep their order.
+    """Adds `time` and `clock_unstable`; rows keep their order.
 
-    Takes `skew`, or `skew_by_day`: then a row is corrected by its own local day.
+    `time` is the source's less a stable offset above 2 s, or the server's where the source gave
+    none. `clock_unstable`: the server's offset is above 2 s and not stable.
     """
-    off = pl.col("offset_us").abs() > TOLERATED_US
-    key = ["server_uri", "day"] if "day" in skew.columns else ["server_uri"]
-    known = skew.select(
-        *key,
-        taken_us=pl.when(off & pl.col("stable")).then("offset_us").otherwise(0),
-        clock_unstable=off & ~pl.col("stable"),
-    )
-    source = pl.col("source_time") - pl.duration(microseconds=pl.col("taken_us").fill_null(0))
+    known = _judged(skew)
+    source = pl.col("source_time") - _taken()
     return (
         frame.with_columns(day=local_day(pl.col("source_time")))
-        .join(known, on=key, how="left", maintain_order="left")
+        .join(known, on=_key(skew), how="left", maintain_order="left")
         .with_columns(
             time=pl.coalesce(source, "server_time"),
             clock_unstable=pl.col("clock_unstable").fill_null(value=False),
         )
         .drop("taken_us", "day")
     )
+
+
+def correct_coverage(coverage: pl.DataFrame, skew: pl.DataFrame) -> pl.DataFrame:
+    """Coverage, which is in source time, moved as `correct` moves the values."""
+    beside = coverage.join(_judged(skew), on="server_uri", how="left", maintain_order="left")
+    moved = beside.with_columns(pl.col("from_time", "to_time") - _taken())
+    return moved.select(coverage.columns)
 
 
 def skew_by_day(frame: pl.DataFrame) -> pl.DataFrame:
@@ -75,6 +86,23 @@ def skew_by_day(frame: pl.DataFrame) -> pl.DataFrame:
     ]
     empty = skew(frame.clear()).with_columns(day=pl.lit(None, pl.Date))
     return pl.concat([empty, *parts]).sort("day", "server_uri")
+
+
+def _key(skew: pl.DataFrame) -> list[str]:
+    return ["server_uri", "day"] if "day" in skew.columns else ["server_uri"]
+
+
+def _judged(skew: pl.DataFrame) -> pl.DataFrame:
+    off = pl.col("offset_us").abs() > TOLERATED_US
+    return skew.select(
+        *_key(skew),
+        taken_us=pl.when(off & pl.col("stable")).then("offset_us").otherwise(0),
+        clock_unstable=off & ~pl.col("stable"),
+    )
+
+
+def _taken() -> pl.Expr:
+    return pl.duration(microseconds=pl.col("taken_us").fill_null(0))
 
 
 def _quantile(at: float) -> pl.Expr:

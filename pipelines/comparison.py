@@ -23,11 +23,12 @@ TOP: Final = 3
 
 
 def values(
-    exported: AnyFrame, emitted: AnyFrame, windows: pl.DataFrame
+    exported: AnyFrame, emitted: AnyFrame, windows: pl.DataFrame | None = None
 ) -> tuple[dict[str, int], pl.DataFrame]:
     """Counts emitted, exported, lost, repeated, foreign; and per node the last three.
 
-    `emitted` counts inside `windows` (server_uri, from_time, to_time; event time, start inclusive).
+    `emitted` counts inside `windows` (server_uri, from_time, to_time; event time, start inclusive)
+    or everywhere.
     `exported` counts every row; `repeated` those beyond the first of a value; `foreign` the values
     that no source emitted. Values are the same when `schemas.REPEAT_KEY` is, float bits included.
     """
@@ -36,7 +37,7 @@ def values(
     nodes = nodes.with_row_index("node")
     said, heard = _packed(truth, nodes), _packed(ours, nodes)
     once = heard.unique()
-    asked = _inside(truth, said, windows, nodes)
+    asked = said.unique() if windows is None else _inside(truth, said, windows, nodes)
     apart = {
         "lost": asked.join(once, on=PACKED, how="anti", nulls_equal=True),
         "foreign": once.join(said, on=PACKED, how="anti", nulls_equal=True),
@@ -65,11 +66,12 @@ def oee(figures: AnyFrame, truth: AnyFrame) -> tuple[Tally, pl.DataFrame]:
     The tally: machine_shifts compared, missing (true but not ours), fully_covered, max_abs_error
     over those (1 where only one side is defined), inside_bounds (of all compared),
     median_bound_width, max_completeness_error and max_loss_error_s (any time element, fully
-    covered). Open shifts are set aside.
+    covered). Open shifts are set aside, and for completeness those that were collected in part.
     """
     beside = _beside(eager(figures), eager(truth))
     compared = beside.filter("compared")
     whole = compared.filter("whole")
+    settled = compared.filter(pl.col("whole") | ~pl.col("fully_covered"))
     tally: Tally = {
         "machine_shifts": compared.height,
         "missing": beside.filter(pl.col("is_open").is_null()).height,
@@ -77,7 +79,7 @@ def oee(figures: AnyFrame, truth: AnyFrame) -> tuple[Tally, pl.DataFrame]:
         "max_abs_error": _most(whole, "abs_error"),
         "inside_bounds": compared.filter("inside_bounds").height,
         "median_bound_width": _number(compared["bound_width"].median()),
-        "max_completeness_error": _most(compared, "completeness_error"),
+        "max_completeness_error": _most(settled, "completeness_error"),
         "max_loss_error_s": _most(whole, "loss_error_s"),
     }
     return tally, beside

@@ -7,11 +7,11 @@ import polars as pl
 from pipelines.catalogue import good, named
 from pipelines.equipment import UNIT
 
-PERIODS_MS: Final = [
-    100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000,
-    60_000, 90_000, 120_000, 180_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
-]  # fmt: skip
-"""Periods that signals are sampled at. Snapping to one keeps a table's grid the same every day."""
+DIGITS: Final = 2
+"""Significant digits of a period: clocks that drift a little keep the table's grid the same."""
+
+DEFAULT_US: Final = 1_000_000
+"""The step of a table whose signals never spoke twice."""
 
 SIGNALS: Final = (pl.col("measure_kind") == "process") | (pl.col("measure") == "power_kw")
 """What goes into the wide tables: process values and the one energy measure that is no counter."""
@@ -20,7 +20,8 @@ SIGNALS: Final = (pl.col("measure_kind") == "process") | (pl.col("measure") == "
 def process_values(values: pl.DataFrame, tags: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Per machine type: equipment key, `time`, a Float64 column per measure (by name), Good only.
 
-    `time` is the nearest step of the fastest signal's own period; the first value of a step holds.
+    `time` counts steps of the fastest signal's own period; the first value in a step holds. Each
+    node's own phase is taken off first, so that jitter around it does not cross a step.
     """
     rows = _placed(values, tags).filter(pl.col("reason").is_null())
     signals = tags.filter(SIGNALS, pl.col("work_unit_id").is_not_null())
@@ -42,21 +43,15 @@ def exceptions(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
 def period_us(rows: pl.DataFrame) -> pl.DataFrame:
     """Per machine type the period of its fastest signal (`machine_type, period_us`).
 
-    A signal's own period is the median step between its values, snapped to `PERIODS_MS`.
+    A signal's own period is the median step between its values, to two significant digits.
     """
     step = pl.when(_same_tag()).then(pl.col("time").diff().dt.total_microseconds())
     own = rows.select("machine_type", "measure", step=step).filter(pl.col("step") > 0)
     medians = own.group_by("machine_type", "measure").agg(
         pl.col("step").quantile(0.5, "lower").cast(pl.Int64)
     )
-    fastest = medians.group_by("machine_type").agg(pl.min("step"))
-    periods = pl.DataFrame({"period_us": [1000 * ms for ms in PERIODS_MS]}).set_sorted("period_us")
-    return (
-        fastest.sort("step")
-        .join_asof(
-            periods, left_on="step", right_on="period_us", strategy="nearest", coalesce=False
-        )
-        .select("machine_type", "period_us")
+    return medians.group_by("machine_type").agg(
+        period_us=pl.min("step").round_sig_figs(DIGITS).cast(pl.Int64)
     )
 
 
@@ -66,13 +61,13 @@ def _placed(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
         "value_float", pl.col("value_int").cast(pl.Float64), pl.col("value_uint").cast(pl.Float64)
     )
     usable = good() & number.is_finite().fill_null(value=False)
-    step = pl.col("period_us")
-    placed = rows.join(
-        period_us(rows), on="machine_type", how="left", maintain_order="left"
-    ).with_columns(
-        value=number,
-        usable=usable,
-        bucket=(pl.col("time").to_physical() + step // 2) // step * step,
+    step = pl.col("period_us").fill_null(DEFAULT_US)
+    since = pl.col("time").to_physical() - pl.col("phase")
+    placed = (
+        rows.join(period_us(rows), on="machine_type", how="left", maintain_order="left")
+        .with_columns(value=number, usable=usable, period_us=step)
+        .with_columns(phase=_phase())
+        .with_columns(bucket=(since + step // 2) // step * step)
     )
     usable_rows = placed.filter("usable")
     again = _same_tag() & (pl.col("bucket") == pl.col("bucket").shift(1))
@@ -87,6 +82,12 @@ def _placed(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("not_a_number")).when("extra").then(pl.lit("extra"))
     )  # fmt: skip
     return placed.with_columns(reason=reason)
+
+
+def _phase() -> pl.Expr:
+    """Where in its steps a node speaks: a value that occurs, so never between two clusters."""
+    inside = pl.col("time").to_physical() % pl.col("period_us")
+    return inside.quantile(0.5, "lower").cast(pl.Int64).over("tag_no")
 
 
 def _same_tag() -> pl.Expr:

@@ -28,6 +28,7 @@ KINDS = {
     "packml_mode": "state", "order_id": "context", "product_id": "context",
     "stop_reason_code": "context", "parts_total": "counter", "parts_good": "counter",
     "parts_bad": "counter", "parts_rework": "counter",
+    "power_kw": "energy", "energy_kwh": "energy",
 }  # fmt: skip
 MACHINERY = ["item_state", "operation_mode", "order_id", "product_id", "stop_reason_code",
              "parts_total", "parts_good", "parts_bad", "parts_rework"]  # fmt: skip

@@ -1,0 +1,108 @@
+"""Counters: resets, rollovers, Bad readings, products, the carry."""
+
+import polars as pl
+import pytest
+
+from pipelines import counters
+from tests.pipelines import plant
+from tests.pipelines.plant import BAD, Said
+
+INT32 = 2**31 - 1
+
+
+def total(*readings, **how):
+    """Increments of parts_total from (second, count[, status])."""
+    pri_s, policy = how.get("pri_s", 10.0), how.get("policy", "never")
+    said = [Said(-9, "product_id", "A")]
+    said += [Said(r[0], "parts_total", r[1], *r[2:]) for r in readings] + how.get("more", [])
+    tags = plant.tags(counter_max=how.get("counter_max", INT32), reset_policy=policy)
+    cycles = plant.cycles(A=pri_s, B=2 * pri_s)
+    values = plant.timed(plant.raw(said))
+    found = counters.increments(values, tags, cycles, plant.NO_READINGS)
+    return found.filter(pl.col("kind") == "total").to_dicts()
+
+
+def short(rows):
+    return [(r["amount"], r["cause"]) for r in rows]
+
+
+def test_first_reading_ever_adds_nothing():
+    assert short(total((0, 5000))) == []
+    assert short(total((0, 5000), (10, 5001))) == [(1, "step")]
+
+
+def test_rollover_within_the_physical_bound():
+    assert short(total((0, INT32 - 1), (30, 2))) == [(4, "rollover")]
+
+
+def test_rollover_bound_is_twice_the_time_over_pri_plus_two():
+    """In 30 s at 10 s a piece at most 2 x 3 + 2 = 8 pieces: 8 wrap, 9 do not."""
+    assert short(total((0, INT32 - 4), (30, 3))) == [(8, "rollover")]
+    assert short(total((0, INT32 - 5), (30, 3))) == [(3, "reset")]
+
+
+def test_half_modulus_rule_would_be_wrong():
+    """A reset from above half of counter_max is no rollover: it would add millions of pieces."""
+    assert short(total((0, INT32 // 2 + 5_000), (60, 2))) == [(2, "reset")]
+
+
+def test_every_drop_a_reset_would_be_wrong():
+    """A wrap just before the next piece, with 12-piece cycles, is a dozen and not eleven."""
+    assert short(total((0, 65_535), (60, 11), counter_max=65_535)) == [(12, "rollover")]
+
+
+def test_reset_says_whether_it_was_foreseen():
+    assert [r["estimated"] for r in total((0, 90), (60, 3))] == [True]
+    assert [r["estimated"] for r in total((0, 90), (60, 3), policy="job")] == [False]
+
+
+def test_bad_readings_are_skipped_and_the_next_brings_the_pieces():
+    found = total((0, 10), (10, 0, BAD), (20, 0, BAD), (30, 13), (40, 14))
+    assert short(found) == [(3, "gap"), (1, "step")]
+    assert (found[0]["from_time"], found[0]["to_time"]) == (plant.at(0), plant.at(30))
+
+
+def test_product_is_the_one_at_the_instant():
+    more = [Said(20, "product_id", "B")]
+    found = total((0, 1), (10, 2), (20, 3), (30, 4), more=more)
+    assert [r["product_id"] for r in found] == ["A", "B", "B"]
+
+
+def test_product_change_inside_a_gap_is_estimated():
+    found = total((0, 1), (10, 0, BAD), (30, 4), more=[Said(20, "product_id", "B")])
+    assert [(r["product_id"], r["estimated"]) for r in found] == [("B", True)]
+
+
+def test_arrival_order_and_repeats_do_not_count():
+    assert short(total((20, 3), (0, 1), (10, 2), (10, 2), (0, 1))) == [(1, "step"), (1, "step")]
+
+
+def test_kinds_have_their_own_counters():
+    said = [Said(t, m, t) for t in (0, 10) for m in counters.KINDS]
+    values = plant.timed(plant.raw(said))
+    found = counters.increments(values, plant.tags(), plant.cycles(A=1.0), plant.NO_READINGS)
+    assert dict(found.select("kind", "amount").iter_rows()) == dict.fromkeys(
+        counters.KINDS.values(), 10
+    )
+
+
+def test_unknown_pri_makes_a_drop_a_reset():
+    said = [Said(0, "parts_total", INT32), Said(10, "parts_total", 0)]
+    values = plant.timed(plant.raw(said))
+    cycles = plant.cycles(A=1.0).clear()
+    found = counters.increments(values, plant.tags(), cycles, plant.NO_READINGS)
+    assert found.select("amount", "cause").row(0) == (0, "reset")
+
+
+@pytest.mark.parametrize("edge", [5, 15, 25, 35, 45])
+def test_carry_loses_nothing_at_an_edge(edge):
+    said = [Said(0, "product_id", "A"), Said(22, "product_id", "B")]
+    said += [Said(10, "parts_total", 1), Said(20, "parts_total", 0, BAD),
+             Said(30, "parts_total", 4), Said(40, "parts_total", 2)]  # fmt: skip
+    rows, tags, cycles = plant.raw(said), plant.tags(), plant.cycles(A=9.0, B=9.0)
+    _, whole, last = plant.silver(rows, tags, cycles)
+    before = pl.col("source_time") < plant.at(edge)
+    _, one, carry = plant.silver(rows.filter(before), tags, cycles)
+    _, two, end = plant.silver(rows.filter(~before), tags, cycles, readings=carry)
+    assert pl.concat([one, two]).equals(whole)
+    assert end.equals(last)
