@@ -92,7 +92,7 @@ class Ledger:
             "select site_id, state from server where server_uri = ? and url = ?",
             (server_uri, known_url),
         ).fetchone()
-        return row is not None and row[0] == site_id and row[1] in ("retired", "stopped")
+        return row is not None and row == (site_id, "retired")
 
     def retire_others(self, urls: Iterable[str]) -> None:
         """Servers that the fleet file no longer names keep their rows and are marked so."""
@@ -174,13 +174,22 @@ class Ledger:
         self._db.execute("commit")
 
     def unresolved_since(self, server_uri: str) -> dict[str, datetime]:
-        """Where the history of a node must still be read from: the start of its oldest open loss."""
+        """From where the history of a node must still be read: its oldest unfilled loss."""
         rows = self._db.execute(
             "select node_id, min(from_us) from gap where server_uri = ? and node_id is not null"
             " and resolved is null and reason like 'history %' group by node_id",
             (server_uri,),
         )
         return {node: _time(us) for node, us in rows}
+
+    def open_node_gaps(self, server_uri: str, reason: str) -> list[str]:
+        """Nodes with an open gap whose reason begins so."""
+        rows = self._db.execute(
+            "select node_id from gap where server_uri = ? and node_id is not null"
+            " and to_us is null and substr(reason, 1, ?) = ?",
+            (server_uri, len(reason), reason),
+        )
+        return [row[0] for row in rows]
 
     def set_refused(self, server_uri: str, refused: dict[str, str], now: datetime) -> None:
         """The nodes that the server will not let us monitor now, by name, with its reason."""
@@ -209,7 +218,8 @@ class Ledger:
     def summary(self) -> dict[str, Any]:
         """Servers with state, coverage, refused nodes and gaps (open, unfilled, filled)."""
         servers = self._db.execute(
-            "select server_uri, url, site_id, state, since, why, nodes from server order by site_id, url"
+            "select server_uri, url, site_id, state, since, why, nodes from server"
+            " order by site_id, url"
         ).fetchall()
         return {"servers": [self._server(*row) for row in servers]}
 

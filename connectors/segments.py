@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -87,13 +88,15 @@ def event_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array:
     return pc.coalesce(batch.column("source_ticks"), batch.column("server_ticks"), received)
 
 
+def local_days(batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.datetime64]:
+    """The local day of every row's event ticks."""
+    ticks = np.asarray(event_ticks(batch))
+    return ((ticks - EPOCH_TICKS + _LOCAL_OFFSET_TICKS) // _DAY_TICKS).astype("datetime64[D]")
+
+
 def _rows_by_day(batch: pa.RecordBatch) -> dict[str, int]:
-    ticks = event_ticks(batch).to_numpy(zero_copy_only=False)
-    days, counts = np.unique(
-        (ticks - EPOCH_TICKS + _LOCAL_OFFSET_TICKS) // _DAY_TICKS, return_counts=True
-    )
-    names = days.astype("datetime64[D]").astype(str)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+    days, counts = np.unique(local_days(batch), return_counts=True)
+    return dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True))
 
 
 def _value_counts(column: pa.DictionaryArray) -> dict[str, int]:
@@ -193,7 +196,7 @@ class _OpenSegment:
 
 
 class SegmentWriter:
-    """Writes one server's rows into `folder`; one owner, not for several threads.
+    """Writes one server's rows into `folder`; one owner appends.
 
     `append` keeps rows in memory, `sync` is the group commit, `seal` closes the segment.
     `sync` seals by itself at `max_rows` rows or `max_age_s` seconds.
@@ -214,6 +217,7 @@ class SegmentWriter:
         self._on_sealed = on_sealed
         self._pending: list[pa.RecordBatch] = []
         self._open: _OpenSegment | None = None
+        self._alone = threading.RLock()
         folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -229,15 +233,23 @@ class SegmentWriter:
         return sum(batch.num_rows for batch in self._pending)
 
     def sync(self) -> None:
-        """Write, flush and fsync all appended rows; an OSError leaves them for the next call."""
+        """Write, flush and fsync all appended rows; an OSError leaves them for the next call.
+
+        May run in a thread while the owner goes on appending.
+        """
+        with self._alone:
+            self._sync()
+
+    def _sync(self) -> None:
         if self._open is not None and self._open.ended:
             self._seal_open(self._open)
         if self._pending:
             if self._open is None:
                 self._open = _OpenSegment(self._next_path())
                 _fsync_folder(self.folder)
-            self._open.write(self._pending)
-            self._pending = []
+            batches = list(self._pending)
+            self._open.write(batches)
+            del self._pending[: len(batches)]
         if self._open is None:
             return
         self._open.sync()
@@ -247,8 +259,9 @@ class SegmentWriter:
 
     def seal(self) -> Path | None:
         """Sync and seal what is open; gives the sealed segment, None if there was nothing."""
-        self.sync()
-        return self._seal_open(self._open) if self._open else None
+        with self._alone:
+            self._sync()
+            return self._seal_open(self._open) if self._open else None
 
     def _seal_open(self, segment: _OpenSegment) -> Path:
         digest = segment.finish()

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from asyncua import ua
-from asyncua.client import Client
+from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
@@ -278,9 +278,16 @@ def reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
     if isinstance(error, UaStatusCodeError):
-        with contextlib.suppress(KeyError, AttributeError):
-            return str(ua.StatusCode(ua.UInt32(error.code)).name)
+        return status_name(error.code)
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def status_name(code: int) -> str:
+    """The name of a status code, its number where it has none."""
+    try:
+        return str(ua.StatusCode(ua.UInt32(code)).name)
+    except (KeyError, AttributeError):
+        return f"{code:#010x}"
 
 
 def _remedy(error: BaseException) -> str:

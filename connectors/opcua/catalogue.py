@@ -1,0 +1,238 @@
+"""What a node means, read from where it stands: browse paths to measures, as data."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import polars as pl
+
+from connectors.opcua.browse import BrowseName, Variable
+from pipelines import schemas
+
+OPCUA: Final = "http://opcfoundation.org/UA/"
+MACHINERY: Final = "http://opcfoundation.org/UA/Machinery/"
+MACHINE_TOOL: Final = "http://opcfoundation.org/UA/MachineTool/"
+PACKML: Final = "http://opcfoundation.org/UA/PackML/"
+PROCESS_VALUES: Final = "http://opcfoundation.org/UA/Machinery/ProcessValues/"
+UNIFIED: Final = "urn:parkpulse:unified-interface:1"
+
+Path = tuple[BrowseName, ...]
+_Cell: TypeAlias = str | int | None
+
+
+def _paths(
+    uri: str, folders: str, measures: Mapping[str, str], kind: str
+) -> dict[Path, tuple[str, str]]:
+    """Rules for the variables of one folder, all in one namespace."""
+    above = tuple((uri, name) for name in folders.split("/"))
+    return {(*above, (uri, name)): (measure, kind) for name, measure in measures.items()}
+
+
+def _state(block: str, measure: str) -> dict[Path, tuple[str, str]]:
+    above = ((MACHINERY, "MachineryBuildingBlocks"), (MACHINERY, block))
+    return {(*above, (OPCUA, "CurrentState"), (OPCUA, "Number")): (measure, "state")}
+
+
+_IDENTITY: Final = {
+    "Manufacturer": "manufacturer",
+    "SerialNumber": "serial_number",
+    "ProductInstanceUri": "asset_id",
+    "Model": "model",
+}
+_PLACE: Final = {
+    name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    for name in (
+        "ParkId", "FactoryId", "WorkshopId", "LineId", "WorkUnitId", "MachineType", "Uscc",
+        "CounterMax", "ResetPolicy",
+    )
+}  # fmt: skip
+_PARTS: Final = {
+    "PartsTotal": "parts_total",
+    "PartsGood": "parts_good",
+    "PartsBad": "parts_bad",
+    "PartsRework": "parts_rework",
+}
+_CONTEXT: Final = {
+    "OrderId": "order_id",
+    "ProductId": "product_id",
+    "StopReasonCode": "stop_reason_code",
+}
+MACHINE_RULES: Final[dict[Path, tuple[str, str]]] = {
+    **_paths(MACHINERY, "Identification", _IDENTITY, "identity"),
+    **_state("MachineryItemState", "item_state"),
+    **_state("MachineryOperationMode", "operation_mode"),
+    **_paths(
+        PACKML,
+        "Status",
+        {"StateCurrent": "packml_state", "UnitModeCurrent": "packml_mode"},
+        "state",
+    ),
+    **_paths(PACKML, "Admin/ProdProcessedCount", {"AccCount": "parts_total"}, "counter"),
+    **_paths(PACKML, "Admin/ProdDefectiveCount", {"AccCount": "parts_bad"}, "counter"),
+    **_paths(
+        MACHINE_TOOL,
+        "Production/ActiveProgram",
+        {"PartsCompleted": "parts_total", "PartsGood": "parts_good"},
+        "counter",
+    ),
+    **_paths(UNIFIED, "UnifiedInterface", _PARTS, "counter"),
+    **_paths(UNIFIED, "UnifiedInterface", _CONTEXT, "context"),
+    **_paths(
+        UNIFIED, "UnifiedInterface", {"EnergyKwh": "energy_kwh", "PowerKw": "power_kw"}, "energy"
+    ),
+    **_paths(UNIFIED, "UnifiedInterface", _PLACE, "identity"),
+}
+"""Browse path below a machine to measure and kind (the table of docs/architecture.md)."""
+
+_CYCLES: Final[Path] = ((UNIFIED, "UnifiedInterface"), (UNIFIED, "IdealCycles"))
+_MONITORING: Final[BrowseName] = (PROCESS_VALUES, "Monitoring")
+_MACHINES: Final[BrowseName] = (MACHINERY, "Machines")
+_PARK: Final[BrowseName] = (UNIFIED, "Park")
+_PARK_FOLDERS: Final = {
+    (UNIFIED, "Enterprises"): "OperatingDay",
+    (UNIFIED, "Terminals"): "DailyGoodValues",
+}
+"""Folders of a park gateway and, in each, the variable that is evidence; the rest is register."""
+_UNITS: Final[BrowseName] = (OPCUA, "EngineeringUnits")
+_KNOWN_UNITS: Final = {"energy_kwh": "kWh", "power_kw": "kW", "ideal_cycle_s": "s"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What all variables of one machine share."""
+
+    park_id: str | None
+    factory_id: str | None
+    line_id: str | None
+    work_unit_id: str | None
+    machine_type: str | None
+    counter_max: int | None
+    reset_policy: str | None
+
+
+def tags(
+    variables: Sequence[Variable], *, server_uri: str, site_id: str, is_park: bool
+) -> pl.DataFrame:
+    """The tag catalogue of one server (pipelines.schemas.TAGS), one row per variable.
+
+    `valid_from` and `valid_to` stay null: as long as anyone knows, the node meant this.
+    """
+    by_path = {variable.path: variable for variable in variables}
+    places: dict[Path, _Place] = {}
+    rows: list[dict[str, _Cell]] = []
+    for variable in variables:
+        row: dict[str, _Cell] = {
+            "server_uri": server_uri,
+            "namespace_uri": _namespace(variable.text),
+            "node_id": variable.text,
+        }
+        if variable.path[:1] == (_MACHINES,) and len(variable.path) > 2:
+            machine = variable.path[:2]
+            if machine not in places:
+                places[machine] = _place(machine, by_path, site_id)
+            row |= _machine_row(variable, places[machine])
+        elif variable.path[:1] == (_PARK,):
+            row |= _park_row(variable, by_path, site_id)
+        else:
+            row |= {"measure_kind": "other", "measure": _name(variable)}
+            row["park_id" if is_park else "factory_id"] = site_id
+        unit = _unit(by_path.get((*variable.path, _UNITS)))
+        row["unit"] = unit or _KNOWN_UNITS.get(str(row["measure"]))
+        rows.append(row)
+    return _frame(rows)
+
+
+def _frame(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [{k: row.get(k) for k in schemas.TAGS} for row in rows], schema=schemas.TAGS
+    )
+
+
+def _machine_row(variable: Variable, place: _Place) -> dict[str, _Cell]:
+    measure, kind = _meaning(variable.path[2:])
+    counted = kind == "counter"
+    return {
+        "park_id": place.park_id,
+        "factory_id": place.factory_id,
+        "line_id": place.line_id,
+        "work_unit_id": place.work_unit_id,
+        "entity_id": place.work_unit_id,
+        "machine_type": place.machine_type,
+        "measure_kind": kind,
+        "measure": measure,
+        "counter_max": place.counter_max if counted else None,
+        "reset_policy": place.reset_policy if counted else None,
+    }
+
+
+def _meaning(path: Path) -> tuple[str, str]:
+    """Measure and kind of a variable at this path below its machine."""
+    if path in MACHINE_RULES:
+        return MACHINE_RULES[path]
+    if len(path) == 3 and path[:2] == _CYCLES:
+        return "ideal_cycle_s", "identity"
+    if len(path) == 2 and path[0] == _MONITORING and path[1][0] == PROCESS_VALUES:
+        return snake(path[1][1]), "process"
+    return "/".join(snake(name) for _, name in path), "other"
+
+
+def _place(machine: Path, by_path: Mapping[Path, Variable], site_id: str) -> _Place:
+    def told(name: str) -> str | None:
+        variable = by_path.get((*machine, (UNIFIED, "UnifiedInterface"), (UNIFIED, name)))
+        value = variable.value.value if variable is not None else None
+        return None if value is None or value == "" else str(value)
+
+    most = told("CounterMax")
+    return _Place(
+        park_id=told("ParkId"),
+        factory_id=told("FactoryId") or site_id,
+        line_id=told("LineId"),
+        work_unit_id=told("WorkUnitId") or machine[-1][1],
+        machine_type=told("MachineType"),
+        counter_max=int(most) if most and most.isdigit() else None,
+        reset_policy=told("ResetPolicy"),
+    )
+
+
+def _park_row(
+    variable: Variable, by_path: Mapping[Path, Variable], site_id: str
+) -> dict[str, _Cell]:
+    path = variable.path
+    if len(path) != 4 or path[1] not in _PARK_FOLDERS or path[3][0] != UNIFIED:
+        return {"park_id": site_id, "measure_kind": "other", "measure": _name(variable)}
+    told = by_path.get((*path[:3], (UNIFIED, "ParkId")))
+    park = told.value.value if told is not None else None
+    return {
+        "park_id": park if isinstance(park, str) and park else site_id,
+        "entity_id": path[2][1],
+        "measure_kind": "evidence" if path[3][1] == _PARK_FOLDERS[path[1]] else "register",
+        "measure": snake(path[3][1]),
+    }
+
+
+def _unit(variable: Variable | None) -> str | None:
+    """The display name of an EUInformation; None where there is none."""
+    value = variable.value.value if variable is not None else None
+    if not isinstance(value, str):
+        return None
+    try:
+        name = json.loads(value)["DisplayName"]["Text"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return name or None
+
+
+def _name(variable: Variable) -> str:
+    return "/".join(snake(name) for _, name in variable.path)
+
+
+def _namespace(text: str) -> str | None:
+    return text[4:].partition(";")[0] if text.startswith("nsu=") else None
+
+
+def snake(name: str) -> str:
+    """A browse name in snake case: `SpindleLoad2` -> `spindle_load2`, `OPC UA-x` -> `opc_ua_x`."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"\W+", "_", parted).strip("_").lower()

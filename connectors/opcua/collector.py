@@ -1,0 +1,202 @@
+"""The collector: one owner task per server that connects, listens and never gives up."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from asyncua.ua.uaerrors import UaError
+
+from connectors import segments
+from connectors.errors import HomeRefused, ParkPulseError
+from connectors.fleet import Fleet, ServerEntry, Site
+from connectors.ledger import Ledger
+from connectors.opcua.decode import MalformedError
+from connectors.opcua.link import Link, Progress, Stock, World
+from connectors.opcua.session import Session, unreachable
+from connectors.tables import write_plans
+
+__all__ = ["Progress", "collect"]
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S: Final = 0.5
+LONGEST_DELAY_S: Final = 30.0
+_SEAL_TRIES: Final = 20
+"""Half-second tries to seal on a full disk before the tail is left for the next start."""
+
+
+async def collect(
+    fleet: Fleet,
+    home: Path,
+    *,
+    history_from: datetime | None,
+    clock: Callable[[], datetime],
+    stop: asyncio.Event,
+    on_progress: Callable[[Progress], None],
+    caught_up: asyncio.Event | None = None,
+) -> None:
+    """Collect a fleet into `home` until `stop`, then sweep and seal.
+
+    `caught_up` is set once every server is live with its history read, or was found unreachable.
+    Received times are `clock()`. HomeRefused where the home cannot be written at the start.
+    """
+    with _sole_collector(home), Ledger(home) as ledger:
+        for site in fleet.sites:
+            segments.recover(home / "segments" / site.site_id)
+        write_plans(fleet, home)
+        servers = [(site, entry) for site in fleet.sites for entry in site.servers]
+        urls = [entry.url for _, entry in servers]
+        ledger.retire_others(urls)
+        world = World(home, ledger, history_from, clock, stop, on_progress, caught_up, set(urls))
+        async with asyncio.TaskGroup() as group:
+            for site, entry in servers:
+                group.create_task(_Owner(world, site, entry).run())
+
+
+@contextlib.contextmanager
+def _sole_collector(home: Path) -> Iterator[None]:
+    """Hold the home: two collectors would seal each other's tails."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(home / "collector.lock", os.O_CREAT | os.O_RDWR, 0o644)
+    except OSError as error:
+        why = f"it cannot be written ({error.strerror})"
+        raise HomeRefused(home, why, "give a folder you may write to with --home") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise HomeRefused(home, "another collector is at work in it", "stop that one") from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class _Owner:
+    """Keeps one server connected: back-off with jitter, one warning per outage, no end but stop."""
+
+    def __init__(self, world: World, site: Site, entry: ServerEntry) -> None:
+        self.world, self.site, self.entry = world, site, entry
+        self.stock: Stock | None = None
+        self.delay_s = FIRST_DELAY_S
+        self.warned = ""
+
+    async def run(self) -> None:
+        """Connect again and again until stopped, then seal."""
+        while not self.world.stop.is_set():
+            try:
+                await self._connected()
+            except (
+                ParkPulseError, OSError, TimeoutError, UaError, MalformedError, sqlite3.Error,
+            ) as error:  # fmt: skip
+                self._lost(error)
+            except Exception as error:  # one server's oddity must never stop the others
+                log.debug("%s", self.entry.url, exc_info=True)
+                self._lost(error)
+            else:
+                break
+            await self._wait(self.delay_s * random.uniform(0.5, 1.0))
+            self.delay_s = min(self.delay_s * 2, LONGEST_DELAY_S)
+        await self._seal()
+        self._tell("stopped")
+
+    async def _connected(self) -> None:
+        """One connection from beginning to end; returns only after a stop."""
+        self._tell("connecting")
+        session = Session(
+            self.entry.url,
+            user=self.entry.user,
+            password=os.environ.get(self.entry.password_env) if self.entry.password_env else None,
+        )
+        opening = asyncio.create_task(session.open())
+        stopping = asyncio.create_task(self.world.stop.wait())
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not opening.done():
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            return
+        opening.result()
+        try:
+            stock = self._stock_for(session)
+            link = Link(self.world, self.site, self.entry, session, stock)
+            link.on_live = self._went_live
+            await link.run()
+        finally:
+            await session.close()
+
+    def _stock_for(self, session: Session) -> Stock:
+        ledger = self.world.ledger
+        uri = ledger.claim(self.site.site_id, self.entry.url, session.server_uri)
+        if self.stock is None or self.stock.server_uri != uri:
+            if uri != session.server_uri:
+                log.warning(
+                    "%s: its URI %s is taken by another server; rows are kept under the url;"
+                    " give each server its own ApplicationUri",
+                    self.entry.url, session.server_uri,
+                )  # fmt: skip
+            folder = self.world.home / "segments" / self.site.site_id
+            self.stock = Stock.open(folder, self.site.site_id, uri)
+        return self.stock
+
+    def _went_live(self) -> None:
+        self.delay_s = FIRST_DELAY_S
+        if self.warned:
+            log.warning("%s: connected again", self.entry.url)
+            self.warned = ""
+
+    def _lost(self, error: Exception) -> None:
+        told = (
+            unreachable(self.entry.url, error) if not isinstance(error, ParkPulseError) else error
+        )
+        if str(told) != self.warned:
+            log.warning("%s", told)
+            self.warned = str(told)
+        why = getattr(told, "why", str(told))
+        if self.stock is not None:
+            with contextlib.suppress(sqlite3.Error):
+                since = self.world.clock()
+                covered = self.world.ledger.covered(self.stock.server_uri)
+                begin = covered[1] if covered else since
+                self.world.ledger.open_gap(self.stock.server_uri, None, begin, f"link lost: {why}")
+        self._tell("down", why)
+
+    def _tell(self, state: str, why: str = "") -> None:
+        stock = self.stock
+        if stock is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self.world.ledger.set_state(stock.server_uri, state, self.world.clock(), why)
+        self.world.report(
+            Progress(
+                self.site.site_id, self.entry.url, state,
+                stock.server_uri if stock else None, why, *(stock.counted if stock else ()),
+            )
+        )  # fmt: skip
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.world.stop.wait(), seconds)
+
+    async def _seal(self) -> None:
+        """Seal the last segment; what a full disk does not take is sealed at the next start."""
+        if self.stock is None:
+            return
+        for _ in range(_SEAL_TRIES):
+            try:
+                await asyncio.to_thread(self.stock.writer.seal)
+            except OSError as error:
+                why = error.strerror or str(error)
+                await asyncio.sleep(0.5)
+            else:
+                return
+        log.warning("%s: the last segment is not sealed (%s); free some space and start again",
+                    self.entry.url, why)  # fmt: skip
