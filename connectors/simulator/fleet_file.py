@@ -62,8 +62,7 @@ def _entry(site: SiteTimeline, url: str) -> str:
     kind = "factory" if isinstance(site, FactoryTimeline) else "park"
     lines = [f"[[{kind}]]", f"id = {json.dumps(site.site_id)}"]
     if isinstance(site, FactoryTimeline):
-        for what in ("calendar", "cycles"):
-            lines.append(f"{what} = {json.dumps(_name(site, what))}")
+        lines += [f"{what} = {json.dumps(_name(site, what))}" for what in ("calendar", "cycles")]
     return "\n".join([*lines, f"[[{kind}.server]]", f"url = {json.dumps(url)}", ""])
 
 

@@ -1,9 +1,9 @@
 """Segments as a collector would have sealed them, straight from the timeline, outages included."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,15 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from connectors.home import Home
 from connectors.raw import EPOCH_TICKS, RAW_SCHEMA
 from connectors.segments import SegmentWriter
 from connectors.simulator.calendars import ZONE, local_day, local_midnight_ms, to_ms, to_time
 from connectors.simulator.faults import DAY_MS
+from connectors.simulator.fleet_file import write_fleet
 from connectors.simulator.nodes import Series, Served, SiteTimeline
 from connectors.simulator.rows import value_arrays
 from connectors.simulator.seeds import stream
 from connectors.simulator.timeline import build_factories
+from connectors.simulator.truth import write_truth
 
+FIRST_PORT: Final = 4840
+"""OPC UA's registered port; an offline fleet file needs some address."""
 ROLL_MS: Final = 6 * 3_600_000
 """One segment per server and six hours: about 60,000 rows each."""
 RECONNECT_MS: Final = 2_000
@@ -48,14 +53,48 @@ def write_offline(
     anchor: datetime,
     days: int,
     sites: Sequence[SiteTimeline] | None = None,
+    truth: Path | None = None,
+    signal_period_s: float = 90.0,
+    say: Callable[[str], None] | None = None,
 ) -> list[Outage]:
-    """Write `<folder>/<site>/NNNNNNNN-*.arrow` and sidecars; gives the outages that were played.
+    """Write a home with the segments a collector would have sealed; gives the outages played.
 
-    Covers `days` closed local days before the anchor's and today up to the anchor, in order of
-    delivery. Without `sites` the ten factories are built; `folder` is a home's `segments`.
+    Covers `days` closed local days before the anchor's and today up to the anchor. Without `sites`
+    the ten factories are built. Also writes the fleet file (with urls that nobody serves) and,
+    given `truth`, what really happened.
     """
     if sites is None:
-        sites = build_factories(seed, anchor, days_back=max(4, days - 1), days_ahead=0.0)
+        sites = build_factories(
+            seed,
+            anchor,
+            days_back=max(4, days - 1),
+            days_ahead=0.0,
+            signal_period_s=signal_period_s,
+        )
+    first_day = anchor.astimezone(ZONE).date() - timedelta(days=days)
+    ahead_s = (anchor - datetime.now(UTC)).total_seconds()
+    home = Home(folder).replace(first_day=first_day, now_offset_s=ahead_s)
+    urls = {site.site_id: f"opc.tcp://127.0.0.1:{FIRST_PORT + n}" for n, site in enumerate(sites)}
+    write_fleet(folder / "fleet.toml", sites, urls)
+    outages = write_segments(
+        home.segments, seed=seed, anchor=anchor, days=days, sites=sites, say=say
+    )
+    if truth is not None:
+        write_truth(truth, sites, end=anchor)
+        (truth / "wire_faults.jsonl").write_text(wire_faults(outages), encoding="utf-8")
+    return outages
+
+
+def write_segments(
+    folder: Path,
+    *,
+    seed: int,
+    anchor: datetime,
+    days: int,
+    sites: Sequence[SiteTimeline],
+    say: Callable[[str], None] | None = None,
+) -> list[Outage]:
+    """Write `<folder>/<site>/NNNNNNNN-*.arrow` and sidecars, rows in order of delivery."""
     start_ms = local_midnight_ms(anchor.astimezone(ZONE).date() - timedelta(days=days))
     end_ms = to_ms(anchor)
     played: list[Outage] = []
@@ -63,6 +102,8 @@ def write_offline(
         outages = plan_outages(seed, site, start_ms, end_ms)
         _write_site(folder / site.site_id, site, outages, start_ms, end_ms)
         played += outages
+        if say is not None:
+            say(f"{site.site_id}: segments of {days} days and today written")
     return played
 
 

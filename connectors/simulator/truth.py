@@ -5,7 +5,7 @@ All times but the ticks of `values` are true times: without the skew of a factor
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from connectors.simulator.rows import VALUE_FIELDS, batches, value_arrays, windo
 from connectors.simulator.timeline import TICKS_PER_MS, FactoryTimeline, MachineTimeline
 
 TRUTH_VERSION: Final = 1
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _ROWS_AT_ONCE: Final = 250_000
 """About 40 MB in memory while a site's values are written."""
 
@@ -60,12 +62,17 @@ NASTINESS: Final = pa.schema(
 
 
 def write_truth(
-    folder: Path, sites: Sequence[SiteTimeline], *, start: datetime, end: datetime
+    folder: Path,
+    sites: Sequence[SiteTimeline],
+    *,
+    start: datetime = BEGINNING,
+    end: datetime = NEVER,
 ) -> None:
     """Write `manifest.json`, `values/`, and the factories' shifts, faults and nastiness.
 
     `values` holds what a client connected during [start, end) is given: all that is delivered
-    then and, per node, the value standing at `start`. The other files cover the whole timeline.
+    then and, per node, the value standing at `start`; everything by default. The other files
+    cover the whole timeline.
     """
     (folder / "values").mkdir(parents=True, exist_ok=True)
     counted = {site.site_id: write_values(folder, site, start=start, end=end) for site in sites}

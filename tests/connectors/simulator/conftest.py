@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from connectors.raw import TICKS_PER_S, ticks_of
+from connectors.simulator.calendars import ZONE
 from connectors.simulator.nodes import MACHINERY, PROCESS_VALUES, Series, Served
 from connectors.simulator.server import SimulatedServer
+from connectors.simulator.timeline import FactoryTimeline, build_factories
 
 ANCHOR = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
@@ -85,3 +87,9 @@ def serving():
             await server.stop()
 
     return serve
+
+
+@pytest.fixture(scope="session")
+def factories() -> list[FactoryTimeline]:
+    weekday = datetime(2026, 11, 18, 12, 0, tzinfo=ZONE)
+    return build_factories(7, weekday, days_back=1, days_ahead=0.25)
