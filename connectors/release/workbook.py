@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from connectors.release.write import Edition
 
 FONT: Final = "等线"
-HEAD: Final[dict[str, str | float | bool]] = {"bold": True, "bg_color": "#E4ECF2", "border": 1, "align": "center",
-               "valign": "vcenter", "text_wrap": True}  # fmt: skip
-BODY: Final[dict[str, str | float | bool]] = {"border": 1, "valign": "vcenter"}
+Look = dict[str, str | float | bool]
+HEAD: Final[Look] = {
+    "bold": True, "bg_color": "#E4ECF2", "border": 1, "align": "center", "valign": "vcenter",
+    "text_wrap": True,
+}  # fmt: skip
+BODY: Final[Look] = {"border": 1, "valign": "vcenter"}
 Cell = str | float | int | None
 
 
@@ -76,7 +79,7 @@ class Book:
         """Values with a number format each ('' for text)."""
         for column, (value, pattern) in enumerate(values):
             is_number = isinstance(value, int | float)
-            look: dict[str, Any] = {**BODY, "text_wrap": not is_number}
+            look: Look = {**BODY, "text_wrap": not is_number}
             if is_number:
                 look["num_format"] = pattern
             elif pattern:
