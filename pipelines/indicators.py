@@ -287,7 +287,7 @@ def _register_figures(smart_factories: int, benchmark_parks: int) -> pl.DataFram
         pl.DataFrame({"indicator_id": list(counted), "value": list(counted.values())})
         .with_columns(
             value=count, lower=count, upper=count,
-            area_id=pl.lit(DISTRICT_ID), completeness=pl.lit(1.0),
+            area_id=pl.lit(DISTRICT_ID), completeness=pl.lit(None, pl.Float64),
         )
         .select(FIGURE)
     )  # fmt: skip
