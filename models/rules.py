@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.stats import nbinom
 from models.episodes import event_ids
 from models.production import Slices, edges_between, slices
 from models.scaling import Floats
-from models.schemas import FINDINGS
+from models.schemas import FINDINGS, TRACES
 
 SLICE_MIN: Final = 5.0
 RARE: Final = 1e-5
@@ -31,6 +31,10 @@ LEAST_SCRAP: Final = 3
 LEAST_STOPS: Final = 4
 LEAST_TRAINING_H: Final = 2.0
 OFF_SLICES: Final = 6
+LEAD: Final = timedelta(hours=1)
+BEFORE: Final = timedelta(hours=2)
+AFTER: Final = timedelta(hours=1)
+"""A trace shows so much before and after its event; LEAD fills the window of its first slice."""
 
 SIGNALS: Final = {
     "micro_stop_burst": ("item_state", "1/h"),
@@ -249,3 +253,39 @@ def _rows(
                 }
             ],
         }
+
+
+def traces(
+    habits: Habits,
+    episodes: pl.DataFrame,
+    increments: pl.DataFrame,
+    cycles: pl.DataFrame,
+    events: pl.DataFrame,
+    until: datetime,
+) -> pl.DataFrame:
+    """The rates that rules read around one machine's events, with their usual band (TRACES)."""
+    parts = []
+    for event in events.iter_rows(named=True):
+        start = event["start"] - BEFORE
+        end = min((event["end"] or until) + AFTER, until)
+        s = slices(episodes, increments, cycles, edges_between(start - LEAD, end, SLICE_MIN))
+        for kind, _, seen, usual, width in (
+            micro_stop_burst(habits, s),
+            speed_loss(habits, s),
+            quality_slide(habits, s),
+        ):
+            sensor, unit = SIGNALS[kind]
+            if sensor in event["signals"]:
+                part = pl.DataFrame({"time": s.ends, "seen": seen}).filter(pl.col("time") >= start)
+                parts.append(
+                    part.select(
+                        event_id=pl.lit(event["event_id"]),
+                        sensor=pl.lit(sensor),
+                        unit=pl.lit(unit),
+                        time="time",
+                        seen="seen",
+                        low=pl.lit(max(usual - 3 * width, 0.0)),
+                        high=pl.lit(usual + 3 * width),
+                    ).cast(TRACES)
+                )
+    return pl.concat(parts) if parts else pl.DataFrame(schema=TRACES)
