@@ -61,7 +61,7 @@ def machine_rows(machines: pl.DataFrame, oee: pl.DataFrame, shown: list[View]) -
                 "machine": name,
                 "line": machine["line_id"],
                 "type": machine.get("machine_type") or "",
-                "items": len(mine),
+                "asked": len(mine),
                 "worst": min((i["priority"] for i in mine), key=RANK.__getitem__, default=None),
                 **_shares(totals.get(name)),
             }

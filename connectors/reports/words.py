@@ -28,6 +28,7 @@ HOW: Final[dict[str, Pair]] = {
     "noise": ("波动异常", "unusual noise"),
     "frozen": ("读数不变", "stands still"),
     "moved": ("原为常值", "was constant"),
+    "follows": ("由首要信号带动", "explained by the first signal"),
     "rate": ("与训练日相比", "against its training day"),
 }
 MEASURES: Final[dict[str, Pair]] = {
