@@ -95,7 +95,7 @@ def _event(
     since: datetime,
     until: datetime,
 ) -> dict[str, Any]:
-    leading = max(group, key=lambda f: (SPECIFIC.get(f["kind"], 0), f["peak_score"]))
+    leading = leader(group)
     start = min(f["start"] for f in group)
     ongoing = any(f["end"] is None for f in group)
     end = until if ongoing else max(f["end"] for f in group)
@@ -133,11 +133,16 @@ def _event(
     }
 
 
+def leader(group: list[Finding]) -> Finding:
+    """The finding that names the event: a rule before a signal, then the highest peak."""
+    return max(group, key=lambda f: (SPECIFIC.get(f["kind"], 0), f["peak_score"]))
+
+
 def ranked(group: list[Finding]) -> list[dict[str, Any]]:
     """Signals of all findings of an event, the likely culprit first, each once.
 
-    A share counts as much as its finding's peak and length; rates of rules stand where their own
-    peak puts them.
+    The rate that names the event stands first, then process signals by weight (share times the
+    finding's peak and length), then other rates.
     """
     best: dict[str, tuple[float, dict[str, Any]]] = {}
     for finding in group:
@@ -149,7 +154,14 @@ def ranked(group: list[Finding]) -> list[dict[str, Any]]:
             had = best.get(contributor["sensor"], (0.0, contributor))
             better = contributor if weight > had[0] else had[1]
             best[contributor["sensor"]] = (had[0] + weight, better)
-    ordered = sorted(best.values(), key=lambda pair: -pair[0])[:MOST_SIGNALS]
+    leading = leader(group)
+    first = {c["sensor"] for c in leading["contributors"]} if leading["kind"] in SPECIFIC else set()
+
+    def place(pair: tuple[float, dict[str, Any]]) -> tuple[int, float]:
+        weight, c = pair
+        return (0 if c["sensor"] in first else 2 if c["kind"] == "rate" else 1, -weight)
+
+    ordered = sorted(best.values(), key=place)[:MOST_SIGNALS]
     total = sum(weight for weight, _ in ordered) or 1.0
     return [{**contributor, "share": weight / total} for weight, contributor in ordered]
 

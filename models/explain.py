@@ -1,6 +1,7 @@
 """From a scored machine to findings an engineer can follow: which signal, seen, expected, since."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,6 +21,34 @@ BEFORE: Final = timedelta(hours=2)
 SMALLEST_SHARE: Final = 0.03
 
 
+LEAD_ROWS: Final = 400
+"""Rows before an event that its averages need."""
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a detector makes of rows, all (n, k) save `half` (k), the half width of the band."""
+
+    ratios: Floats
+    blame: Floats
+    expected: Floats
+    half: Floats
+    seen: Floats
+
+    @classmethod
+    def of(cls, detector: Detector, rows: pl.DataFrame) -> "View":
+        """Scores the rows once and asks for expected values once."""
+        ratios, _, blame = detector.ratios(rows)
+        return cls(ratios, blame, *detector.expected(rows))
+
+
+def without(rows: pl.DataFrame, sensor: str) -> pl.DataFrame:
+    """The rows with one sensor left out, so that the others are judged without it."""
+    return rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(sensor))
+
+
 def signal_findings(
     detector: Detector, rows: pl.DataFrame, units: Mapping[str, str] | None = None
 ) -> pl.DataFrame:
@@ -27,8 +56,7 @@ def signal_findings(
     scored = detector.score(rows)
     if detector.base is None or not scored["is_anomaly"].any():
         return pl.DataFrame(schema=FINDINGS)
-    ratios, _, blame = detector.ratios(rows)
-    expected, half, seen = detector.expected(rows)
+    view = View.of(detector, rows)
     ids = scored["event_id"].fill_null(0).to_numpy()
     score = scored["score"].to_numpy()
     found = []
@@ -36,9 +64,7 @@ def signal_findings(
         at = np.flatnonzero(ids == number)
         over = at[score[at] > 1]
         last = over[-1] if len(over) else at[-1]
-        about = _contributors(
-            detector, rows, units or {}, at[at <= last], ratios, blame, expected, half, seen
-        )
+        about = _contributors(detector, rows, units or {}, at[at <= last], view)
         ended = at[-1] < len(ids) - 1
         found.append(
             {
@@ -53,47 +79,49 @@ def signal_findings(
 
 
 def _contributors(
-    detector: Detector,
-    rows: pl.DataFrame,
-    units: Mapping[str, str],
-    at: np.ndarray[Any, np.dtype[np.int64]],
-    ratios: Floats,
-    blame: Floats,
-    expected: Floats,
-    half: Floats,
-    seen: Floats,
+    detector: Detector, rows: pl.DataFrame, units: Mapping[str, str], at: Rows, view: View
 ) -> list[dict[str, Any]]:
-    weight = np.square(blame[at]).sum(axis=0)
+    """The event's signals: the leading one, those off on their own, those that merely follow."""
+    weight = np.square(view.blame[at]).sum(axis=0)
     share = weight / max(float(weight.sum()), 1e-12)
-    kinds = detector.kinds(rows[: int(at[-1]) + 1][int(max(at[0] - 200, 0)) :])["kind"].to_list()
-    base = detector.base
-    assert base is not None
-    scale = base.levels.scale
-    listed = []
-    for j in np.argsort(-share, kind="stable")[:TOP]:
-        if share[j] < SMALLEST_SHARE:
-            break
-        peak = at[int(ratios[at, j].argmax())]
-        around = slice(max(int(peak) - 7, 0), int(peak) + 1)
-        value, usual = _mean(seen[around, j]), _mean(expected[around, j])
-        over = at[ratios[at, j] > 1.0]
-        listed.append(
-            {
-                "sensor": detector.sensors[j],
-                "kind": kinds[j],
-                "unit": units.get(detector.sensors[j]),
-                "seen": value,
-                "expected": usual,
-                "low": None if usual is None else usual - float(half[j]),
-                "high": None if usual is None else usual + float(half[j]),
-                "deviation": None
-                if value is None or usual is None
-                else (value - usual) / float(scale[j]),
-                "share": float(share[j]),
-                "began": rows[detector.time][int(over[0] if len(over) else at[0])],
-            }
-        )
+    order = [int(j) for j in np.argsort(-share, kind="stable")[:TOP] if share[j] >= SMALLEST_SHARE]
+    if not order:
+        return []
+    near = rows[max(int(at[0]) - LEAD_ROWS, 0) : int(at[-1]) + 1]
+    kinds = detector.kinds(near)["kind"].to_list()
+    rest = View.of(detector, without(near, detector.sensors[order[0]]))
+    inside = at - (int(at[-1]) + 1 - near.height)
+    own = [j for j in order[1:] if rest.ratios[inside, j].max() > 1.0]
+    listed = [_contributor(detector, rows, at, view, order[0], kinds[order[0]])]
+    for j in [*own, *(j for j in order[1:] if j not in own)]:
+        kind = kinds[j] if j in own else "follows"
+        listed.append(_contributor(detector, near, inside, rest, j, kind))
+    for c in listed:
+        c["share"] = float(share[detector.sensors.index(c["sensor"])])
+        c["unit"] = units.get(c["sensor"])
     return listed
+
+
+def _contributor(
+    detector: Detector, rows: pl.DataFrame, at: Rows, view: View, j: int, kind: str
+) -> dict[str, Any]:
+    """Seen and expected around the row where sensor j is furthest over its limit."""
+    assert detector.base is not None
+    peak = int(at[int(view.ratios[at, j].argmax())])
+    around = slice(max(peak - 7, 0), peak + 1)
+    seen, expected = _mean(view.seen[around, j]), _mean(view.expected[around, j])
+    over = at[view.ratios[at, j] > 1.0]
+    half, scale = float(view.half[j]), float(detector.base.levels.scale[j])
+    return {
+        "sensor": detector.sensors[j],
+        "kind": kind,
+        "seen": seen,
+        "expected": expected,
+        "low": None if expected is None else expected - half,
+        "high": None if expected is None else expected + half,
+        "deviation": None if seen is None or expected is None else (seen - expected) / scale,
+        "began": rows[detector.time][int(over[0] if len(over) else at[0])],
+    }
 
 
 def _mean(values: Floats) -> float | None:
@@ -113,21 +141,26 @@ def traces(
     """
     if detector.base is None or rows.is_empty():
         return pl.DataFrame(schema=TRACES)
-    expected, half, seen = detector.expected(rows)
     times = rows[detector.time]
     parts = []
     for event in events.iter_rows(named=True):
         end = event["end"] or times[-1]
         inside = times.is_between(event["start"] - BEFORE, end + BEFORE / 2).arg_true().to_numpy()
-        for sensor in event["signals"]:
-            if sensor in detector.sensors and len(inside) > 1:
-                j = detector.sensors.index(sensor)
-                # Expected values are as noisy as the neighbours they come from.
-                smooth = ewma(np.nan_to_num(expected[inside, j : j + 1]), 8, from_first=True)[:, 0]
-                part = pl.DataFrame(
-                    {"time": times[inside], "seen": seen[inside, j], "expected": smooth}
-                )
-                parts.append(_thin(part, float(half[j]), event["event_id"], sensor, units or {}))
+        if len(inside) < 2:
+            continue
+        lead_in = min(int(inside[0]), LEAD_ROWS)
+        near = rows[int(inside[0]) - lead_in : int(inside[-1]) + 1]
+        for n, sensor in enumerate(s for s in event["signals"] if s in detector.sensors):
+            if n == 1:
+                near = without(near, next(s for s in event["signals"] if s in detector.sensors))
+            j = detector.sensors.index(sensor)
+            expected, half, seen = detector.expected(near)
+            # Expected values are as noisy as the neighbours they come from.
+            smooth = ewma(np.nan_to_num(expected[:, j : j + 1]), 8, from_first=True)[:, 0]
+            part = pl.DataFrame(
+                {"time": near[detector.time], "seen": seen[:, j], "expected": smooth}
+            )[lead_in:]
+            parts.append(_thin(part, float(half[j]), event["event_id"], sensor, units or {}))
     return pl.concat(parts) if parts else pl.DataFrame(schema=TRACES)
 
 

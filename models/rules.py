@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.stats import nbinom
 from models.episodes import event_ids
 from models.production import Slices, edges_between, slices
 from models.scaling import Floats
-from models.schemas import FINDINGS
+from models.schemas import FINDINGS, TRACES
 
 SLICE_MIN: Final = 5.0
 RARE: Final = 1e-5
@@ -31,6 +31,14 @@ LEAST_SCRAP: Final = 3
 LEAST_STOPS: Final = 4
 LEAST_TRAINING_H: Final = 2.0
 OFF_SLICES: Final = 6
+STILL: Final = 0.3
+"""The long window counts only while the short one shows this much: else an event would outlast
+its cause by hours."""
+
+LEAD: Final = timedelta(hours=1)
+BEFORE: Final = timedelta(hours=2)
+AFTER: Final = timedelta(hours=1)
+"""A trace shows so much before and after its event; LEAD fills the window of its first slice."""
 
 SIGNALS: Final = {
     "micro_stop_burst": ("item_state", "1/h"),
@@ -137,7 +145,7 @@ def micro_stop_burst(habits: Habits, s: Slices) -> Judged:
             habits.elapsed_s,
             habits.stop_dispersion,
         )
-        score = np.maximum(score, np.where(count >= LEAST_STOPS, rare, 0.0))
+        score = _lasting(score, np.where(count >= LEAST_STOPS, rare, 0.0), window, STOP_WINDOWS)
     hours = np.maximum(trailing(exposure, 12) / 3600, 0.1)
     usual = habits.micro_stops / max(habits.elapsed_s / 3600, 1e-9)
     width = np.sqrt(max(usual, 1.0) * habits.stop_dispersion)
@@ -155,8 +163,8 @@ def speed_loss(habits: Habits, s: Slices) -> Judged:
         # Two pieces may be cut off at the edges of the window.
         limits = limit + 2.0 / np.maximum(made, 2.0)
         slow = np.nan_to_num(slowdown(s, habits.pace, window), nan=0.0)
-        score = np.maximum(score, np.where(spent > 0, slow / limits, 0.0))
-    seen = 100 * (1 - np.nan_to_num(slowdown(s, habits.pace, 6), nan=0.0)) * habits.pace
+        score = _lasting(score, np.where(spent > 0, slow / limits, 0.0), window, SPEED_WINDOWS)
+    seen = 100 * (1 - slowdown(s, habits.pace, SPEED_WINDOWS[0])) * habits.pace
     width = 100 * max(habits.pace_spread[6], 0.005) * habits.pace
     return "speed_loss", score, seen, 100 * habits.pace, width
 
@@ -173,9 +181,11 @@ def quality_slide(habits: Habits, s: Slices) -> Judged:
             habits.pieces,
             habits.scrap_dispersion,
         )
-        score = np.maximum(score, np.where(scrap >= LEAST_SCRAP, rare, 0.0))
+        score = _lasting(score, np.where(scrap >= LEAST_SCRAP, rare, 0.0), window, SCRAP_WINDOWS)
     made = trailing(s.pieces, 12)
-    seen = 100 * np.divide(trailing(s.scrap, 12), made, out=np.zeros_like(made), where=made > 0)
+    seen = 100 * np.divide(
+        trailing(s.scrap, 12), made, out=np.full_like(made, np.nan), where=made > 0
+    )
     usual = 100 * habits.scrap / max(habits.pieces, 1.0)
     hourly = max(float(np.median(made[made > 0])) if (made > 0).any() else 1.0, 1.0)
     width = 100 * np.sqrt(max(usual / 100, 0.5 / hourly) / hourly * habits.scrap_dispersion)
@@ -204,6 +214,13 @@ def surprise(
     return np.where(exposure > 0, np.maximum(tail, -700.0) / np.log(RARE), 0.0)
 
 
+def _lasting(score: Floats, of_window: Floats, window: int, windows: tuple[int, ...]) -> Floats:
+    """The short window's score, or the long one's while the short one still shows something."""
+    if window == windows[0]:
+        return of_window
+    return np.asarray(np.where(score >= STILL, np.maximum(score, of_window), score))
+
+
 def trailing(values: Floats, window: int) -> Floats:
     """Sum of this and the `window` - 1 slices before."""
     summed = np.concatenate([[0.0], np.cumsum(values)])
@@ -226,26 +243,64 @@ def _rows(
     sensor, unit = SIGNALS[kind]
     for number in range(1, int(ids.max(initial=0)) + 1):
         at = np.flatnonzero(ids == number)
-        peak = at[score[at].argmax()]
+        off = np.nan_to_num((seen[at] - usual) * (-1 if kind == "speed_loss" else 1), nan=-np.inf)
+        worst = float(seen[at[off.argmax()]]) if np.isfinite(off).any() else None
         over = at[score[at] > 1]
         ended = at[-1] < len(ids) - 1
         yield {
             "kind": kind,
             "start": s.ends[at[0]],
             "end": s.ends[over[-1]] if ended else None,
-            "peak_score": float(score[peak]),
+            "peak_score": float(score[at].max()),
             "contributors": [
                 {
                     "sensor": sensor,
                     "kind": "rate",
                     "unit": unit,
-                    "seen": float(seen[peak]),
+                    "seen": worst,
                     "expected": usual,
                     "low": max(usual - 3 * width, 0.0),
                     "high": usual + 3 * width,
-                    "deviation": float((seen[peak] - usual) / max(width, 1e-9)),
+                    "deviation": None if worst is None else (worst - usual) / max(width, 1e-9),
                     "share": 1.0,
                     "began": s.ends[at[0]],
                 }
             ],
         }
+
+
+def traces(
+    habits: Habits,
+    episodes: pl.DataFrame,
+    increments: pl.DataFrame,
+    cycles: pl.DataFrame,
+    events: pl.DataFrame,
+    until: datetime,
+) -> pl.DataFrame:
+    """The rates that rules read around one machine's events, with their usual band (TRACES)."""
+    parts = []
+    for event in events.iter_rows(named=True):
+        start = event["start"] - BEFORE
+        end = min((event["end"] or until) + AFTER, until)
+        s = slices(episodes, increments, cycles, edges_between(start - LEAD, end, SLICE_MIN))
+        for kind, _, seen, usual, width in (
+            micro_stop_burst(habits, s),
+            speed_loss(habits, s),
+            quality_slide(habits, s),
+        ):
+            sensor, unit = SIGNALS[kind]
+            if sensor in event["signals"]:
+                part = pl.DataFrame({"time": s.ends, "seen": seen}).filter(pl.col("time") >= start)
+                part = part.with_columns(pl.col("seen").fill_nan(None))
+                parts.append(
+                    part.select(
+                        event_id=pl.lit(event["event_id"]),
+                        sensor=pl.lit(sensor),
+                        unit=pl.lit(unit),
+                        time="time",
+                        seen="seen",
+                        low=pl.lit(max(usual - 3 * width, 0.0)),
+                        high=pl.lit(usual + 3 * width),
+                    ).cast(TRACES)
+                )
+    return pl.concat(parts) if parts else pl.DataFrame(schema=TRACES)

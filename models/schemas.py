@@ -20,7 +20,8 @@ CONTRIBUTOR: Final = pl.Struct(
         "began": TIME,
     }
 )
-"""A signal's part in a finding. `kind`: level, residual, jump, noise, frozen, moved, rate.
+"""A signal's part in a finding. `kind`: level, residual, jump, noise, frozen, moved, rate, or
+follows: as usual once the first signal is left out.
 `deviation` is (seen - expected) in robust deviations of the signal in its training rows."""
 
 FINDINGS: Final = pl.Schema(

@@ -33,7 +33,7 @@ def test_healthy_days_give_no_finding(seed):
 @pytest.mark.parametrize(
     ("kind", "planted", "within_min"),
     [
-        ("micro_stop_burst", {"stops": 15.0}, 40),
+        ("micro_stop_burst", {"stops": 15.0}, 60),
         ("speed_loss", {"slow": 1.15}, 60),
         ("quality_slide", {"scrap": 10.0}, 60),
     ],

@@ -1,0 +1,94 @@
+"""Writes the anomaly report: one self-contained HTML file per factory and day."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from connectors.reports import figures, view, words
+
+NAME: Final = "report.html"
+_ENVIRONMENT: Final = Environment(
+    loader=PackageLoader("connectors.reports", "."),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write_report(
+    folder: Path | str,
+    *,
+    factory: str | Mapping[str, str],
+    day: date,
+    machines: pl.DataFrame,
+    events: pl.DataFrame,
+    signals: pl.DataFrame,
+    episodes: pl.DataFrame,
+    oee: pl.DataFrame,
+    gaps: pl.DataFrame | None = None,
+    notes: Mapping[str, list[str]] | None = None,
+    lang: str = "zh",
+) -> Path:
+    """Writes `report.html` into the folder, replacing it at once, and returns its path.
+
+    Args:
+        folder: where the report goes; made if need be.
+        factory: its id, or `{"id", "zh", "en"}`.
+        day: the local production day.
+        machines: `line_id, work_unit_id` and, where known, `machine_type`.
+        events: anomaly events of the day (equipment key, `event_id kind start end state priority
+            why_zh why_en peak_score contributors suppressed_by check_zh check_en lost_min ...`).
+        signals: traces of their signals (`event_id sensor unit time seen low high`).
+        episodes: `pipelines.schemas.STATE_EPISODES` of the factory.
+        oee: `pipelines.schemas.OEE_BY_SHIFT` of the day.
+        gaps: spans without data (`work_unit_id start end minutes`).
+        notes: per machine, what its detector cannot judge and why.
+        lang: the language shown first, zh or en; the page holds both.
+    """
+    names = {"id": factory, "zh": factory, "en": factory} if isinstance(factory, str) else factory
+    until = _until(day, oee)
+    shown = view.items(events, signals, episodes, until)
+    page = _ENVIRONMENT.get_template("report.html.j2").render(
+        factory=names,
+        day=day,
+        until=view.local(until),
+        lang=lang,
+        items=shown,
+        suppressed=view.suppressed(events),
+        machines=view.machine_rows(machines, oee, shown),
+        total=view.factory_totals(oee),
+        lost=sum(i["lost_min"] or 0 for i in shown),
+        open_shifts=int(oee["is_open"].sum()) if oee.height else 0,
+        gaps=[] if gaps is None else view.gap_rows(gaps),
+        notes=_notes(notes or {}),
+        legend=figures.legend(),
+        priorities=words.PRIORITIES,
+        percent=view.percent,
+    )
+    target = Path(folder) / NAME
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(NAME + ".part")
+    part.write_text(page, encoding="utf-8", newline="\n")
+    part.replace(target)
+    return target
+
+
+def _until(day: date, oee: pl.DataFrame) -> datetime:
+    """How far the report reaches: the end of its last shift, or of the local day."""
+    last = oee["end"].max() if oee.height else None
+    midnight = datetime.combine(day, time(), tzinfo=figures.ZONE) + timedelta(days=1)
+    return last if isinstance(last, datetime) else midnight.astimezone(UTC)
+
+
+def _notes(notes: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """Notes with the machines that share them, so that ten alike are one line."""
+    machines: dict[str, list[str]] = {}
+    for machine, said in sorted(notes.items()):
+        for note in said:
+            machines.setdefault(note, []).append(machine)
+    return [{"note": note, "machines": ", ".join(who)} for note, who in machines.items()]

@@ -1,0 +1,56 @@
+"""What the report says, Chinese and English."""
+
+from typing import Final
+
+Pair = tuple[str, str]
+
+KINDS: Final[dict[str, Pair]] = {
+    "signal": ("信号偏离", "Signal off normal"),
+    "sensor_frozen": ("传感器卡死", "Frozen sensor"),
+    "micro_stop_burst": ("频繁短停", "Burst of micro-stops"),
+    "speed_loss": ("速度损失", "Speed loss"),
+    "quality_slide": ("质量下滑", "Quality slide"),
+}
+STATES: Final[dict[str, Pair]] = {
+    "new": ("新发生，未恢复", "new, not over"),
+    "ongoing": ("持续中", "ongoing"),
+    "cleared": ("已恢复", "cleared"),
+}
+PRIORITIES: Final[dict[str, Pair]] = {
+    "high": ("高", "High"),
+    "medium": ("中", "Medium"),
+    "low": ("低", "Low"),
+}
+HOW: Final[dict[str, Pair]] = {
+    "level": ("水平偏离", "level"),
+    "residual": ("与关联信号不符", "disagrees with its neighbours"),
+    "jump": ("突变", "jump"),
+    "noise": ("波动异常", "unusual noise"),
+    "frozen": ("读数不变", "stands still"),
+    "moved": ("原为常值", "was constant"),
+    "follows": ("由首要信号带动", "explained by the first signal"),
+    "rate": ("与训练日相比", "against its training day"),
+}
+MEASURES: Final[dict[str, Pair]] = {
+    "item_state": ("短停次数", "micro-stops"),
+    "parts_total": ("节拍达成率（PRI × PQ / APT）", "pace (PRI x PQ / APT)"),
+    "parts_bad": ("报废率", "scrap share"),
+}
+ACTIVITIES: Final[dict[str, Pair]] = {
+    "producing": ("生产", "producing"),
+    "stopped": ("停机", "stopped"),
+    "setup": ("准备", "setup"),
+    "maintenance": ("维护", "maintenance"),
+    "idle": ("空闲/休息", "idle, break"),
+    "unknown": ("数据缺失", "no data"),
+}
+REASONS: Final[dict[str, Pair]] = {
+    "planned_maintenance": ("计划维护", "planned maintenance"),
+    "not_planned": ("未排班", "shift not planned"),
+    "missing_data": ("数据缺失", "data missing"),
+}
+
+
+def pair(table: dict[str, Pair], key: str | None) -> Pair:
+    """The two wordings of a key; the key itself where it has none."""
+    return table.get(key or "", (key or "—", key or "—"))
