@@ -13,6 +13,8 @@ from connectors.simulator.server import SimulatedServer
 from connectors.simulator.timeline import FactoryTimeline, build_factories
 
 ANCHOR = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+WEEKDAY = datetime(2026, 11, 18, 12, 0, tzinfo=ZONE)
+SEED = 7
 
 
 @dataclass
@@ -91,5 +93,4 @@ def serving():
 
 @pytest.fixture(scope="session")
 def factories() -> list[FactoryTimeline]:
-    weekday = datetime(2026, 11, 18, 12, 0, tzinfo=ZONE)
-    return build_factories(7, weekday, days_back=1, days_ahead=0.25)
+    return build_factories(SEED, WEEKDAY, days_back=1, days_ahead=0.25)

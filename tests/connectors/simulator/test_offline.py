@@ -5,7 +5,8 @@ import pytest
 
 from connectors.simulator.truth import write_values
 
-from .conftest import ANCHOR, SEED
+from .conftest import SEED
+from .conftest import WEEKDAY as ANCHOR
 
 segments = pytest.importorskip("connectors.segments")
 offline = pytest.importorskip("connectors.simulator.offline")

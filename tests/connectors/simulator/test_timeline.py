@@ -14,7 +14,8 @@ from connectors.simulator.faults import DAY_MS, table
 from connectors.simulator.timeline import TICKS_PER_MS, build_factories
 from connectors.simulator.truth import faults, nastiness
 
-from .conftest import ANCHOR, SEED
+from .conftest import SEED
+from .conftest import WEEKDAY as ANCHOR
 
 ANCHORS = {
     "weekday noon": datetime(2026, 11, 18, 12, 0, tzinfo=ZONE),

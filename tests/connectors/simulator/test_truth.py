@@ -14,7 +14,8 @@ from connectors.simulator.fleet_file import CALENDAR, CYCLES, calendar_rows, cyc
 from connectors.simulator.timeline import build_factories
 from connectors.simulator.truth import nastiness, write_truth
 
-from .conftest import ANCHOR, SEED
+from .conftest import SEED
+from .conftest import WEEKDAY as ANCHOR
 
 ELEMENTS = ("apt_s", "aust_s", "adet_s", "adot_s", "unknown_s")
 KEY = ("work_unit_id", "production_day", "shift_id")

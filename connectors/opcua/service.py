@@ -1,0 +1,125 @@
+"""`collect` as a process: one event loop, a clock, signals, progress on stderr."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from connectors.fleet import Fleet, read_fleet
+from connectors.home import ZONE, Home
+from connectors.opcua.collector import Progress, collect
+
+Say = Callable[[str], None]
+
+TELL_EVERY_S: Final = 5.0
+
+
+def run(
+    fleet_file: Path,
+    home: Home,
+    *,
+    for_s: float | None,
+    after_history_s: float | None,
+    history_hours: float,
+    history_from: datetime | None,
+    at: datetime | None,
+    say: Say,
+) -> None:
+    """Collect until SIGINT or SIGTERM, for `for_s` seconds, or `after_history_s` after the history.
+
+    A first collection reads history from `history_from`, else `history_hours` back. `at` replays:
+    received times are as if it were `at` now.
+    """
+    fleet = read_fleet(fleet_file)
+    clock = _clock(at)
+    begin = history_from or clock() - timedelta(hours=history_hours)
+    home.create(
+        first_day=begin.astimezone(ZoneInfo(ZONE)).date(),
+        now_offset_s=(clock() - datetime.now(UTC)).total_seconds() if at else 0.0,
+    )
+    logging.basicConfig(format="collect: %(message)s", level=logging.WARNING)
+    asyncio.run(_run(fleet, home, begin, clock, for_s, after_history_s, say))
+
+
+def _clock(at: datetime | None) -> Callable[[], datetime]:
+    """The time now; from `at` on where that is given."""
+    if at is None:
+        return lambda: datetime.now(UTC)
+    start, anchor = time.monotonic(), at.astimezone(UTC)
+    return lambda: anchor + timedelta(seconds=time.monotonic() - start)
+
+
+async def _run(
+    fleet: Fleet,
+    home: Home,
+    begin: datetime,
+    clock: Callable[[], datetime],
+    for_s: float | None,
+    after_history_s: float | None,
+    say: Say,
+) -> None:
+    stop, caught_up = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    board = _Board(say, len([entry for site in fleet.sites for entry in site.servers]))
+    helpers = [asyncio.create_task(board.tell_forever())]
+    if for_s is not None:
+        loop.call_later(for_s, stop.set)
+    if after_history_s is not None:
+        helpers.append(asyncio.create_task(_stop_after(caught_up, after_history_s, stop, say)))
+    try:
+        await collect(
+            fleet,
+            home.root,
+            history_from=begin,
+            clock=clock,
+            stop=stop,
+            on_progress=board.note,
+            caught_up=caught_up,
+        )
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+    board.tell()
+
+
+async def _stop_after(
+    caught_up: asyncio.Event, seconds: float, stop: asyncio.Event, say: Say
+) -> None:
+    await caught_up.wait()
+    say(f"collect: history is in; {seconds:.0f} s of live values follow")
+    await asyncio.sleep(seconds)
+    stop.set()
+
+
+class _Board:
+    """What every server last reported, told in one line now and then."""
+
+    def __init__(self, say: Say, servers: int) -> None:
+        self._say, self._servers = say, servers
+        self._last: dict[str, Progress] = {}
+
+    def note(self, progress: Progress) -> None:
+        """Keep the newest report of a server."""
+        self._last[progress.url] = progress
+
+    def tell(self) -> None:
+        """One line: how many servers are in which state, how many values came."""
+        states = Counter(one.state for one in self._last.values())
+        values = sum(one.live + one.republished + one.history for one in self._last.values())
+        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        self._say(f"collect: {self._servers} servers ({told}), {values:,} values")
+
+    async def tell_forever(self) -> None:
+        """Tell every few seconds."""
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            self.tell()
