@@ -60,7 +60,8 @@ def test_everything_is_planted_on_the_default_day(anchor):
     for kind in ("bad", "uncertain", "late", "repeated", "counter_rollover", "clock_skew"):
         assert sum(row["kind"] == kind for row in rows) >= 3, kind
     resets = Counter(row["detail"] for row in rows if row["kind"] == "counter_reset")
-    assert min(resets[d] for d in ("unannounced", "declared: shift", "declared: job")) >= 3
+    for how in ("unannounced", "declared: shift", "declared: job", "declared: power"):
+        assert resets[how] >= 3, how
 
 
 def test_faults_begin_while_the_machine_produces(factories):
