@@ -19,7 +19,8 @@ from connectors.simulator.calendars import to_time
 from connectors.simulator.machine_shifts import EQUIPMENT, TIME, machine_shifts
 from connectors.simulator.nodes import Series, Served, SiteTimeline
 from connectors.simulator.rows import VALUE_FIELDS, batches, value_arrays, window
-from connectors.simulator.timeline import TICKS_PER_MS, FactoryTimeline, MachineTimeline
+from connectors.simulator.said import TICKS_PER_MS, MachineTimeline
+from connectors.simulator.timeline import FactoryTimeline
 
 TRUTH_VERSION: Final = 1
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
