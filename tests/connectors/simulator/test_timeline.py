@@ -11,9 +11,10 @@ from connectors.raw import EPOCH_TICKS, TICKS_PER_S
 from connectors.simulator import kinds as k
 from connectors.simulator.calendars import ZONE, local_midnight_ms
 from connectors.simulator.faults import DAY_MS, table
+from connectors.simulator.planted import faults, nastiness
 from connectors.simulator.said import TICKS_PER_MS
+from connectors.simulator.signals import sample
 from connectors.simulator.timeline import build_factories
-from connectors.simulator.truth import faults, nastiness
 
 from .conftest import ANCHOR, SEED
 
@@ -188,6 +189,28 @@ def test_signal_faults_move_their_signals_by_their_magnitude(factories):
             during = (times >= machine.fault.start_ms) & (times < machine.fault.end_ms)
             assert len(set(column[during].tolist())) == 1
             assert len(set(column[~during].tolist())) > 100
+
+
+def test_a_drift_grows_to_its_magnitude_in_usual_deviations(factories):
+    for machine in (m for f in factories for m in f.machines if m.fault is not None):
+        fault = machine.fault
+        if fault.kind != "sensor_drift":
+            continue
+        args = (SEED, machine.machine, machine.course.activities, machine.sample_ms)
+        end_ms = day_bounds(ANCHOR)[1]
+        calm, drifting = sample(*args, None, end_ms), sample(*args, fault, end_ms)
+        column = [s.name for s in machine.machine.type.signals].index(fault.signals[0])
+        moved = np.delete(drifting != calm, column, axis=1)
+        assert not moved.any()
+        added = drifting[:, column] - calm[:, column]
+        during = (machine.sample_ms >= fault.start_ms) & (machine.sample_ms < fault.end_ms)
+        assert (added[~during] == 0).all()
+        starts = [a.start_ms for a in machine.course.activities]
+        index = np.searchsorted(starts, machine.sample_ms, side="right") - 1
+        kinds = np.array([a.kind for a in machine.course.activities])[index]
+        usual = calm[(kinds == k.PRODUCE) & ~during & (machine.sample_ms < end_ms), column]
+        deviation = 1.4826 * np.median(np.abs(usual - np.median(usual)))
+        assert np.abs(added).max() / deviation == pytest.approx(fault.magnitude, rel=0.15)
 
 
 def test_75_machines_say_two_and_a_half_million_values_a_day_and_fast(factories):
