@@ -41,7 +41,7 @@ def declared_resets(factory: Factory, course: Course) -> list[int]:
         case "job":
             return [b.start_ms for a, b in pairs if b.order_id not in ("", a.order_id)]
         case "power":
-            down = (k.PLANNED_MAINTENANCE, k.OFF)
+            down = (k.PLANNED_MAINTENANCE, k.CORRECTIVE, k.OFF)
             return [b.start_ms for a, b in pairs if a.kind in down and b.kind not in down]
     return []
 

@@ -11,7 +11,8 @@ from connectors.raw import EPOCH_TICKS
 from connectors.simulator import kinds as k
 from connectors.simulator.calendars import Shift, to_time
 from connectors.simulator.course import GOOD, REWORK, SCRAP, Activity
-from connectors.simulator.timeline import TICKS_PER_MS, FactoryTimeline, MachineTimeline
+from connectors.simulator.said import TICKS_PER_MS, MachineTimeline
+from connectors.simulator.timeline import FactoryTimeline
 
 TIME: Final = pa.timestamp("us", "UTC")
 EQUIPMENT: Final = tuple(

@@ -1,9 +1,8 @@
 """Segments as a collector would have sealed them, straight from the timeline, outages included."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +13,11 @@ import pyarrow as pa
 from connectors.home import Home
 from connectors.raw import EPOCH_TICKS, RAW_SCHEMA
 from connectors.segments import SegmentWriter
-from connectors.simulator.calendars import ZONE, local_day, local_midnight_ms, to_ms, to_time
-from connectors.simulator.faults import DAY_MS
+from connectors.simulator.calendars import ZONE, local_midnight_ms, to_ms
 from connectors.simulator.fleet_file import write_fleet
 from connectors.simulator.nodes import Series, Served, SiteTimeline
+from connectors.simulator.outages import Outage, plan_outages, wire_faults
 from connectors.simulator.rows import value_arrays
-from connectors.simulator.seeds import stream
 from connectors.simulator.timeline import build_factories
 from connectors.simulator.truth import write_truth
 
@@ -29,21 +27,9 @@ ROLL_MS: Final = 6 * 3_600_000
 """One segment per server and six hours: about 60,000 rows each."""
 RECONNECT_MS: Final = 2_000
 """From the end of an outage until the collector has its history and a subscription again."""
-_OUTAGE_S: Final = (20.0, 300.0)
 _ORIGINS: Final = ("live", "history")
 
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A span in which nothing reaches the collector: dropped_connection or server_restart."""
-
-    kind: str
-    site_id: str
-    server_uri: str
-    start_ms: int
-    end_ms: int
 
 
 def write_offline(
@@ -105,42 +91,6 @@ def write_segments(
         if say is not None:
             say(f"{site.site_id}: segments of {days} days and today written")
     return played
-
-
-def plan_outages(seed: int, site: SiteTimeline, start_ms: int, end_ms: int) -> list[Outage]:
-    """A dropped connection and a server restart on every local day that is closed at `end_ms`."""
-    outages: list[Outage] = []
-    day = local_day(start_ms)
-    while local_midnight_ms(day) + DAY_MS <= end_ms:
-        outages += _day_outages(seed, site, day)
-        day += timedelta(days=1)
-    return outages
-
-
-def _day_outages(seed: int, site: SiteTimeline, day: date) -> Iterator[Outage]:
-    """The two outages of a day, one in each half, so that they never meet."""
-    rng = stream(seed, site.site_id, day, "outages")
-    half = DAY_MS // 2
-    for number, kind in enumerate(("dropped_connection", "server_restart")):
-        length = round(float(rng.uniform(*_OUTAGE_S)) * 1000)
-        begin = local_midnight_ms(day) + number * half
-        start = begin + int(rng.integers(DAY_MS // 48, half - DAY_MS // 48))
-        yield Outage(kind, site.site_id, site.server_uri, start, start + length)
-
-
-def wire_faults(outages: Sequence[Outage]) -> str:
-    """The outages as JSON lines, for the truth's `wire_faults.jsonl`."""
-    rows = [
-        {
-            "kind": outage.kind,
-            "site_id": outage.site_id,
-            "server_uri": outage.server_uri,
-            "start": to_time(outage.start_ms).isoformat(),
-            "end": to_time(outage.end_ms).isoformat(),
-        }
-        for outage in outages
-    ]
-    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

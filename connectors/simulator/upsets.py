@@ -163,7 +163,7 @@ def _production_of_one_shift(rng: np.random.Generator, course: Course, day: date
         if inside and not early and not late and _minutes(activity) > 15:
             by_shift.setdefault(shift, []).append(activity)
     rich = [runs for runs in by_shift.values() if len(runs) >= 4]
-    return rich[int(rng.integers(len(rich)))]
+    return rich[int(rng.integers(len(rich)))] if rich else max(by_shift.values(), key=len)
 
 
 def _minutes(activity: Activity) -> float:
