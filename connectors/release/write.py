@@ -62,6 +62,11 @@ def write_release(
     """
     if not _PERIOD.fullmatch(period):
         raise ReleaseBroken(period, "is no period", "use 2026-11-21, 2026-11, 2026Q4 or 2026")
+    odd = sorted(set(kpi["period"]) - {period})
+    if odd or kpi.is_empty():
+        raise ReleaseBroken(
+            period, f"has no figures, or some of {odd}", "release one period at a time"
+        )
     if created_at.tzinfo is None:
         raise ValueError("created_at must be aware")
     guard(kpi, parks.keys(), set(dictionary["indicator_id"]))

@@ -257,6 +257,8 @@ def change(**columns: pl.Expr | str) -> pl.DataFrame:
         (lambda: change(area_id="F01"), "neither a park nor the district"),
         (lambda: change(status="u"), "has not been disclosure-checked"),
         (lambda: change(status="c", reason="frequency"), "still shows value"),
+        (lambda: change(period="2026-11-20"), "one period at a time"),
+        (lambda: published().clear(), "has no figures"),
         (lambda: change(reason="frequency"), "has not been disclosure-checked"),
         (lambda: change(value=pl.lit(83.3333)), "is not rounded"),
         (lambda: change(value=pl.lit(float("inf"))), "is not rounded"),
