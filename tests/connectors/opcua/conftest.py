@@ -15,12 +15,6 @@ def free_port():
         return s.getsockname()[1]
 
 
-async def until(condition, timeout_s=20.0):
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 class Plant:
     """A real asyncua server with historized and plain variables, and every value it was given."""
 
@@ -55,6 +49,7 @@ class Plant:
         self.written[name] = [(first.SourceTimestamp, value)]
         if historized:
             await self.server.historize_node_data_change(node)
+            await asyncio.sleep(0.05)  # asyncua stores what its own subscription brings
         for time, old in past:
             await self.write(name, old, time)
         return node
