@@ -1,9 +1,18 @@
 import asyncio
 import socket
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 from asyncua import Server, ua
+from asyncua.server.address_space import (
+    AddressSpace,
+    AttributeValue,
+    NodeData,
+    NodeManagementService,
+)
+from asyncua.server.internal_server import InternalServer
+from asyncua.server.standard_address_space.standard_address_space import fill_address_space
 
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.opcua.collector import collect
@@ -13,6 +22,28 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+@cache
+def standard_nodes():
+    space = AddressSpace()
+    fill_address_space(NodeManagementService(space))
+    return space
+
+
+class QuickServer(InternalServer):
+    """Copies the standard address space, which takes asyncua over a second to build."""
+
+    async def load_standard_address_space(self, shelf_file=None):
+        template = standard_nodes()
+        for node_id in list(template.keys()):
+            old = template[node_id]
+            new = NodeData(old.nodeid)
+            new.attributes = {
+                k: AttributeValue(v.value) for k, v in old.attributes.items() if v.value
+            }
+            new.references, new.call = list(old.references), old.call
+            self.aspace[node_id] = new
 
 
 class Plant:
@@ -29,7 +60,7 @@ class Plant:
         return f"opc.tcp://127.0.0.1:{self.port}"
 
     async def start(self):
-        self.server = Server()
+        self.server = Server(iserver=QuickServer())
         await self.server.init()
         self.server.set_endpoint(self.url)
         self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
