@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
@@ -284,8 +285,7 @@ def take_overflow(values: DataValues) -> list[int]:
     marked = (values.status & (0xC00 | _OVERFLOW)) == (_INFO_DATA_VALUE | _OVERFLOW)
     if not marked.any():
         return []
-    status = values.status[marked] & ~_OVERFLOW & 0xFFFF_FFFF
-    no_other = (status & _LIMITS) == 0
-    status[no_other] &= 0xFFFF_FFFF & ~_INFO_DATA_VALUE
+    status = values.status[marked] & np.uint32(0xFFFF_FFFF ^ _OVERFLOW)
+    status[(status & _LIMITS) == 0] &= np.uint32(0xFFFF_FFFF ^ _INFO_DATA_VALUE)
     values.status[marked] = status
     return [int(handle) for handle in values.handles[marked]]

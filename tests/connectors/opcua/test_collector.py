@@ -1,10 +1,34 @@
 import asyncio
-from datetime import timedelta
+import contextlib
+import os
+import socket
+import sys
+from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pyarrow as pa
+import pytest
+from asyncua import ua
 
 from connectors import segments
+from connectors.errors import HomeRefused
+from connectors.export import export_raw, ledger_summary
 from connectors.ledger import Ledger
+from connectors.opcua import link, session, subscribe
+from connectors.opcua.collector import collect
+from pipelines import schemas
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+async def until(condition, timeout_s=20.0):
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.02)
 
 
 def rows(home, site="F01"):
@@ -31,6 +55,7 @@ async def test_collects_static_changing_and_past_values(tmp_path, plants, runnin
     plant = await plants()
     past = [(hour_ago + timedelta(seconds=i + 1), float(-i)) for i in range(100)]
     await plant.add("history", past=past)
+    plant.written["history"].pop(0)  # neither in asyncua's history nor current any more
     await plant.add("live")
     await plant.add("static", historized=False)
     await plant.write("static", 7.5)
@@ -46,3 +71,296 @@ async def test_collects_static_changing_and_past_values(tmp_path, plants, runnin
         assert (uri, factory, start) == ("urn:test:plant", "F01", hour_ago)
         assert end > plant.expected("live")[-1][0]
         assert ledger.gaps().is_empty()
+
+
+class Cable:
+    """A TCP relay that can be cut and mended, or swallow all bytes."""
+
+    def __init__(self, plant, port):
+        self.plant, self.port, self.streams, self.silent = plant, port, [], False
+
+    async def mend(self):
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def _serve(self, reader, writer):
+        there, back = await asyncio.open_connection("127.0.0.1", self.plant.port)
+        self.streams += [writer, back]
+        await asyncio.gather(self._pipe(reader, back), self._pipe(there, writer))
+
+    async def _pipe(self, reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if not self.silent:
+                    writer.write(data)
+        writer.close()
+
+    async def cut(self):
+        self.server.close()
+        for stream in self.streams:
+            stream.transport.abort()
+        self.streams = []
+        await asyncio.sleep(0)
+
+
+async def test_cut_cable_loses_nothing_that_history_holds(tmp_path, plants, running, hour_ago):
+    plant = await plants()
+    await plant.add("a")
+    await plant.add("unkept", historized=False)
+    cable = Cable(plant, free_port())
+    await cable.mend()
+    url = f"opc.tcp://127.0.0.1:{cable.port}"
+    async with running(tmp_path, url, history_from=hour_ago, publishing_interval_ms=50) as run:
+        for cut in range(2):
+            await plant.tick("a", 60, first=1000 * cut)
+            await cable.cut()
+            await plant.tick("a", 60, first=1000 * cut + 100)
+            await plant.write("unkept", float(cut + 1))
+            lives = sum(p.state == "live" for p in run.states)
+            await cable.mend()
+            await until(lambda n=lives: sum(p.state == "live" for p in run.states) > n)
+            await plant.tick("a", 20, first=1000 * cut + 200)
+    await cable.cut()
+    assert values(tmp_path, "a") == written(plant, "a")
+    counts = export_raw(tmp_path, tmp_path / "raw.parquet")
+    frame = pl.read_parquet(tmp_path / "raw.parquet")
+    assert frame.schema == schemas.RAW
+    once = frame.filter(pl.col("node_id") == "nsu=urn:test:nodes;s=a")["value_float"].to_list()
+    assert sorted(once) == sorted(written(plant, "a"))
+    assert counts.rows_in == counts.rows_out + counts.repeats
+    with Ledger(tmp_path, read_only=True) as ledger:
+        gaps = ledger.gaps()
+        assert set(gaps["node_id"]) == {"nsu=urn:test:nodes;s=unkept"}
+        assert gaps["reason"].unique().to_list() == ["link lost, no history"]
+        assert ledger.coverage().height == 1
+    (server,) = ledger_summary(tmp_path)["servers"]
+    assert [gap["resolved"] for gap in server["closed_gaps"]] == ["history", "history"]
+    assert server["received"]["repeats_removed"] == counts.repeats
+    assert server["state"] == "stopped"
+
+
+async def test_silent_network_is_noticed(tmp_path, plants, running, hour_ago, monkeypatch):
+    monkeypatch.setattr(subscribe, "KEEP_ALIVE_S", 0.3)
+    monkeypatch.setattr(subscribe, "_SILENT_S", 0.5)
+    monkeypatch.setattr(session, "REQUEST_TIMEOUT_S", 1.0)
+    plant = await plants()
+    await plant.add("a")
+    cable = Cable(plant, free_port())
+    await cable.mend()
+    url = f"opc.tcp://127.0.0.1:{cable.port}"
+    async with running(tmp_path, url, history_from=hour_ago, publishing_interval_ms=50) as run:
+        cable.silent = True
+        await plant.tick("a", 50, first=1)
+        await until(lambda: run.states[-1].state in ("down", "connecting"))
+        await cable.cut()
+        cable.silent = False
+        await cable.mend()
+        await until(lambda: run.states[-1].state == "live")
+    await cable.cut()
+    assert values(tmp_path, "a") == written(plant, "a")
+
+
+async def test_server_restarted_on_its_port(tmp_path, plants, running, hour_ago):
+    plant = await plants()
+    await plant.add("a")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50) as run:
+        await plant.tick("a", 50, first=1)
+        before = written(plant, "a")
+        await asyncio.sleep(0.3)
+        await plant.stop()
+        await until(lambda: run.states[-1].state == "down")
+        again = await plants(port=plant.port)
+        await again.add("a", 500.0)
+        await until(lambda: run.states[-1].state == "live")
+        await again.tick("a", 50, first=501)
+    assert values(tmp_path, "a") == before + written(again, "a")
+
+
+async def test_deleted_subscription_is_replaced(tmp_path, plants, running, hour_ago, monkeypatch):
+    monkeypatch.setattr(subscribe, "KEEP_ALIVE_S", 0.3)
+    monkeypatch.setattr(subscribe, "_SILENT_S", 0.5)
+    plant = await plants()
+    await plant.add("a")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50) as run:
+        service = plant.server.iserver.subscription_service
+        ours = [i for i, s in service.subscriptions.items() if s.pub_request_callback]
+        lives = sum(p.state == "live" for p in run.states)
+        await service.delete_subscriptions(ours)
+        await plant.tick("a", 50, first=1)
+        await until(lambda: sum(p.state == "live" for p in run.states) > lives)
+        await plant.tick("a", 20, first=100)
+    assert values(tmp_path, "a") == written(plant, "a")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # asyncua's
+async def test_vanished_node_does_not_stop_the_others(tmp_path, plants, running, hour_ago):
+    plant = await plants()
+    await plant.add("a")
+    gone = await plant.add("gone")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 20, first=1)
+        await asyncio.sleep(0.3)
+        await plant.server.delete_nodes([gone])
+        await plant.tick("a", 20, first=100)
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 20, first=200)
+    assert values(tmp_path, "a") == written(plant, "a")
+    with Ledger(tmp_path, read_only=True) as ledger:
+        (gap,) = ledger.gaps().to_dicts()
+    assert (gap["node_id"], gap["to_time"]) == ("nsu=urn:test:nodes;s=gone", None)
+    assert gap["reason"].startswith("vanished")
+
+
+async def test_refused_item_is_named_and_retried(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    monkeypatch.setattr(link, "RETRY_REFUSED_S", 0.1)
+    plant = await plants()
+    await plant.add("a")
+    await plant.add("shy", historized=False)
+    aspace = plant.server.iserver.aspace
+    allowed = aspace.add_datachange_callback
+
+    def refuse(node, attribute, callback):
+        if node.Identifier == "shy":
+            return ua.StatusCode(ua.StatusCodes.BadNotSupported), None
+        return allowed(node, attribute, callback)
+
+    monkeypatch.setattr(aspace, "add_datachange_callback", refuse)
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 20, first=1)
+        with Ledger(tmp_path, read_only=True) as ledger:
+            (server,) = ledger.summary()["servers"]
+        assert server["refused"] == {"nsu=urn:test:nodes;s=shy": "BadNotSupported"}
+        monkeypatch.setattr(aspace, "add_datachange_callback", allowed)
+        await asyncio.sleep(0.3)
+        await plant.write("shy", 5.0)
+    assert values(tmp_path, "a") == written(plant, "a")
+    assert 5.0 in values(tmp_path, "shy")
+    told = [r.getMessage() for r in caplog.records if "refuses" in r.getMessage()]
+    assert len(told) == 1
+    assert "nsu=urn:test:nodes;s=shy (BadNotSupported)" in told[0]
+
+
+async def test_unreachable_server_is_named_and_stops_nobody(
+    tmp_path, plants, running, hour_ago, caplog
+):
+    plant = await plants()
+    await plant.add("a")
+    dead = f"opc.tcp://127.0.0.1:{free_port()}"
+    async with running(tmp_path, plant, dead, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 50, first=1)
+        await asyncio.sleep(1.5)
+    assert values(tmp_path, "a") == written(plant, "a")
+    told = [r.getMessage() for r in caplog.records if dead in r.getMessage()]
+    assert len(told) == 1
+    assert "start the server or correct its `url`" in told[0]
+
+
+async def test_full_disk_pauses_and_goes_on(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    plant = await plants()
+    await plant.add("a")
+    real = os.pwrite
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "pwrite", full)
+        await plant.tick("a", 50, first=1)
+        await asyncio.sleep(0.8)
+        monkeypatch.setattr(os, "pwrite", real)
+        await plant.tick("a", 50, first=100)
+    assert values(tmp_path, "a") == written(plant, "a")
+    told = [r.getMessage() for r in caplog.records if "No space" in r.getMessage()]
+    assert len(told) == 1
+
+
+async def test_two_servers_with_one_uri_are_kept_apart(tmp_path, plants, running, hour_ago):
+    one, two = await plants(), await plants()
+    for plant in (one, two):
+        await plant.add("a")
+    async with running(tmp_path, one, two, history_from=hour_ago, publishing_interval_ms=50):
+        await one.tick("a", 20, first=1)
+        await two.tick("a", 20, first=100)
+    by_server = {}
+    for row in rows(tmp_path):
+        if row["node_id"].endswith("s=a"):
+            by_server.setdefault(row["server_uri"], set()).add(row["value_float"])
+    assert sorted(map(sorted, by_server.values())) == sorted(
+        sorted(set(written(plant, "a"))) for plant in (one, two)
+    )
+
+
+async def test_a_home_has_one_collector(tmp_path, plants, running, hour_ago):
+    plant = await plants()
+    async with running(tmp_path, plant, history_from=hour_ago):
+        with pytest.raises(HomeRefused, match="another collector"):
+            await _once(running(tmp_path, plant))
+
+
+async def _once(run):
+    await collect(
+        run.fleet,
+        run.home,
+        history_from=None,
+        clock=lambda: datetime.now(UTC),
+        stop=run.stop,
+        on_progress=run.states.append,
+    )
+
+
+COLLECT = """
+import asyncio, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from connectors.fleet import Fleet, ServerEntry, Site
+from connectors.opcua.collector import collect
+fleet = Fleet((Site("F01", False, (ServerEntry(sys.argv[1], publishing_interval_ms=50),)),))
+asyncio.run(collect(fleet, Path(sys.argv[2]), history_from=datetime.fromisoformat(sys.argv[3]),
+    clock=lambda: datetime.now(UTC), stop=asyncio.Event(),
+    on_progress=lambda p: print(p.state, flush=True)))
+"""
+
+
+async def test_killed_and_restarted_every_value_of_history_once(
+    tmp_path, plants, running, hour_ago
+):
+    plant = await plants()
+    past = [(hour_ago + timedelta(seconds=i + 1), float(-i)) for i in range(2000)]
+    await plant.add("a")
+    storage = plant.server.iserver.history_manager.storage
+    node = plant.nodes["a"][0]
+    for time, value in past:
+        data = ua.DataValue(ua.Variant(value, ua.VariantType.Double), SourceTimestamp=time)
+        await storage.save_node_value(node.nodeid, data)
+        plant.written["a"].append((time, value))
+    numbers = iter(range(1, 100_000))
+
+    async def speak():
+        while True:
+            await plant.write("a", float(next(numbers)))
+            await asyncio.sleep(0.003)
+
+    speaking = asyncio.create_task(speak())
+    for kill in range(2):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", COLLECT, plant.url, str(tmp_path), hour_ago.isoformat(),
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        while (await process.stdout.readline()).strip() != b"live":
+            pass
+        await asyncio.sleep(0.4 + 0.37 * kill)
+        process.kill()
+        await process.wait()
+        process._transport.close()
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await asyncio.sleep(0.2)
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+    export_raw(tmp_path, tmp_path / "raw.parquet")
+    frame = pl.read_parquet(tmp_path / "raw.parquet")
+    found = frame.filter(pl.col("node_id") == "nsu=urn:test:nodes;s=a")
+    pairs = sorted(zip(found["source_time"].to_list(), found["value_float"].to_list(), strict=True))
+    assert pairs == plant.expected("a")

@@ -168,7 +168,7 @@ def test_fast_twin_and_asyncua_agree(runs):
 
 
 def test_mixed_layouts_are_split_into_runs_at_the_right_place():
-    times = dict(SourceTimestamp=datetime(2026, 1, 1, tzinfo=UTC))
+    times = {"SourceTimestamp": datetime(2026, 1, 1, tzinfo=UTC)}
     values = [ua.DataValue(ua.Variant(float(i), T.Double), **times) for i in range(50)]
     values[20] = ua.DataValue(ua.Variant(20, T.Int64), **times)
     values[21] = ua.DataValue(ua.Variant(21, T.Int64), ua.StatusCode(0x80000000))

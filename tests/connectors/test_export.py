@@ -1,0 +1,159 @@
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import HomeRefused
+from connectors.export import as_raw, export_raw, ledger_summary, without_repeats
+from connectors.ledger import Ledger
+from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, ticks_of
+from connectors.segments import SegmentWriter
+from pipelines import schemas
+
+NOON = datetime(2026, 11, 21, 4, tzinfo=UTC)
+
+
+def row(**given_fields):
+    return {
+        "server_uri": "urn:a",
+        "node_id": "nsu=urn:n;s=a",
+        "source_ticks": ticks_of(NOON),
+        "server_ticks": None,
+        "received_time": NOON,
+        "value_type": "Double",
+        "is_array": False,
+        "value_float": 1.0,
+        "status_code": 0,
+        "origin": "live",
+    } | given_fields
+
+
+def write(home, rows, site="F01", uri="urn:a"):
+    w = SegmentWriter(home / "segments" / site, site_id=site, server_uri=uri)
+    w.append(pa.RecordBatch.from_pylist(rows, schema=RAW_SCHEMA))
+    return w.seal()
+
+
+def exported(home):
+    counts = export_raw(home, home / "out" / "raw.parquet")
+    frame = pl.read_parquet(home / "out" / "raw.parquet")
+    assert frame.schema == schemas.RAW
+    assert frame.height == counts.rows_out == counts.rows_in - counts.repeats
+    return frame, counts
+
+
+def test_a_value_received_twice_leaves_once_the_earliest(tmp_path):
+    write(tmp_path, [row(received_time=NOON + timedelta(hours=1), origin="history")])
+    write(tmp_path, [row(), row(value_float=2.0)])
+    frame, counts = exported(tmp_path)
+    assert sorted(zip(frame["value_float"], frame["origin"], strict=True)) == [
+        (1.0, "live"),
+        (2.0, "live"),
+    ]
+    assert (counts.rows_in, counts.repeats) == (3, 1)
+
+
+def test_what_differs_in_anything_but_receipt_is_no_repeat(tmp_path):
+    write(
+        tmp_path,
+        [
+            row(),
+            row(status_code=0x80000000),
+            row(value_type="Float"),
+            row(is_array=True, value_float=None, value_text="[1.0]"),
+            row(value_float=None),
+            row(source_ticks=ticks_of(NOON) + 1),
+            row(node_id="nsu=urn:n;s=b"),
+            row(source_ticks=None, server_ticks=ticks_of(NOON) + 2),
+        ],
+    )
+    frame, counts = exported(tmp_path)
+    assert frame.height == 8
+    assert counts.repeats == 0
+
+
+def test_times_are_cut_and_absent_where_no_calendar_reaches(tmp_path):
+    write(
+        tmp_path,
+        [
+            row(source_ticks=EPOCH_TICKS + 19, value_float=1.0),
+            row(source_ticks=EPOCH_TICKS - 1, value_float=2.0),
+            row(source_ticks=0, value_float=3.0),
+            row(source_ticks=2_650_467_743_999_999_999, value_float=4.0),
+            row(source_ticks=None, value_float=5.0),
+        ],
+    )
+    frame, _ = exported(tmp_path)
+    times = dict(zip(frame["value_float"], frame["source_time"], strict=True))
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    us = timedelta(microseconds=1)
+    assert times == {1.0: epoch + us, 2.0: epoch - us, 3.0: None, 4.0: None, 5.0: None}
+
+
+def test_an_unreadable_segment_is_named_and_the_others_go_on(tmp_path):
+    broken = write(tmp_path, [row()])
+    write(tmp_path, [row(value_float=2.0)])
+    write(tmp_path, [row(server_uri="urn:b")], site="F02", uri="urn:b")
+    broken.write_bytes(broken.read_bytes()[:100])
+    frame, counts = exported(tmp_path)
+    assert frame.height == 2
+    assert len(counts.unreadable) == 1
+    assert broken.name in counts.unreadable[0]
+
+
+def test_a_home_without_segments_is_refused(tmp_path):
+    with pytest.raises(HomeRefused, match="no segments"):
+        export_raw(tmp_path, tmp_path / "raw.parquet")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"),
+            st.sampled_from([None, 0, 1]),
+            st.sampled_from([1.0, 2.0, float("nan"), None]),
+            st.sampled_from([0, 7]),
+            st.integers(0, 3),
+        ),
+        max_size=30,
+    )
+)
+def test_without_repeats_equals_its_slow_twin(drawn):
+    rows = [
+        row(
+            node_id=node,
+            source_ticks=None if ticks is None else ticks_of(NOON) + ticks,
+            server_ticks=ticks_of(NOON) + 1,
+            value_float=value,
+            status_code=status,
+            received_time=NOON + timedelta(seconds=second),
+        )
+        for node, ticks, value, status, second in drawn
+    ]
+    frame = without_repeats(as_raw(pa.Table.from_pylist(rows, schema=RAW_SCHEMA)))
+    first = {}
+    for r in sorted(rows, key=lambda r: r["received_time"]):
+        ticks = r["server_ticks"] if r["source_ticks"] is None else r["source_ticks"]
+        key = (r["node_id"], ticks, repr(r["value_float"]), r["status_code"])
+        first.setdefault(key, r["received_time"])
+    found = {
+        (r["node_id"], r["server_ticks"] if r["source_ticks"] is None else r["source_ticks"],
+         repr(r["value_float"]), r["status_code"]): r["received_time"]
+        for r in frame.to_dicts()
+    }  # fmt: skip
+    assert found == first
+    assert frame.height == len(first)
+
+
+def test_ledger_summary_counts_by_node(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+    write(tmp_path, [row(), row(origin="history"), row(value_float=3.0, origin="republished")])
+    (server,) = ledger_summary(tmp_path)["servers"]
+    expected = {"live": 1, "republished": 1, "history": 1, "repeats_removed": 1}
+    assert server["per_node"] == {"nsu=urn:n;s=a": expected}
+    assert server["received"] == expected

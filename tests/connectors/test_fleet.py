@@ -1,0 +1,148 @@
+from datetime import UTC, date, datetime
+
+import pytest
+
+from connectors.errors import FleetFileError
+from connectors.fleet import read_calendar, read_cycles, read_fleet
+from pipelines import schemas
+
+GOOD = """
+[[factory]]
+id = "F01"
+calendar = "cal.csv"
+cycles = "cyc.csv"
+[[factory.server]]
+url = "opc.tcp://127.0.0.1:4840"
+publishing_interval_ms = 250
+nodes = ["ns=1;s=v1"]
+[[factory.server]]
+url = "opc.tcp://127.0.0.1:4841"
+user = "operator"
+password_env = "F01_PASSWORD"
+[[park]]
+id = "P01"
+[[park.server]]
+url = "opc.tcp://127.0.0.1:4850"
+"""
+CALENDAR = """line_id,work_unit_id,production_day,shift_id,start,end,kind
+,,2026-11-21,A,2026-11-21T08:00:00+08:00,2026-11-21T16:00:00+08:00,busy
+L1,M1,2026-11-21,A,2026-11-21T12:00:00+08:00,2026-11-21T12:30:00+08:00,break
+"""
+CYCLES = """line_id,work_unit_id,product_id,pri_s,origin,valid_from
+L1,M1,P-7,12.5,plan,2026-01-01T00:00:00+08:00
+"""
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    (tmp_path / "cal.csv").write_text(CALENDAR)
+    (tmp_path / "cyc.csv").write_text(CYCLES)
+
+    def write(text):
+        path = tmp_path / "fleet.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_reads_sites_servers_and_options(fleet):
+    read = read_fleet(fleet(GOOD))
+    factory, park = read.sites
+    assert (factory.site_id, factory.is_park, len(factory.servers)) == ("F01", False, 2)
+    first, second = factory.servers
+    assert (first.publishing_interval_ms, first.nodes) == (250, ("ns=1;s=v1",))
+    assert (second.user, second.password_env) == ("operator", "F01_PASSWORD")
+    assert (park.site_id, park.is_park) == ("P01", True)
+    assert read.text == GOOD
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "culprit"),
+    [
+        ('id = "F01"', "", "no usable id"),
+        ('id = "F01"', 'id = "../F01"', "no usable id"),
+        ('id = "P01"', 'id = "F01"', "F01 stands there twice"),
+        ("4841", "4840", "opc.tcp://127.0.0.1:4840 stands there twice"),
+        ('url = "opc.tcp://127.0.0.1:4850"', "", "a server of P01 has no usable url"),
+        ("opc.tcp://127.0.0.1:4850", "http://127.0.0.1", "a server of P01 has no usable url"),
+        ("publishing_interval_ms", "publish", "unknown key `publish`"),
+        ("250", '"fast"', "`publishing_interval_ms`"),
+        ("250", "-1", "at least 10"),
+        ("[[park]]", "[[plant]]", "unknown key `plant`"),
+        ("[[park.server]]", "[[park.servers]]", "unknown key `servers`"),
+        ('["ns=1;s=v1"]', '"ns=1;s=v1"', "not a list of NodeIds"),
+        ("cal.csv", "none.csv", "none.csv: No such file"),
+        ("[[factory]]", "[[factory", "fleet.toml"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(fleet, old, new, culprit):
+    with pytest.raises(FleetFileError) as caught:
+        read_fleet(fleet(GOOD.replace(old, new, 1)))
+    message = str(caught.value)
+    assert culprit in message
+    assert "\n" not in message
+    assert "; " in message
+
+
+def test_a_missing_fleet_file_is_named(tmp_path):
+    with pytest.raises(FleetFileError, match=r"none\.toml: No such file"):
+        read_fleet(tmp_path / "none.toml")
+
+
+def test_calendar_becomes_a_plan(fleet, tmp_path):
+    fleet(GOOD)
+    plan = read_calendar(tmp_path / "cal.csv", "F01")
+    assert plan.schema == schemas.PLAN
+    whole, part = plan.to_dicts()
+    assert (whole["factory_id"], whole["line_id"], whole["work_unit_id"]) == ("F01", None, None)
+    assert whole["start"] == datetime(2026, 11, 21, tzinfo=UTC)
+    assert (part["line_id"], part["kind"], part["production_day"]) == (
+        "L1",
+        "break",
+        date(2026, 11, 21),
+    )
+
+
+def test_cycles_are_read(fleet, tmp_path):
+    fleet(GOOD)
+    cycles = read_cycles(tmp_path / "cyc.csv", "F01")
+    assert cycles.schema == schemas.CYCLES
+    assert cycles["pri_s"].to_list() == [12.5]
+    assert cycles["valid_from"].to_list() == [datetime(2025, 12, 31, 16, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column"),
+    [
+        ("busy", "idle", "kind"),
+        ("08:00:00+08:00", "08:00:00", "start"),
+        ("T16:00", "T07:00", "end"),
+        (",,2026-11-21", ",,21.11.2026", "production_day"),
+        (",A,2026-11-21T08", ",,2026-11-21T08", "shift_id"),
+        (",busy", ",busy,x", "line_id"),
+    ],
+)
+def test_a_bad_calendar_row_is_named(tmp_path, old, new, column):
+    path = tmp_path / "cal.csv"
+    path.write_text(CALENDAR.replace(old, new, 1))
+    with pytest.raises(FleetFileError, match=rf"cal\.csv line 2 column {column}"):
+        read_calendar(path, "F01")
+
+
+@pytest.mark.parametrize("bad", ["0", "nan", "-3", "fast", "inf"])
+def test_a_bad_cycle_is_named(tmp_path, bad):
+    path = tmp_path / "cyc.csv"
+    path.write_text(CYCLES.replace("12.5", bad))
+    with pytest.raises(FleetFileError, match=r"cyc\.csv line 2 column pri_s"):
+        read_cycles(path, "F01")
+
+
+def test_a_missing_column_and_foreign_bytes_are_named(tmp_path):
+    path = tmp_path / "cyc.csv"
+    path.write_text(CYCLES.replace("origin", "source"))
+    with pytest.raises(FleetFileError, match="no column `origin`"):
+        read_cycles(path, "F01")
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FleetFileError, match=r"cyc\.csv"):
+        read_cycles(path, "F01")

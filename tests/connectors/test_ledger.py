@@ -1,0 +1,85 @@
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.ledger import Ledger
+from pipelines import schemas
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def at(seconds):
+    return NOON + timedelta(seconds=seconds)
+
+
+def windows(ledger):
+    return [((a - NOON).seconds, (b - NOON).seconds) for _, _, a, b in ledger.coverage().rows()]
+
+
+def test_windows_that_touch_become_one(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        uri = ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        ledger.cover(uri, at(0), at(10))
+        ledger.cover(uri, at(20), at(30))
+        ledger.cover(uri, at(10), at(15))
+        assert windows(ledger) == [(0, 15), (20, 30)]
+        ledger.cover(uri, at(15), at(20))
+        assert windows(ledger) == [(0, 30)]
+        assert ledger.coverage().schema == schemas.COVERAGE
+        assert ledger.coverage()["factory_id"].to_list() == ["F01"]
+        assert ledger.covered(uri) == (at(0), at(30))
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12))
+def test_coverage_is_the_union(tmp_path_factory, pairs):
+    with Ledger(tmp_path_factory.mktemp("ledger")) as ledger:
+        uri = ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        for low, high in pairs:
+            ledger.cover(uri, at(low), at(high))
+        covered = {s for low, high in pairs for s in range(low, high)}
+        assert {s for low, high in windows(ledger) for s in range(low, high)} == covered
+        edges = windows(ledger)
+        assert all(a[1] < b[0] for a, b in itertools.pairwise(edges))
+
+
+def test_gaps_open_once_and_close_with_their_cure(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        uri = ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        ledger.open_gap(uri, None, at(0), "link lost: x")
+        ledger.open_gap(uri, None, at(5), "link lost: y")
+        (gap,) = ledger.gaps().to_dicts()
+        assert (gap["from_time"], gap["to_time"], gap["reason"]) == (at(0), None, "link lost: x")
+        ledger.close_gap(uri, None, at(9), "history")
+        ledger.add_gaps(uri, [("n", at(0), at(9), "history BadNotSupported")])
+        assert ledger.gaps()["node_id"].to_list() == ["n"]
+        assert ledger.gaps().schema == schemas.GAPS
+        assert ledger.unresolved_since(uri) == {"n": at(0)}
+        ledger.resolve_node_gaps(uri, ["n"], "history")
+        assert ledger.gaps().is_empty()
+    with Ledger(tmp_path, read_only=True) as ledger:
+        (server,) = ledger.summary()["servers"]
+    assert [gap["resolved"] for gap in server["closed_gaps"]] == ["history", "history"]
+
+
+def test_one_uri_belongs_to_one_server(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        assert ledger.claim("F01", "opc.tcp://a:1", "urn:same") == "urn:same"
+        assert ledger.claim("F02", "opc.tcp://a:2", "urn:same") == "opc.tcp://a:2"
+        assert ledger.claim("F01", "opc.tcp://a:1", "urn:same") == "urn:same"
+        assert ledger.claim("F02", "opc.tcp://a:2", "urn:same") == "opc.tcp://a:2"
+
+
+def test_a_server_that_moved_keeps_its_rows(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        ledger.retire_others(["opc.tcp://a:9"])
+        assert ledger.claim("F01", "opc.tcp://a:9", "urn:a") == "urn:a"
+
+
+def test_an_empty_home_has_an_empty_ledger(tmp_path):
+    with Ledger(tmp_path, read_only=True) as ledger:
+        assert ledger.summary() == {"servers": []}
+        assert ledger.gaps().is_empty()
+    assert not list(tmp_path.iterdir())
