@@ -49,7 +49,7 @@ def test_only_the_window_is_asked_for():
 
 VALUES = st.lists(st.builds(
     Said, st.integers(0, 3), st.sampled_from(["item_state", "order_id"]),
-    st.one_of(st.integers(0, 1), st.sampled_from(["", "x"]),
+    st.one_of(st.integers(0, 1), st.sampled_from([2**53, 2**53 + 1]), st.sampled_from(["", "x"]),
               st.sampled_from([0.0, -0.0, 1.5]),
               st.none()),
     st.sampled_from([0, plant.BAD])), max_size=15)  # fmt: skip
@@ -144,7 +144,8 @@ def event(start, end, *sensors, unit="M1"):
 
 def fault(fault_id, start, end, *signals, unit="M1"):
     return {"fault_id": fault_id, **KEY, "work_unit_id": unit, "kind": "drift",
-            "signals": list(signals), "magnitude": 1.0, "start": plant.at(start), "end": plant.at(end)}  # fmt: skip
+            "signals": list(signals),
+            "magnitude": 1.0, "start": plant.at(start), "end": plant.at(end)}  # fmt: skip
 
 
 FAULTS = [fault("f1", 100, 200, "pressure"), fault("f2", 300, 400, "current"),
