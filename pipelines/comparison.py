@@ -7,6 +7,7 @@ import polars as pl
 from pipelines.coverage import disjoint
 from pipelines.equipment import AnyFrame, eager
 from pipelines.raw import event_ticks, time_of
+from pipelines.schemas import TIME
 from pipelines.shifts import SHIFT_KEY
 
 Tally = dict[str, int | float | None]
@@ -55,9 +56,9 @@ def values(
 def oee(figures: AnyFrame, truth: AnyFrame) -> tuple[Tally, pl.DataFrame]:
     """Our OEE per machine and shift beside the true one, both sides complete or not.
 
-    The tally: machine_shifts compared, missing (true but not ours), fully_covered, max_abs_error
-    over those (1 where only one side is defined), inside_bounds (of all compared),
-    median_bound_width, max_completeness_error and max_loss_error_s (any time element, fully
+    The tally: machine_shifts compared, missing (true ones within our span of time that we lack),
+    fully_covered, max_abs_error over those (1 where only one side is defined), inside_bounds (of
+    all compared), median_bound_width, max_completeness_error and max_loss_error_s (any time element, fully
     covered). Open shifts are set aside, and for completeness those that were collected in part.
     """
     beside = _beside(eager(figures), eager(truth))
@@ -66,7 +67,7 @@ def oee(figures: AnyFrame, truth: AnyFrame) -> tuple[Tally, pl.DataFrame]:
     settled = compared.filter(pl.col("whole") | ~pl.col("fully_covered"))
     tally: Tally = {
         "machine_shifts": compared.height,
-        "missing": beside.filter(pl.col("is_open").is_null()).height,
+        "missing": beside.filter("missing").height,
         "fully_covered": whole.height,
         "max_abs_error": _most(whole, "abs_error"),
         "inside_bounds": compared.filter("inside_bounds").height,
@@ -202,8 +203,13 @@ def _inside(truth: pl.DataFrame, said: pl.DataFrame, windows: pl.DataFrame) -> p
 def _beside(figures: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
     ours = [*ELEMENTS_S, "oee", "completeness", "lower", "upper", "is_open"]
     key = [name for name in SHIFT_KEY if name != "park_id"]
+    first, last = figures["start"].min(), figures["end"].max()
+    reached = (pl.col("start") >= pl.lit(first, TIME)) & (pl.col("end") <= pl.lit(last, TIME))
     true = truth.select(
-        *key, "fully_covered", *(pl.col(name).alias(f"{name}_true") for name in ours[:-3])
+        *key,
+        "fully_covered",
+        reached.fill_null(value=False).alias("reached"),
+        *(pl.col(name).alias(f"{name}_true") for name in ours[:-3]),
     )
     both = true.join(
         figures.select(*key, *ours), on=key, how="left", nulls_equal=True, coalesce=True
@@ -220,6 +226,7 @@ def _beside(figures: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
         | pl.col("oee_true").is_null()
     )
     return both.with_columns(
+        missing=pl.col("reached") & pl.col("is_open").is_null(),
         compared=(~pl.col("is_open")).fill_null(value=False),
         whole=((pl.col("completeness").fill_null(1) == 1) & pl.col("fully_covered")),
         abs_error=error,
