@@ -58,8 +58,8 @@ def oee(figures: AnyFrame, truth: AnyFrame) -> tuple[Tally, pl.DataFrame]:
 
     The tally: machine_shifts compared, missing (true ones within our span of time that we lack),
     fully_covered, max_abs_error over those (1 where only one side is defined), inside_bounds (of
-    all compared), median_bound_width, max_completeness_error and max_loss_error_s (any time element, fully
-    covered). Open shifts are set aside, and for completeness those that were collected in part.
+    all compared), median_bound_width, max_completeness_error, max_loss_error_s (any time element,
+    fully covered). Open shifts are set aside, as is the completeness of partly collected ones.
     """
     beside = _beside(eager(figures), eager(truth))
     compared = beside.filter("compared")
