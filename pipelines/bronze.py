@@ -11,7 +11,12 @@ from pipelines.shifts import local_day
 __all__ = ["compact", "local_day", "quarantine"]
 
 NODE: Final = ["server_uri", "node_id"]
-VALUE: Final = [name for name in REPEAT_KEY if name not in (*NODE, "event_ticks")]
+VALUE: Final = [
+    name.replace("value_float", "float_bits")
+    for name in REPEAT_KEY
+    if name not in (*NODE, "event_ticks")
+]
+"""A float is compared by its bits: 0.0 and -0.0 are two values, and a NaN equals itself."""
 
 EARLIEST: Final = pl.datetime(2000, 1, 1, time_zone="UTC").cast(TIME)
 """No value of a connected plant is older: an older clock was never set."""
@@ -26,12 +31,9 @@ def compact(frame: pl.DataFrame) -> pl.DataFrame:
     Repeats (`schemas.REPEAT_KEY`) are dropped, the earliest received kept; the same rows in any
     order give the same frame. Only rows that share node and ticks are compared in full.
     """
-    nodes = frame.select(NODE).unique().sort(NODE).with_row_index("node")
-    keyed = (
-        frame.join(nodes, on=NODE, nulls_equal=True)
-        .with_columns(event_ticks=event_ticks())
-        .sort("node", "event_ticks")
-    )
+    coded = frame.with_columns(event_ticks=event_ticks(), code=_node_code())
+    nodes = coded.unique("code").sort(NODE).select("code").with_row_index("node")
+    keyed = coded.join(nodes, on="code").drop("code").sort("node", "event_ticks")
     same = (pl.col("node") == pl.col("node").shift(1)) & pl.col("event_ticks").eq_missing(
         pl.col("event_ticks").shift(1)
     )
@@ -44,11 +46,22 @@ def compact(frame: pl.DataFrame) -> pl.DataFrame:
     return keyed.select(frame.columns)
 
 
+def _node_code() -> pl.Expr:
+    """A number for server and node, within one frame; not ordered."""
+    server, node = (
+        pl.col(name).cast(pl.Categorical).to_physical().cast(pl.UInt64) for name in NODE
+    )
+    return server * 2**32 + node
+
+
 def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
     arrival = ["received_time", "origin", "server_ticks", "source_ticks"]
     key = ["node", "event_ticks", *VALUE]
-    first = rows.sort(*key, *arrival).unique(key, keep="first", maintain_order=True)
-    return first.sort("node", "event_ticks", "server_ticks", "received_time", *VALUE)
+    bits = pl.col("value_float").reinterpret(dtype=pl.Int64)
+    exact = rows.with_columns(float_bits=bits)
+    first = exact.sort(*key, *arrival).unique(key, keep="first", maintain_order=True)
+    ordered = first.sort("node", "event_ticks", "server_ticks", "received_time", *VALUE)
+    return ordered.drop("float_bits")
 
 
 def quarantine(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

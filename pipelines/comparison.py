@@ -6,7 +6,8 @@ import polars as pl
 
 from pipelines.coverage import disjoint
 from pipelines.equipment import AnyFrame, eager
-from pipelines.raw import time_of
+from pipelines.raw import event_ticks, time_of
+from pipelines.schemas import TIME
 from pipelines.shifts import SHIFT_KEY
 
 Tally = dict[str, int | float | None]
@@ -33,40 +34,32 @@ def values(
     that no source emitted. Values are the same when `schemas.REPEAT_KEY` is, float bits included.
     """
     truth, ours = eager(emitted), eager(exported)
-    nodes = pl.concat([truth.select(NODE), ours.select(NODE)]).unique().sort(NODE)
-    nodes = nodes.with_row_index("node")
-    said, heard = _packed(truth, nodes), _packed(ours, nodes)
-    once = heard.unique()
-    asked = said.unique() if windows is None else _inside(truth, said, windows, nodes)
+    said, heard = _packed(truth), _packed(ours)
+    once = heard.group_by(PACKED).len()
+    asked = said if windows is None else _inside(truth, said, windows)
+    asked = asked.select(PACKED).unique()
     apart = {
         "lost": asked.join(once, on=PACKED, how="anti", nulls_equal=True),
+        "repeated": once.filter(pl.col("len") > 1).with_columns(pl.col("len") - 1),
         "foreign": once.join(said, on=PACKED, how="anti", nulls_equal=True),
     }
-    repeats = heard.group_by(PACKED).len().filter(pl.col("len") > 1)
-    repeats = repeats.select("node", repeated=pl.col("len") - 1)
     counts = {
         "emitted": asked.height,
         "exported": heard.height,
         "lost": apart["lost"].height,
-        "repeated": int(repeats["repeated"].sum()),
+        "repeated": int(apart["repeated"]["len"].sum()),
         "foreign": apart["foreign"].height,
     }
-    per_node = nodes.join(repeats.group_by("node").sum(), on="node", how="left")
-    for name, rows in apart.items():
-        per_node = per_node.join(
-            rows.group_by("node").agg(pl.len().alias(name)), on="node", how="left"
-        )
-    named = per_node.select(*NODE, pl.col("lost", "repeated", "foreign").fill_null(0))
-    return counts, named.filter(pl.sum_horizontal("lost", "repeated", "foreign") > 0).sort(NODE)
+    return counts, _per_node(apart, [truth, ours])
 
 
 def oee(figures: AnyFrame, truth: AnyFrame) -> tuple[Tally, pl.DataFrame]:
     """Our OEE per machine and shift beside the true one, both sides complete or not.
 
-    The tally: machine_shifts compared, missing (true but not ours), fully_covered, max_abs_error
-    over those (1 where only one side is defined), inside_bounds (of all compared),
-    median_bound_width, max_completeness_error and max_loss_error_s (any time element, fully
-    covered). Open shifts are set aside, and for completeness those that were collected in part.
+    The tally: machine_shifts compared, missing (true ones within our span of time that we lack),
+    fully_covered, max_abs_error over those (1 where only one side is defined), inside_bounds (of
+    all compared), median_bound_width, max_completeness_error, max_loss_error_s (any time element,
+    fully covered). Open shifts are set aside, as is the completeness of partly collected ones.
     """
     beside = _beside(eager(figures), eager(truth))
     compared = beside.filter("compared")
@@ -74,7 +67,7 @@ def oee(figures: AnyFrame, truth: AnyFrame) -> tuple[Tally, pl.DataFrame]:
     settled = compared.filter(pl.col("whole") | ~pl.col("fully_covered"))
     tally: Tally = {
         "machine_shifts": compared.height,
-        "missing": beside.filter(pl.col("is_open").is_null()).height,
+        "missing": beside.filter("missing").height,
         "fully_covered": whole.height,
         "max_abs_error": _most(whole, "abs_error"),
         "inside_bounds": compared.filter("inside_bounds").height,
@@ -131,53 +124,71 @@ def events(
     return tally, beside.with_columns(pl.col("events").fill_null(0)).sort("fault_id")
 
 
-def _packed(rows: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+def _packed(rows: pl.DataFrame) -> pl.DataFrame:
     """Identity of values in four integer columns, in row order.
 
-    Numbers keep their bits; only text and bytes are hashed (64 bits).
+    Numbers keep their bits; node, text, bytes and type are hashed (64 bits).
     """
     bits = pl.coalesce(
-        pl.col("value_float").cast(pl.Float64).reinterpret(signed=True),
+        pl.col("value_float").cast(pl.Float64).reinterpret(dtype=pl.Int64),
         pl.col("value_int").cast(pl.Int64),
-        pl.col("value_uint").cast(pl.UInt64).reinterpret(signed=True),
+        pl.col("value_uint").cast(pl.UInt64).reinterpret(dtype=pl.Int64),
         _hashed(pl.col("value_text").cast(pl.String)),
         _hashed(pl.col("value_raw")),
     )
-    kind = pl.col("value_type").cast(pl.String).hash() // 2**33 * 2 + pl.col("is_array").cast(
-        pl.UInt64
+    kind = pl.col("value_type").cast(pl.String).hash() // 2**33
+    meta = kind * 2 + pl.col("is_array").cast(pl.UInt64)
+    return rows.select(
+        node=_node(),
+        ticks=event_ticks(),
+        bits=bits,
+        meta=meta * 2**32 + pl.col("status_code").cast(pl.UInt64),
     )
-    return (
+
+
+def _node() -> pl.Expr:
+    server, node = (pl.col(name).cast(pl.String).hash() for name in NODE)
+    return server ^ (node // 2)
+
+
+def _per_node(apart: dict[str, pl.DataFrame], frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """What is apart, counted per server_uri and node_id; nodes without any are left out."""
+    counted = [
         rows.select(
-            pl.col(NODE).cast(pl.String),
-            ticks=pl.coalesce("source_ticks", "server_ticks"),
-            bits=bits,
-            meta=kind * 2**32 + pl.col("status_code").cast(pl.UInt64),
+            "node", pl.lit(kind).alias("kind"), count=pl.col("len") if "len" in rows.columns else 1
         )
-        .join(nodes, on=NODE, maintain_order="left")
-        .select(PACKED)
+        for kind, rows in apart.items()
+    ]
+    counts = pl.concat(rows.with_columns(pl.col("count").cast(pl.Int64)) for rows in counted)
+    per_node = counts.group_by("node").agg(
+        pl.col("count").filter(pl.col("kind") == kind).sum().alias(kind) for kind in apart
     )
+    touched = per_node["node"].implode()
+    names = [
+        frame.select(pl.col(NODE).cast(pl.String), node=_node())
+        .filter(pl.col("node").is_in(touched))
+        .unique("node")
+        for frame in frames
+    ]
+    named = pl.concat(names).unique("node")
+    return named.join(per_node, on="node").select(*NODE, *apart).sort(NODE)
 
 
 def _hashed(text: pl.Expr) -> pl.Expr:
-    return pl.when(text.is_not_null()).then(text.hash().reinterpret(signed=True))
+    return pl.when(text.is_not_null()).then(text.hash().reinterpret(dtype=pl.Int64))
 
 
-def _inside(
-    truth: pl.DataFrame, said: pl.DataFrame, windows: pl.DataFrame, nodes: pl.DataFrame
-) -> pl.DataFrame:
-    """The emitted values, once each, whose event time lies in a window of their server.
+def _inside(truth: pl.DataFrame, said: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """The emitted values whose event time lies in a window of their server.
 
     A value that left its source (`delivered_ticks`) after the window's end was not there to take.
     """
-    delivered = (
-        truth["delivered_ticks"] if "delivered_ticks" in truth.columns
-        else truth["source_ticks"].rename("delivered_ticks")
-    )  # fmt: skip
+    left = "delivered_ticks" if "delivered_ticks" in truth.columns else "source_ticks"
+    delivered = truth[left].alias("delivered_ticks")
+    server = truth["server_uri"].cast(pl.String)
     spans = disjoint(windows, ["server_uri"]).sort("from_time")
-    servers = nodes.select("node", "server_uri")
     placed = (
-        said.with_columns(delivered, time=time_of(pl.col("ticks")))
-        .join(servers, on="node")
+        said.with_columns(delivered, server, time=time_of(pl.col("ticks")))
         .sort("time")
         .join_asof(
             spans, left_on="time", right_on="from_time", by="server_uri", check_sortedness=False
@@ -186,14 +197,19 @@ def _inside(
     in_time = (pl.col("time") < pl.col("to_time")) & (
         time_of(pl.col("delivered_ticks")).fill_null(pl.col("time")) < pl.col("to_time")
     )
-    return placed.filter(in_time).select(PACKED).unique()
+    return placed.filter(in_time)
 
 
 def _beside(figures: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
     ours = [*ELEMENTS_S, "oee", "completeness", "lower", "upper", "is_open"]
     key = [name for name in SHIFT_KEY if name != "park_id"]
+    first, last = figures["start"].min(), figures["end"].max()
+    reached = (pl.col("start") >= pl.lit(first, TIME)) & (pl.col("end") <= pl.lit(last, TIME))
     true = truth.select(
-        *key, "fully_covered", *(pl.col(name).alias(f"{name}_true") for name in ours[:-3])
+        *key,
+        "fully_covered",
+        reached.fill_null(value=False).alias("reached"),
+        *(pl.col(name).alias(f"{name}_true") for name in ours[:-3]),
     )
     both = true.join(
         figures.select(*key, *ours), on=key, how="left", nulls_equal=True, coalesce=True
@@ -210,6 +226,7 @@ def _beside(figures: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
         | pl.col("oee_true").is_null()
     )
     return both.with_columns(
+        missing=pl.col("reached") & pl.col("is_open").is_null(),
         compared=(~pl.col("is_open")).fill_null(value=False),
         whole=((pl.col("completeness").fill_null(1) == 1) & pl.col("fully_covered")),
         abs_error=error,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import oee
@@ -166,6 +166,7 @@ def frame_of(intervals):
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(INTERVALS, st.randoms(use_true_random=False))
 def test_roll_up_is_one_number_in_any_order(intervals, random):
     frame = frame_of(intervals)
@@ -177,6 +178,7 @@ def test_roll_up_is_one_number_in_any_order(intervals, random):
     assert oee.roll_up(frame, [])["oee"].item() == expected
 
 
+@settings(deadline=None)
 @given(INTERVALS)
 def test_factors_multiply_wherever_defined(intervals):
     for found in oee.roll_up(frame_of(intervals), "line_id").to_dicts():
@@ -187,6 +189,7 @@ def test_factors_multiply_wherever_defined(intervals):
             assert found["nee"] >= found["oee"] * (1 - 1e-12)
 
 
+@settings(deadline=None)
 @given(INTERVALS)
 def test_no_ratio_is_an_exception_or_not_finite(intervals):
     found = oee.indices(frame_of(intervals))

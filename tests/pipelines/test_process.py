@@ -68,7 +68,7 @@ def test_a_machine_type_that_said_nothing_has_an_empty_table():
     assert table.schema["pressure"] == pl.Float64
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.builds(
     Said, st.integers(0, 200), st.sampled_from(["pressure", "current"]), st.floats(-5, 5),
     st.sampled_from([0, BAD]), st.sampled_from(["M1", "M2"])), max_size=40,

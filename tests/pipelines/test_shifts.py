@@ -4,7 +4,7 @@ from datetime import date
 from itertools import pairwise
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import shifts
@@ -65,6 +65,7 @@ SPAN = st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from(
     ["break", "planned_maintenance"]))  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(SPAN, max_size=8))
 def test_busy_seconds_equal_a_loop(spans):
     cuts = [("A", min(a, b), max(a, b), kind) for a, b, kind in spans]
