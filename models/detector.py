@@ -334,11 +334,12 @@ def _limits(
     """Sizes, limits of every channel and sensor, sizes and limit of the joint score."""
     sizes, own, joint_sizes = [], [], np.ones(len(held))
     joint = np.zeros((len(held[0]), 1))
+    weeks = len(held[0]) / rows_per_week
     chances = rows_per_week * len(held) * held[0].shape[1]
     for i, (statistic, (kind, span)) in enumerate(zip(held, _kinds(spans), strict=True)):
         sizes.append(limits.tail_scale(statistic, span))
         size = np.abs(statistic) / sizes[i]
-        own.append(limits.return_level(size, chances))
+        own.append(limits.return_level(size, chances, weeks))
         if kind in ("level", "residual"):
             together = _joint(size, np.ones(size.shape, dtype=np.bool_))
             joint_sizes[i] = max(float(np.sqrt(np.mean(np.square(together)))), 1e-9)
@@ -347,7 +348,7 @@ def _limits(
         np.array(sizes),
         np.array(own),
         joint_sizes,
-        float(limits.return_level(joint, rows_per_week)[0]),
+        float(limits.return_level(joint, rows_per_week, weeks)[0]),
     )
 
 

@@ -10,7 +10,9 @@ BLOCK: Final = 64
 """Rows per block maximum: longer than most runs over a limit, short enough to have many."""
 
 MARGIN: Final = 1.15
-"""On top of the return level: the folds of one day have not seen another day."""
+MARGIN_SHORT: Final = 0.12
+"""On top of the return level, and more over the root of the training weeks: the folds of one day
+have not seen another day."""
 
 LEAST_SPREAD: Final = 0.3
 """Block maxima of normal noise spread by about this many sizes; fewer blocks may show less."""
@@ -31,10 +33,11 @@ def tail_scale(statistic: Floats, span: float) -> Floats:
     return np.asarray(np.maximum(scale, 1e-9) * (1.0 + 2.0 / np.sqrt(independent)))
 
 
-def return_level(peaks: Floats, chances: float) -> Floats:
-    """Gumbel return level per column, from block maxima of `peaks` (by moments), times MARGIN.
+def return_level(peaks: Floats, chances: float, weeks: float) -> Floats:
+    """Gumbel return level per column, from block maxima of `peaks` (by moments), with a margin.
 
-    `chances` are the rows in which the level may be passed once. Never below the largest peak.
+    `chances` are the rows in which the level may be passed once, `weeks` the machine-time that the
+    peaks span. Never below the largest peak.
     """
     blocks = max(len(peaks) // BLOCK, 1)
     whole = peaks[: blocks * BLOCK]
@@ -42,7 +45,8 @@ def return_level(peaks: Floats, chances: float) -> Floats:
     beta = np.maximum(maxima.std(axis=0), LEAST_SPREAD) * np.sqrt(6.0) / np.pi
     location = maxima.mean(axis=0) - EULER * beta
     level = location + beta * np.log(max(chances / BLOCK, 2.0))
-    return np.asarray(np.maximum(level, maxima.max(axis=0)) * MARGIN)
+    margin = MARGIN + MARGIN_SHORT / np.sqrt(max(weeks, 0.02))
+    return np.asarray(np.maximum(level, maxima.max(axis=0)) * margin)
 
 
 def rows_per_week(seconds: Floats) -> float:

@@ -12,12 +12,16 @@ Floats = npt.NDArray[np.float64]
 QUANTILE_ROWS: Final = 20_000
 """Quantiles are taken over at most about this many evenly spaced rows: exact enough, and quick."""
 
-CONTEXT_ROWS: Final = 240
+CONTEXT_ROWS: Final = 40
 """Rows of a context (a product) needed for a level of its own. A context unseen in training is
 not judged for so many rows, then held against their median."""
 
 LARGEST: Final = 20.0
 """Deviations are clipped here, so that one wild sensor does not drown its neighbours."""
+
+APART: Final = 2.0
+"""A context gets a level of its own where its median lies so many scales from the common one: a
+few rows of a slowly wandering sensor are no level."""
 
 CONSTANT_FLOOR: Final = 0.01
 """A sensor that was constant counts as moved beyond 1 % of its level (or 1e-6 around zero)."""
@@ -68,8 +72,13 @@ class Levels:
                 rows[at] = self.centre[self.contexts.index(name)]
             elif len(at) > CONTEXT_ROWS:
                 first = values[at[:CONTEXT_ROWS]]
-                rows[at[CONTEXT_ROWS:]] = quantiles(first, [0.5])[0]
+                rows[at[CONTEXT_ROWS:]] = self.apart(quantiles(first, [0.5])[0])
         return rows
+
+    def apart(self, centre: Floats) -> Floats:
+        """A context's centre where it clearly differs from the common one, else that."""
+        common = self.centre[-1]
+        return np.where(np.abs(centre - common) > APART * self.scale, centre, common)
 
     def deviations(self, values: Floats, context: npt.NDArray[np.str_] | None) -> Floats:
         """Robust deviations from the centre, clipped; NaN where missing or not judged."""
@@ -106,4 +115,6 @@ def learn_levels(values: Floats, context: npt.NDArray[np.str_] | None) -> Levels
     scale = np.where(scale > tiny, scale, spread)
     constant = scale <= tiny
     scale = np.where(constant, np.maximum(np.abs(overall) * CONSTANT_FLOOR, 1e-6), scale)
-    return Levels(levels.contexts, levels.centre, scale, constant)
+    own = Levels(levels.contexts, levels.centre, scale, constant)
+    centre = np.vstack([*(own.apart(c) for c in levels.centre[:-1]), overall])
+    return Levels(levels.contexts, centre, scale, constant)
