@@ -3,7 +3,7 @@
 import json
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -36,10 +36,12 @@ _TICKS: Final = struct.Struct("<q")
 
 def data_values(node: Served, series: Series, index: Index) -> bytes:
     """The DataValues at `index`, one after the other; a time of 0 ticks is left out."""
-    bulk = node.value_type in FIXED and not node.is_array and series.values.dtype != object
-    if bulk and series.source_ticks[index].all() and series.server_ticks[index].all():
+    timed = series.source_ticks[index].all() and series.server_ticks[index].all()
+    if node.value_type not in FIXED or node.is_array or not timed:
+        return b"".join(_each(node, series, index))
+    if series.values.dtype != object:
         return _bulk(node.value_type, series, index)
-    return b"".join(_each(node, series, index))
+    return b"".join(_runs(node, series, index))
 
 
 def data_value_list(node: Served, series: Series, index: Index) -> list[bytes]:
@@ -71,6 +73,17 @@ def _bulk(value_type: str, series: Series, index: Index) -> bytes:
     rows["source"] = series.source_ticks[index]
     rows["server"] = series.server_ticks[index]
     return rows.tobytes()
+
+
+def _runs(node: Served, series: Series, index: Index) -> Iterator[bytes]:
+    """Runs of numbers in bulk, the nulls between them one by one."""
+    is_null = np.array([value is None for value in series.values[index]], np.bool_)
+    for run in np.split(index, np.flatnonzero(np.diff(is_null)) + 1):
+        if len(run):
+            null = series.values[run[0]] is None
+            yield (
+                b"".join(_each(node, series, run)) if null else _bulk(node.value_type, series, run)
+            )
 
 
 def _each(node: Served, series: Series, index: Index) -> list[bytes]:

@@ -92,7 +92,7 @@ def _clone(node: NodeData) -> NodeData:
 
 
 async def build(server: Server, nodes: Iterable[Served]) -> dict[ua.NodeId, Served]:
-    """Create every served variable and the objects above it; the NodeIds in use, by server index.
+    """Create every served variable and the objects above it; their NodeIds in the order of `nodes`.
 
     Variables have no value yet. Node ids are `nsu=<uri>;<s|i|g|b>=<identifier>`.
     """
@@ -105,7 +105,7 @@ async def build(server: Server, nodes: Iterable[Served]) -> dict[ua.NodeId, Serv
     builder = _Builder(server.iserver.aspace, {uri: index for index, uri in enumerate(names)})
     for node in sorted(served, key=lambda n: len(n.path)):
         builder.variable(node)
-    return builder.nodes
+    return {builder.node_id(node.node_id): node for node in served}
 
 
 def _namespace(node_id: str) -> str:
@@ -115,7 +115,6 @@ def _namespace(node_id: str) -> str:
 class _Builder:
     def __init__(self, space: AddressSpace, index: dict[str, int]) -> None:
         self.space, self.index = space, index
-        self.nodes: dict[ua.NodeId, Served] = {}
         self.made: dict[Path_, ua.NodeId] = {(): _id(ObjectIds.ObjectsFolder)}
         self.types: dict[BrowseName, ua.NodeId] = {}
 
@@ -142,7 +141,6 @@ class _Builder:
             (A.Historizing, _boolean(node.historized)),
         ):
             data.attributes[attribute] = AttributeValue(value)
-        self.nodes[node_id] = node
 
     def object(self, path: Path_) -> ua.NodeId:
         if path not in self.made:

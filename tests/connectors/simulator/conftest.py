@@ -73,7 +73,7 @@ class HeldClock:
 
 @pytest.fixture
 def serving():
-    """A context manager: a started server that speaks the timeline, its clock held at the anchor."""
+    """A context manager: a started server of the timeline, its clock held at the anchor."""
 
     @asynccontextmanager
     async def serve(timeline):

@@ -14,7 +14,8 @@ from connectors.raw import ticks_of
 from connectors.simulator.encoding import date_time_ticks, history_body
 from connectors.simulator.nodes import Series, Served
 
-TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TIMES = st.integers(0, 10**16).map(lambda us: EPOCH + timedelta(microseconds=us))
 STATUSES = st.sampled_from([0, 0x8031_0000, 0x808A_0000, 0x4094_0000])
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 UNIT = ua.EUInformation(
@@ -118,7 +119,7 @@ def test_a_missing_time_is_left_out():
     ],
 )
 def test_times_are_read_to_100_ns(text, after):
-    assert date_time_ticks(text) == ticks_of(datetime(1970, 1, 1, tzinfo=UTC)) + after
+    assert date_time_ticks(text) == ticks_of(EPOCH) + after
 
 
 @given(TIMES, st.integers(0, 9))

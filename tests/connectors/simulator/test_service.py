@@ -1,0 +1,95 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from datetime import UTC, datetime
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from asyncua import Client
+
+from connectors.errors import ParkPulseError
+from connectors.simulator import service
+
+COMMAND = """
+import sys
+from pathlib import Path
+from connectors.simulator import service
+service.run(seed=3, at=None, truth=None, fleet_out=Path(sys.argv[1]), site_ids=["P02"],
+            ready=lambda: print("ready", flush=True))
+print("ended", flush=True)
+"""
+
+
+async def test_the_world_is_up_when_it_says_so(tmp_path):
+    fleet, truth = tmp_path / "out" / "fleet.toml", tmp_path / "truth"
+    ready, stop, trouble = threading.Event(), threading.Event(), []
+
+    def simulate():
+        try:
+            service.run(
+                seed=3, at=None, truth=truth, fleet_out=fleet, ready=ready.set, stop=stop,
+                site_ids=["P01", "P03"],
+            )  # fmt: skip
+        except BaseException as error:
+            trouble.append(error)
+            ready.set()
+
+    thread = threading.Thread(target=simulate)
+    thread.start()
+    try:
+        assert ready.wait(120)
+        assert not trouble
+        sites = tomllib.loads(fleet.read_text())
+        assert [park["id"] for park in sites["park"]] == ["P01", "P03"]
+        for site in sites["park"]:
+            async with Client(site["server"][0]["url"]) as client:
+                uris = await client.get_namespace_array()
+            assert uris[1].endswith(site["id"])
+    finally:
+        stop.set()
+        thread.join(120)
+    assert not thread.is_alive()
+    assert not trouble
+    assert pq.read_metadata(truth / "adoption.parquet").num_rows == 16
+    assert (truth / "wire_faults.jsonl").exists()
+    assert not children_of(os.getpid())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent(tmp_path, number):
+    command = [sys.executable, "-c", COMMAND, str(tmp_path / "fleet.toml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        wait_until(lambda: children_of(parent.pid))
+        workers = children_of(parent.pid)
+        parent.send_signal(number)
+        said = parent.communicate(timeout=60)[0]
+        _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
+    if number != signal.SIGKILL:
+        assert (said, parent.returncode) == ("ended\n", 0)
+
+
+def test_a_time_without_offset_is_refused(tmp_path):
+    with pytest.raises(ParkPulseError, match="no offset"):
+        service.run(
+            seed=1,
+            at=datetime(2026, 11, 21, tzinfo=UTC).replace(tzinfo=None),
+            truth=None,
+            fleet_out=tmp_path / "fleet.toml",
+        )
+
+
+def children_of(pid):
+    return psutil.Process(pid).children()
+
+
+def wait_until(true, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
