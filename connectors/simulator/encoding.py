@@ -19,10 +19,10 @@ from connectors.simulator.nodes import Series, Served
 Index = npt.NDArray[np.intp]
 
 FIXED: Final = {
-    "Boolean": "?", "SByte": "i1", "Byte": "u1", "Int16": "<i2", "UInt16": "<u2", "Int32": "<i4",
-    "UInt32": "<u4", "Int64": "<i8", "UInt64": "<u8", "Float": "<f4", "Double": "<f8",
+    "Boolean": "<?", "SByte": "<b", "Byte": "<B", "Int16": "<h", "UInt16": "<H", "Int32": "<i",
+    "UInt32": "<I", "Int64": "<q", "UInt64": "<Q", "Float": "<f", "Double": "<d",
 }  # fmt: skip
-"""Built-in types whose value always takes the same number of bytes."""
+"""Built-in types whose value always takes the same bytes, as formats of struct and of numpy."""
 
 _VALUE, _STATUS, _SOURCE, _SERVER = 1, 2, 4, 8
 _NULL_VARIANT: Final = b"\x00"
@@ -120,7 +120,7 @@ def variant_encoder(value_type: str, is_array: bool) -> Callable[[Any], bytes]:
             _NULL_VARIANT if value is None else variant_to_binary(as_variant(value, kind, True))
         )
     if value_type in FIXED:
-        pack = struct.Struct("<B" + np.dtype(FIXED[value_type]).char).pack
+        pack = struct.Struct("<B" + FIXED[value_type][1:]).pack
         return lambda value: _NULL_VARIANT if value is None else pack(kind.value, value)
     if value_type == "String":
         return _encode_string

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.raw import ticks_of
-from connectors.simulator.encoding import date_time_ticks, history_body
+from connectors.simulator.encoding import data_value_list, date_time_ticks, history_body
 from connectors.simulator.nodes import Series, Served
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,6 +96,7 @@ def test_history_is_what_asyncua_itself_encodes(case):
     node, series, said = case
     body = history_body(node, series, np.arange(len(said)))
     assert body == struct_to_binary(ua.HistoryData(said))
+    assert b"".join(data_value_list(node, series, np.arange(len(said)))) == body[4:]
     assert struct_from_binary(ua.HistoryData, Buffer(body)).DataValues == said
 
 
