@@ -45,7 +45,10 @@ EXPECTED: Final[dict[str, list[gxe.Expectation]]] = {
         *[ratio(name) for name in ("availability", "quality_ratio", "completeness")],
         ratio("oee", None),
         gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-            column_A="upper", column_B="lower", or_equal=True, ignore_row_if="either_value_is_missing"
+            column_A="upper",
+            column_B="lower",
+            or_equal=True,
+            ignore_row_if="either_value_is_missing",
         ),
         gxe.ExpectColumnValuesToBeBetween(column="pq", min_value=0),
     ],

@@ -20,9 +20,12 @@ from connectors.lake import Lake, Partition
 from pipelines import bronze
 
 
-
 def outside(
-    key: str, partitions: dg.PartitionsDefinition[str], kind: str, words: str, deps: list[str] | None = None
+    key: str,
+    partitions: dg.PartitionsDefinition[str],
+    kind: str,
+    words: str,
+    deps: list[str] | None = None,
 ) -> dg.AssetSpec:
     """An external asset: Dagster shows it and never makes it."""
     return dg.AssetSpec(
@@ -76,7 +79,9 @@ OUTSIDE: Final = [
         "cycles",
         FACTORIES,
         "csv",
-        both("单件计划时间（按设备与产品）。", "Planned run time per item, by machine and product."),
+        both(
+            "单件计划时间（按设备与产品）。", "Planned run time per item, by machine and product."
+        ),
     ),
     outside(
         "park_gateways",

@@ -116,9 +116,7 @@ def count_increments(
 ) -> pl.DataFrame:
     """Pieces by machine, kind and instant."""
     values, catalogue = timed(raw_values, last_values, clock_offsets, tags)
-    return counters.increments(
-        values, catalogue, cycles.collect(engine="in-memory"), NO_READINGS
-    )
+    return counters.increments(values, catalogue, cycles.collect(engine="in-memory"), NO_READINGS)
 
 
 @dg.asset(

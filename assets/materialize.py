@@ -37,7 +37,10 @@ def prepare() -> Path:
 
 
 def run(
-    opened: dg.DagsterInstance, job: str, first: Partition | None = None, last: Partition | None = None
+    opened: dg.DagsterInstance,
+    job: str,
+    first: Partition | None = None,
+    last: Partition | None = None,
 ) -> bool:
     """Run a job over a box of partitions (or none) in this process; True when it succeeded."""
     tags = {}
@@ -74,7 +77,10 @@ def everything(first: date | None, last: date | None, *, say: Say) -> bool:
             if not run(opened, "parks", Partition(factory=park), Partition(factory=park))
         ]
         say("district: register, OEE roll-up, adoption, indicators")
-        for job, box in {"register": None, "district_days": (Partition(start), Partition(end))}.items():
+        for job, box in {
+            "register": None,
+            "district_days": (Partition(start), Partition(end)),
+        }.items():
             if not run(opened, job, *(box or (None, None))):
                 failed.append(job)
     for name in failed:
@@ -106,7 +112,9 @@ def release_period(period: str, *, say: Say) -> Path:
     say(f"release of {period}")
     with instance() as opened:
         if not run(opened, "release", Partition(day), Partition(day)):
-            raise ParkPulseError(f"release {period}", "failed", "see the run in `parkpulse demo --ui`")
+            raise ParkPulseError(
+                f"release {period}", "failed", "see the run in `parkpulse demo --ui`"
+            )
     written = sorted(set(HOME.releases.glob(f"{period}/*")) - before)
     return written[-1]
 

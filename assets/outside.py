@@ -20,7 +20,9 @@ def materializations() -> Iterator[dg.AssetMaterialization]:
         yield from _collected(site, "park_gateways", "park_segments", "park_tags")
 
 
-def _collected(site: str, servers: str, segments: str, tags: str) -> Iterator[dg.AssetMaterialization]:
+def _collected(
+    site: str, servers: str, segments: str, tags: str
+) -> Iterator[dg.AssetMaterialization]:
     found, unreadable = received.sidecars(HOME, site)
     uris = sorted({one.server_uri for one in found})
     if not found:

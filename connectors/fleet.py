@@ -23,6 +23,7 @@ _SERVER_KEYS: Final = {
     "sampling_interval_ms",
     "queue_size",
     "history_overlap_s",
+    "history_hours",
     "nodes",
 }
 _CALENDAR_KEYS: Final = (
@@ -46,6 +47,7 @@ class ServerEntry:
     sampling_interval_ms: float = 100.0
     queue_size: int = 1000
     history_overlap_s: float = 900.0
+    history_hours: float | None = None
     nodes: tuple[str, ...] = ()
 
 
@@ -144,6 +146,7 @@ _NUMBERS: Final = {
     "publishing_interval_ms": 10.0,
     "sampling_interval_ms": 0.0,
     "history_overlap_s": 0.0,
+    "history_hours": 0.0,
     "queue_size": float(MIN_QUEUE),
 }
 

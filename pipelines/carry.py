@@ -17,7 +17,9 @@ CARRIED: Final = ["state", "context", "counter"]
 Frame = pl.DataFrame | pl.LazyFrame
 
 
-def last_values(before: Frame, raw_values: Frame, tags: Frame, days: Sequence[date]) -> pl.DataFrame:
+def last_values(
+    before: Frame, raw_values: Frame, tags: Frame, days: Sequence[date]
+) -> pl.DataFrame:
     """For each of `days` the newest row, and newest not Bad, of each carried node (`schemas.RAW`,
     with `partition_day`), from `raw_values` up to that day and the rows carried `before` it.
     """

@@ -18,7 +18,7 @@ from connectors.ledger import Ledger
 from connectors.opcua import catalogue
 from connectors.opcua.browse import Variable, discover
 from connectors.opcua.decode import DataValues
-from connectors.opcua.history import Wanted, read_raw
+from connectors.opcua.history import Wanted, read_raw, read_standing
 from connectors.opcua.session import Session, status_name
 from connectors.opcua.subscribe import Hole, Message, Options, Subscription, take_overflow
 from connectors.raw import TICKS_PER_S, ticks_of, time_of
@@ -361,7 +361,7 @@ class Link:
                 await self._refill_history()
 
     async def _back_fill_to(self, now: datetime) -> None:
-        covered, asked = self.ledger.covered(self.uri), self.world.history_from
+        covered, asked = self.ledger.covered(self.uri), self._asked(now)
         begin = min(filter(None, (asked, covered[0] if covered else None)), default=None)
         if begin is None or begin >= now:
             self.ledger.cover(self.uri, now - timedelta(microseconds=1), now)
@@ -372,10 +372,17 @@ class Link:
         self.ledger.cover(self.uri, begin if from_start or covered is None else covered[1], now)
         self.ledger.close_gap(self.uri, None, now, "history" if codes else None)
 
+    def _asked(self, now: datetime) -> datetime | None:
+        """From when on history is wanted: the server's own `history_hours` before the caller's."""
+        hours = self.entry.history_hours
+        return self.world.history_from if hours is None else now - timedelta(hours=hours)
+
     async def _read_history(self, codes: Sequence[int], *, from_start: datetime | None) -> None:
         """Read nodes from `from_start`, else from their marks less the overlap; note failures."""
         starts = self._starts(codes, from_start)
         wanted = [Wanted(c, self.variables[c].node_id, starts[c]) for c in codes]
+        if from_start is not None:
+            await read_standing(self.session, wanted, ticks_of(from_start), self._on_page)
         outcome = await read_raw(self.session, wanted, _HISTORY_END, self._on_page)
         if outcome.failed:
             again = [w for w in wanted if w.key in outcome.failed]

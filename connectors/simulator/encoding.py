@@ -3,7 +3,7 @@
 import json
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -19,10 +19,10 @@ from connectors.simulator.nodes import Series, Served
 Index = npt.NDArray[np.intp]
 
 FIXED: Final = {
-    "Boolean": "?", "SByte": "i1", "Byte": "u1", "Int16": "<i2", "UInt16": "<u2", "Int32": "<i4",
-    "UInt32": "<u4", "Int64": "<i8", "UInt64": "<u8", "Float": "<f4", "Double": "<f8",
+    "Boolean": "<?", "SByte": "<b", "Byte": "<B", "Int16": "<h", "UInt16": "<H", "Int32": "<i",
+    "UInt32": "<I", "Int64": "<q", "UInt64": "<Q", "Float": "<f", "Double": "<d",
 }  # fmt: skip
-"""Built-in types whose value always takes the same number of bytes."""
+"""Built-in types whose value always takes the same bytes, as formats of struct and of numpy."""
 
 _VALUE, _STATUS, _SOURCE, _SERVER = 1, 2, 4, 8
 _NULL_VARIANT: Final = b"\x00"
@@ -36,10 +36,12 @@ _TICKS: Final = struct.Struct("<q")
 
 def data_values(node: Served, series: Series, index: Index) -> bytes:
     """The DataValues at `index`, one after the other; a time of 0 ticks is left out."""
-    bulk = node.value_type in FIXED and not node.is_array and series.values.dtype != object
-    if bulk and series.source_ticks[index].all() and series.server_ticks[index].all():
+    timed = series.source_ticks[index].all() and series.server_ticks[index].all()
+    if node.value_type not in FIXED or node.is_array or not timed:
+        return b"".join(_each(node, series, index))
+    if series.values.dtype != object:
         return _bulk(node.value_type, series, index)
-    return b"".join(_each(node, series, index))
+    return b"".join(_runs(node, series, index))
 
 
 def data_value_list(node: Served, series: Series, index: Index) -> list[bytes]:
@@ -71,6 +73,17 @@ def _bulk(value_type: str, series: Series, index: Index) -> bytes:
     rows["source"] = series.source_ticks[index]
     rows["server"] = series.server_ticks[index]
     return rows.tobytes()
+
+
+def _runs(node: Served, series: Series, index: Index) -> Iterator[bytes]:
+    """Runs of numbers in bulk, the nulls between them one by one."""
+    is_null = np.array([value is None for value in series.values[index]], np.bool_)
+    for run in np.split(index, np.flatnonzero(np.diff(is_null)) + 1):
+        if len(run):
+            null = series.values[run[0]] is None
+            yield (
+                b"".join(_each(node, series, run)) if null else _bulk(node.value_type, series, run)
+            )
 
 
 def _each(node: Served, series: Series, index: Index) -> list[bytes]:
@@ -107,9 +120,7 @@ def variant_encoder(value_type: str, is_array: bool) -> Callable[[Any], bytes]:
             _NULL_VARIANT if value is None else variant_to_binary(as_variant(value, kind, True))
         )
     if value_type in FIXED:
-        char = np.dtype(FIXED[value_type]).char
-        # NumPy's l is 8 bytes here, struct's standard l is 4
-        pack = struct.Struct("<B" + {"l": "q", "L": "Q"}.get(char, char)).pack
+        pack = struct.Struct("<B" + FIXED[value_type][1:]).pack
         return lambda value: _NULL_VARIANT if value is None else pack(kind.value, value)
     if value_type == "String":
         return _encode_string

@@ -13,6 +13,8 @@ from connectors.simulator.timeline import FactoryTimeline
 CALENDAR: Final = (
     "line_id", "work_unit_id", "production_day", "shift_id", "start", "end", "kind",
 )  # fmt: skip
+EVIDENCE_HOURS: Final = 24 * 120
+"""A park gateway has 120 days of daily evidence, and adoption looks back 90."""
 CYCLES: Final = ("line_id", "work_unit_id", "product_id", "pri_s", "origin", "valid_from")
 
 
@@ -63,7 +65,10 @@ def _entry(site: SiteTimeline, url: str) -> str:
     lines = [f"[[{kind}]]", f"id = {json.dumps(site.site_id)}"]
     if isinstance(site, FactoryTimeline):
         lines += [f"{what} = {json.dumps(_name(site, what))}" for what in ("calendar", "cycles")]
-    return "\n".join([*lines, f"[[{kind}.server]]", f"url = {json.dumps(url)}", ""])
+    lines += [f"[[{kind}.server]]", f"url = {json.dumps(url)}"]
+    if kind == "park":
+        lines += [f"history_hours = {EVIDENCE_HOURS}"]
+    return "\n".join([*lines, ""])
 
 
 def _name(site: FactoryTimeline, what: str) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,6 @@ START_LIMIT_S: Final = 300.0
 """Longest wait for all servers; some ten seconds on two free cores."""
 TRUTH_LIMIT_S: Final = 600.0
 MANIFEST: Final = "manifest.json"
-"""Written last: a truth with it is whole, so an older one goes first."""
 _STOP_LIMIT_S: Final = 10.0
 _POLL_S: Final = 0.2
 
@@ -34,6 +33,7 @@ Message = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class _Worker:
     process: subprocess.Popen[str]
+    relay: threading.Thread
     site_ids: list[str] | None
 
 
@@ -52,8 +52,9 @@ def run(
     wire_faults: bool = True,
     ready: Callable[[], None] | None = None,
     stop: threading.Event | None = None,
+    site_ids: Sequence[str] | None = None,
 ) -> None:
-    """Serve every site until `stop` is set or SIGINT or SIGTERM comes.
+    """Serve every site, or those of `site_ids`, until `stop` is set or SIGINT or SIGTERM comes.
 
     The fleet file appears, whole, when every server answers; then `ready` is called. The truth is
     written meanwhile; a set `stop` still waits for it, a signal does not.
@@ -61,7 +62,8 @@ def run(
     anchor = datetime.now(UTC) if at is None else at
     if anchor.tzinfo is None:
         raise ServerUnreachable("--at", "the time has no offset", "add one, as in +08:00")
-    order = _order(seed, anchor, truth, signal_period_s, wire_faults)
+    world = sites.site_ids() if site_ids is None else list(site_ids)
+    order = _order(seed, anchor, truth, signal_period_s, wire_faults, world)
     stop = stop or threading.Event()
     messages: queue.Queue[Message] = queue.Queue()
     started: list[_Worker] = []
@@ -75,12 +77,17 @@ def run(
 
 
 def _order(
-    seed: int, anchor: datetime, truth: Path | None, signal_period_s: float, wire_faults: bool
+    seed: int,
+    anchor: datetime,
+    truth: Path | None,
+    signal_period_s: float,
+    wire_faults: bool,
+    world: list[str],
 ) -> Order:
     if truth is not None:
         try:
             truth.mkdir(parents=True, exist_ok=True)
-            (truth / MANIFEST).unlink(missing_ok=True)
+            (truth / MANIFEST).unlink(missing_ok=True)  # written last: with it a truth is whole
             (truth / WIRE_RECORD).write_text("")
         except OSError as error:
             raise HomeRefused(truth, str(error), "choose another folder for --truth") from error
@@ -91,6 +98,7 @@ def _order(
         signal_period_s=signal_period_s,
         truth=None if truth is None else str(truth.resolve()),
         wire_faults=wire_faults,
+        world=world,
         site_ids=None,
     )
 
@@ -104,16 +112,14 @@ def _simulate(
     ready: Callable[[], None] | None,
     stop: threading.Event,
 ) -> None:
-    ids = list(sites.site_ids())
+    ids = order.world
     shares = [ids[number::workers] for number in range(min(workers, len(ids)))]
     for share in shares:
         started += [_start(order, share, messages)]
-    anchor = datetime.fromisoformat(order.anchor)
-    timelines = sites.timelines(order.seed, anchor, order.signal_period_s)
     urls = _await_servers(ids, messages, started, stop)
     if urls is None:
         return
-    sites.write_fleet(fleet_out, urls, timelines)
+    sites.write_fleet(fleet_out, order.seed, datetime.fromisoformat(order.anchor), urls)
     _progress(f"{len(urls)} servers answer; fleet file {fleet_out}")
     if ready is not None:
         ready()
@@ -134,13 +140,15 @@ def _start(order: Order, site_ids: list[str] | None, messages: "queue.Queue[Mess
     own = Order(**{**json.loads(order.to_line()), "site_ids": site_ids})
     process.stdin.write(own.to_line())
     process.stdin.flush()
-    threading.Thread(target=_relay, args=(process.stdout, messages), daemon=True).start()
-    return _Worker(process, site_ids)
+    relay = threading.Thread(target=_relay, args=(process.stdout, messages), daemon=True)
+    relay.start()
+    return _Worker(process, relay, site_ids)
 
 
 def _relay(lines: TextIO, messages: "queue.Queue[Message]") -> None:
-    for line in lines:
-        messages.put(json.loads(line))
+    with lines:
+        for line in lines:
+            messages.put(json.loads(line))
 
 
 def _await_servers(
@@ -211,6 +219,7 @@ def _end(started: list[_Worker]) -> None:
         except subprocess.TimeoutExpired:
             worker.process.kill()
             worker.process.wait()
+        worker.relay.join()
 
 
 @contextmanager

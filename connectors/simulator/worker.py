@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,14 +20,14 @@ from connectors.simulator import sites
 from connectors.simulator.clock import SimClock
 from connectors.simulator.nodes import SiteTimeline
 from connectors.simulator.server import SimulatedServer
-from connectors.simulator.wire_faults import inflict, wire_plan
+from connectors.simulator.wire_faults import WireFault, inflict, wire_plan
 
 WIRE_RECORD: Final = "wire_faults.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker is told: the sites to serve, or none to write the truth instead."""
+    """What a worker is told: to serve `site_ids`, or to write the truth of all of `world`."""
 
     seed: int
     anchor: str
@@ -34,6 +35,7 @@ class Order:
     signal_period_s: float
     truth: str | None
     wire_faults: bool
+    world: list[str]
     site_ids: list[str] | None
 
     def to_line(self) -> str:
@@ -46,7 +48,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     order = Order(**json.loads(sys.stdin.readline()))
     anchor = datetime.fromisoformat(order.anchor)
-    timelines = sites.timelines(order.seed, anchor, order.signal_period_s)
+    wanted = order.world if order.site_ids is None else order.site_ids
+    timelines = sites.timelines(order.seed, anchor, order.signal_period_s, wanted)
     if order.site_ids is None:
         _write_truth(order, anchor, timelines)
     else:
@@ -55,44 +58,38 @@ def main() -> None:
 
 async def _serve(order: Order, timelines: Sequence[SiteTimeline]) -> None:
     clock = SimClock(datetime.fromisoformat(order.anchor), order.started)
-    own = [t for t in timelines if t.site_id in (order.site_ids or [])]
-    servers = {t.server_uri: SimulatedServer(t, clock) for t in own}
+    servers = {t.server_uri: SimulatedServer(t, clock) for t in timelines}
     ended = asyncio.create_task(_parent_ended())
-    tasks: list[asyncio.Task[None]] = []
+    working = asyncio.create_task(_work(order, servers, clock))
     try:
-        for uri, server in servers.items():
-            await server.start()
-            _say(event="listening", site_id=server.timeline.site_id, server_uri=uri, url=server.url)
-        tasks = [asyncio.create_task(server.serve()) for server in servers.values()]
-        tasks += _faults(order, timelines, servers, clock)
-        await _first_trouble(ended, tasks)
+        await asyncio.wait([ended, working], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
     finally:
-        for task in (ended, *tasks):
-            task.cancel()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
         await asyncio.gather(*(server.stop() for server in servers.values()))
 
 
-def _faults(
-    order: Order,
-    timelines: Sequence[SiteTimeline],
-    servers: dict[str, SimulatedServer],
-    clock: SimClock,
-) -> list[asyncio.Task[None]]:
+async def _work(order: Order, servers: dict[str, SimulatedServer], clock: SimClock) -> None:
+    """Start one server after the other, then speak; an error of any of them ends all."""
+    for uri, server in servers.items():
+        await server.start()
+        _say(event="listening", site_id=server.timeline.site_id, server_uri=uri, url=server.url)
+    async with asyncio.TaskGroup() as group:
+        for server in servers.values():
+            group.create_task(server.serve())
+        for fault in _faults(order, servers):
+            record = Path(str(order.truth)) / WIRE_RECORD
+            group.create_task(inflict(fault, servers[fault.server_uri], clock, record))
+
+
+def _faults(order: Order, servers: dict[str, SimulatedServer]) -> list[WireFault]:
+    """This worker's part of the plan; without a truth there is nowhere to put them on record."""
     if order.truth is None or not order.wire_faults:
         return []
-    record = Path(order.truth) / WIRE_RECORD
-    plan = wire_plan([t.server_uri for t in timelines], order.seed)
-    own = [fault for fault in plan if fault.server_uri in servers]
-    return [asyncio.create_task(inflict(f, servers[f.server_uri], clock, record)) for f in own]
-
-
-async def _first_trouble(ended: asyncio.Task[None], tasks: list[asyncio.Task[None]]) -> None:
-    """Until the parent ends; an error of any task ends the worker at once."""
-    waiting: set[asyncio.Task[None]] = {ended, *tasks}
-    while not ended.done():
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+    plan = wire_plan([sites.server_uri(site_id) for site_id in order.world], order.seed)
+    return [fault for fault in plan if fault.server_uri in servers]
 
 
 async def _parent_ended() -> None:
@@ -106,10 +103,16 @@ async def _parent_ended() -> None:
 
 def _write_truth(order: Order, anchor: datetime, timelines: Sequence[SiteTimeline]) -> None:
     """Write everything that really happened; low priority, the servers come first."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "nice"):
         os.nice(10)
     sites.write_truth(Path(str(order.truth)), order.seed, anchor, timelines)
     _say(event="truth")
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
 
 
 def _say(**message: object) -> None:

@@ -5,8 +5,7 @@ import pytest
 
 from connectors.simulator.truth import write_values
 
-from .conftest import SEED
-from .conftest import WEEKDAY as ANCHOR
+from .conftest import ANCHOR, SEED
 
 segments = pytest.importorskip("connectors.segments")
 offline = pytest.importorskip("connectors.simulator.offline")

@@ -16,8 +16,7 @@ from connectors.simulator.said import TICKS_PER_MS
 from connectors.simulator.signals import sample
 from connectors.simulator.timeline import build_factories
 
-from .conftest import SEED
-from .conftest import WEEKDAY as ANCHOR
+from .conftest import ANCHOR, SEED
 
 ANCHORS = {
     "weekday noon": datetime(2026, 11, 18, 12, 0, tzinfo=ZONE),

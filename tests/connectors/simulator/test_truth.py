@@ -15,8 +15,7 @@ from connectors.simulator.machine_shifts import machine_shifts
 from connectors.simulator.timeline import build_factories
 from connectors.simulator.truth import write_truth
 
-from .conftest import SEED
-from .conftest import WEEKDAY as ANCHOR
+from .conftest import ANCHOR, SEED
 
 ELEMENTS = ("apt_s", "aust_s", "adet_s", "adot_s", "unknown_s")
 KEY = ("work_unit_id", "production_day", "shift_id")

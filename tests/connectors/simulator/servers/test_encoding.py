@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.raw import ticks_of
-from connectors.simulator.encoding import date_time_ticks, history_body
+from connectors.simulator.encoding import data_value_list, date_time_ticks, history_body
 from connectors.simulator.nodes import Series, Served
 
-TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TIMES = st.integers(0, 10**16).map(lambda us: EPOCH + timedelta(microseconds=us))
 STATUSES = st.sampled_from([0, 0x8031_0000, 0x808A_0000, 0x4094_0000])
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 UNIT = ua.EUInformation(
@@ -95,6 +96,7 @@ def test_history_is_what_asyncua_itself_encodes(case):
     node, series, said = case
     body = history_body(node, series, np.arange(len(said)))
     assert body == struct_to_binary(ua.HistoryData(said))
+    assert b"".join(data_value_list(node, series, np.arange(len(said)))) == body[4:]
     assert struct_from_binary(ua.HistoryData, Buffer(body)).DataValues == said
 
 
@@ -118,7 +120,7 @@ def test_a_missing_time_is_left_out():
     ],
 )
 def test_times_are_read_to_100_ns(text, after):
-    assert date_time_ticks(text) == ticks_of(datetime(1970, 1, 1, tzinfo=UTC)) + after
+    assert date_time_ticks(text) == ticks_of(EPOCH) + after
 
 
 @given(TIMES, st.integers(0, 9))

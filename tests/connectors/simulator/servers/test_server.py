@@ -107,7 +107,9 @@ async def test_a_repeat_of_the_same_value_is_swallowed_live_and_kept_in_history(
         await listen(client, server, ["v"], listener)
         server.clock.go()
         await asyncio.wait_for(listener.complete.wait(), 20)
-        node = client.get_node(f"ns={await client.get_namespace_index(server.timeline.server_uri)};s=v")
+        node = client.get_node(
+            f"ns={await client.get_namespace_index(server.timeline.server_uri)};s=v"
+        )
         history = await node.read_raw_history(server.clock.anchor, server.clock.now())
     assert [told[0] for told in listener.heard["v"]] == [0.0, 1.0, 2.0]
     assert [value.Value.Value for value in history] == [1.0, 1.0, 2.0]
@@ -115,11 +117,11 @@ async def test_a_repeat_of_the_same_value_is_swallowed_live_and_kept_in_history(
 
 async def test_a_subscription_of_2000_items_gets_every_initial_value(told, serving):
     rows = {f"v{n}": [(-1, float(n), 0, 0)] for n in range(2_000)}
-    async with serving(told(dict.fromkeys(rows, "Double"), rows)) as server:
-        async with Client(server.url) as client:
-            listener = Listener(2_000)
-            await listen(client, server, rows, listener)
-            await asyncio.wait_for(listener.complete.wait(), 20)
+    timeline = told(dict.fromkeys(rows, "Double"), rows)
+    async with serving(timeline) as server, Client(server.url) as client:
+        listener = Listener(2_000)
+        await listen(client, server, rows, listener)
+        await asyncio.wait_for(listener.complete.wait(), 20)
     assert {name: heard[0][0] for name, heard in listener.heard.items()} == {
         name: said[0][1] for name, said in rows.items()
     }
@@ -173,7 +175,9 @@ def test_the_plan_hits_three_and_three_others():
     uris = [f"urn:{n}" for n in range(13)]
     plan = wire_plan(uris, 7)
     assert plan == wire_plan(uris[::-1], 7) != wire_plan(uris, 8)
-    assert sorted(fault.kind for fault in plan) == ["dropped_connection"] * 3 + ["server_restart"] * 3
+    assert (
+        sorted(fault.kind for fault in plan) == ["dropped_connection"] * 3 + ["server_restart"] * 3
+    )
     assert len({fault.server_uri for fault in plan}) == 6
     assert all(20 <= fault.after_s <= 60 for fault in plan)
 

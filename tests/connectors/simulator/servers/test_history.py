@@ -151,7 +151,9 @@ def test_what_cannot_be_given_is_named(change, status):
     assert read(served, **{"start": 1, "end": 9, **change}).StatusCode.name == status
 
 
-async def test_stock_client_reads_equal_times_across_continuation_points(told, serving, monkeypatch):
+async def test_stock_client_reads_equal_times_across_continuation_points(
+    told, serving, monkeypatch
+):
     monkeypatch.setattr(history, "PAGE_VALUES", 97)
     rows = [(-600 + n // 7, float(n), 0, 0) for n in range(1_000)]
     async with serving(told({"v": "Double"}, {"v": rows})) as server, Client(server.url) as client:
