@@ -176,7 +176,8 @@ def test_a_calm_day_says_so(tmp_path):
 def test_machine_figures_are_summed_before_they_are_divided(tmp_path):
     rows = [
         oee("M1"),
-        oee("M1", shift_id="L", pbt_s=3000.0, apt_s=900.0, ideal_total_s=900.0, ideal_good_s=900.0, unknown_s=600.0, lower=0.3, upper=0.5),
+        oee("M1", shift_id="L", pbt_s=3000.0, apt_s=900.0,
+            ideal_total_s=900.0, ideal_good_s=900.0, unknown_s=600.0, lower=0.3, upper=0.5),
         oee("M2", pbt_s=0.0, apt_s=0.0, ideal_total_s=0.0, ideal_good_s=0.0, lower=None, upper=None),
     ]  # fmt: skip
     frame = pl.DataFrame(rows, schema=schemas.OEE_BY_SHIFT)
