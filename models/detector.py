@@ -22,7 +22,7 @@ MIN_ROWS: Final = 300
 """Fewer training rows than this teach nothing about tails: the model scores 0 and says so."""
 
 FOLDS: Final = 5
-UNCOUPLED: Final = 0.95
+UNCOUPLED: Final = 0.75
 """Where neighbours explain less than this of a held-out sensor's size, they are not asked."""
 
 MOST_CONTRIBUTORS: Final = 10

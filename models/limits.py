@@ -10,7 +10,7 @@ BLOCK: Final = 64
 """Rows per block maximum: longer than most runs over a limit, short enough to have many."""
 
 MARGIN: Final = 1.15
-MARGIN_SHORT: Final = 0.12
+MARGIN_SHORT: Final = 0.25
 """On top of the return level, and more over the root of the training weeks: the folds of one day
 have not seen another day."""
 

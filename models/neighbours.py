@@ -22,6 +22,10 @@ GRAM_ROWS: Final = 40_000
 MOST_WITH_MEMORY: Final = 120
 """Above so many sensors the neighbours' past is left out, to bound the time of a fit."""
 
+ROWS_PER_FEATURE: Final = 15
+"""With fewer rows per feature than this the past is left out too: slow wanders of one day fit
+each other by chance."""
+
 BLOCK: Final = 1024
 """Products are taken in blocks of one shape: BLAS gives a row the same bits however many rows
 follow it, which keeps scoring causal to the bit."""
@@ -37,9 +41,9 @@ def ewma(values: Floats, span: float, *, from_first: bool = False) -> Floats:
     return np.asarray(smooth, dtype=np.float64)
 
 
-def features(z: Floats) -> Floats:
-    """Neighbours as they are and smoothed: (n, k) -> (n, k * (1 + memories))."""
-    if z.shape[1] > MOST_WITH_MEMORY:
+def features(z: Floats, *, memory: bool) -> Floats:
+    """Neighbours as they are and, with memory, smoothed: (n, k) -> (n, k * (1 + memories))."""
+    if not memory:
         return z
     return np.hstack([z, *(ewma(z, span, from_first=True) for span in MEMORIES)])
 
@@ -48,8 +52,9 @@ def learn_weights(z: Floats) -> Floats:
     """Ridge weights (features, k); a sensor never sees itself, nor its own past."""
     k = z.shape[1]
     if k < 2:
-        return np.zeros((features(z[:1]).shape[1], k))
-    given = features(z)
+        return np.zeros((k, k))
+    memory = k <= MOST_WITH_MEMORY and len(z) >= ROWS_PER_FEATURE * k * (1 + len(MEMORIES))
+    given = features(z, memory=memory)
     step = max(1, len(z) // GRAM_ROWS)
     given, wanted = given[::step], z[::step]
     gram = given.T @ given + np.eye(given.shape[1]) * (RIDGE * len(given) + given.shape[1])
@@ -69,7 +74,7 @@ def predict(z: Floats, weights: Floats) -> Floats:
     """Expected deviations (n, k), bit for bit the same for a row whatever follows it."""
     if not weights.any():
         return np.zeros_like(z)
-    given = features(z)
+    given = features(z, memory=len(weights) > z.shape[1])
     expected = np.empty_like(z)
     padded = np.zeros((BLOCK, given.shape[1]))
     for start in range(0, len(z), BLOCK):

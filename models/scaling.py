@@ -19,7 +19,7 @@ not judged for so many rows, then held against their median."""
 LARGEST: Final = 20.0
 """Deviations are clipped here, so that one wild sensor does not drown its neighbours."""
 
-APART: Final = 2.0
+APART: Final = 1.0
 """A context gets a level of its own where its median lies so many scales from the common one: a
 few rows of a slowly wandering sensor are no level."""
 

@@ -176,8 +176,10 @@ def test_a_calm_day_says_so(tmp_path):
 def test_machine_figures_are_summed_before_they_are_divided(tmp_path):
     rows = [
         oee("M1"),
-        oee("M1", shift_id="L", pbt_s=3000.0, apt_s=900.0, ideal_total_s=900.0, ideal_good_s=900.0, unknown_s=600.0, lower=0.3, upper=0.5),
-        oee("M2", pbt_s=0.0, apt_s=0.0, ideal_total_s=0.0, ideal_good_s=0.0, lower=None, upper=None),
+        oee("M1", shift_id="L", pbt_s=3000.0, apt_s=900.0,
+            ideal_total_s=900.0, ideal_good_s=900.0, unknown_s=600.0, lower=0.3, upper=0.5),
+        oee("M2", pbt_s=0.0, apt_s=0.0, ideal_total_s=0.0, ideal_good_s=0.0,
+            lower=None, upper=None),
     ]  # fmt: skip
     frame = pl.DataFrame(rows, schema=schemas.OEE_BY_SHIFT)
     m1, m2, m3 = view.machine_rows(MACHINES, frame, [])
@@ -211,8 +213,10 @@ def test_a_chart_is_light_and_breaks_where_data_paused():
 def test_the_ribbon_tells_states_apart():
     axis = Axis(at(0), at(8))
     rows = episodes(
-        "M1", (-1, 1, 3, 3, "good"), (1, 2, 3, 3, "good"), (2, 3, 2, 3, "good"), (3, 4, 2, 2, "good"),
-        (4, 5, 2, 1, "good"), (5, 6, 2, 0, "good"), (6, 7, None, None, "unknown"), (7, 9, 1, 0, "good"),
+        "M1", (-1, 1, 3, 3, "good"), (1, 2, 3, 3, "good"),
+        (2, 3, 2, 3, "good"), (3, 4, 2, 2, "good"),
+        (4, 5, 2, 1, "good"), (5, 6, 2, 0, "good"), (6, 7, None, None, "unknown"),
+        (7, 9, 1, 0, "good"),
     )  # fmt: skip
     spans = figures.spans(rows, axis)
     assert [what for *_, what in spans] == [
@@ -224,7 +228,8 @@ def test_the_ribbon_tells_states_apart():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "—"), (0, "0"), (3.14159, "3.14"), (59.84, "59.8"), (1234.5, "1234"), (-0.0001, "-1.00e-04"), (2.0, "2"), (1e9, "1.00e+09")],
+    [(None, "—"), (0, "0"), (3.14159, "3.14"), (59.84, "59.8"), (1234.5, "1234"),
+     (-0.0001, "-1.00e-04"), (2.0, "2"), (1e9, "1.00e+09")],
 )  # fmt: skip
 def test_numbers_as_people_read_them(value, text):
     assert number(value) == text
