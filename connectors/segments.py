@@ -404,7 +404,7 @@ def read_sidecar(path: Path) -> Sidecar:
 
 
 _REMEDY_SIDECAR: Final = "delete it and run the collector once, which writes it anew"
-_REMEDY: Final = "move it out of the folder; its values come back while the server's history holds"
+_REMEDY: Final = "restore it from a backup; its rows are missing until then"
 
 
 def read(path: Path) -> pa.Table:

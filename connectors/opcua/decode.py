@@ -50,10 +50,11 @@ class MalformedError(ValueError):
 class Reader:
     """A position in the bytes of one message, with the primitive reads of part 6."""
 
-    __slots__ = ("data", "namespaces", "pos")
+    __slots__ = ("data", "namespaces", "pos", "sent_ticks")
 
     def __init__(self, data: bytes, pos: int = 0, namespaces: Sequence[str] = ()) -> None:
         self.data, self.pos, self.namespaces = data, pos, namespaces
+        self.sent_ticks = 0
 
     def number(self, form: str) -> Json:
         """One fixed-size number by its struct format."""
@@ -145,9 +146,10 @@ class Reader:
         return [read() for _ in range(self.length())]
 
     def service_result(self) -> int:
-        """Read over a response's type and header; gives its ServiceResult."""
+        """Read over a response's type and header (keeps its time); gives its ServiceResult."""
         self.node_id()
-        self.take(12)
+        self.sent_ticks = self.number("<q")
+        self.take(4)
         result: int = self.number("<I")
         self.diagnostic_info()
         self.array(self.text)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from asyncua import ua
@@ -13,7 +14,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.session import TOO_MUCH, Session
-from connectors.raw import TICKS_PER_S, time_of
+from connectors.raw import TICKS_PER_S, ticks_of, time_of
 
 HISTORY_TIMEOUT_S: Final = 60.0
 """A page of a busy historian takes longer than any other answer."""
@@ -27,6 +28,19 @@ _SHORTEST_TICKS: Final = TICKS_PER_S
 _UNBOUNDED: Final = 0
 """A null start time: values are read backwards from the end."""
 _STANDING_NODES: Final = 500
+_LESS: Final = TOO_MUCH | {StatusCodes.BadTimeout}
+_LOST: Final = frozenset(
+    {
+        StatusCodes.BadSessionIdInvalid,
+        StatusCodes.BadSessionClosed,
+        StatusCodes.BadSecureChannelIdInvalid,
+        StatusCodes.BadSecureChannelClosed,
+        StatusCodes.BadConnectionClosed,
+        StatusCodes.BadServerHalted,
+        StatusCodes.BadShutdown,
+    }
+)
+"""Answers that mean the connection, not the question."""
 _NO_DATA: Final = frozenset({StatusCodes.GoodNoData, StatusCodes.BadNoData})
 _DATA_TYPES: Final = frozenset(
     f"nsu=http://opcfoundation.org/UA/;i={number}"
@@ -123,21 +137,30 @@ async def _read_window(
     on_page: OnPage,
     outcome: Outcome,
 ) -> None:
-    """All pages of some nodes; asks for fewer nodes, then for less time, where it is too much."""
+    """All pages of some nodes; asks for fewer nodes, then for less time, where that fails."""
     try:
         await _read_pages(session, part, start, end, on_page, outcome)
     except (UaStatusCodeError, TimeoutError) as error:
-        too_much = isinstance(error, TimeoutError) or error.code in TOO_MUCH
-        if not too_much or (len(part) == 1 and end - start <= 2 * _SHORTEST_TICKS):
+        code = StatusCodes.BadTimeout if isinstance(error, TimeoutError) else error.code
+        if code in _LOST:
             raise
         if len(part) > 1:
             middle = len(part) // 2
             await _read_window(session, part[:middle], start, end, on_page, outcome)
             await _read_window(session, part[middle:], start, end, on_page, outcome)
-        else:
-            half = start + (end - start) // 2
+        elif code in _LESS and end - start > 2 * _SHORTEST_TICKS:
+            half = _half(start, end)
             await _read_window(session, part, start, half, on_page, outcome)
             await _read_window(session, part, half, end, on_page, outcome)
+        else:
+            outcome.failed[part[0].key] = code
+
+
+def _half(start: int, end: int) -> int:
+    """Where to part a window; the far future holds little and goes first."""
+    tomorrow = ticks_of(datetime.now(UTC)) + 86_400 * TICKS_PER_S
+    middle = start + (end - start) // 2
+    return tomorrow if start + _SAME_START_TICKS < tomorrow < middle else middle
 
 
 async def _read_pages(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from connectors.errors import SegmentUnreadable
 from connectors.fleet import ServerEntry, Site
 from connectors.ledger import Ledger
 from connectors.opcua import catalogue
@@ -22,7 +23,7 @@ from connectors.opcua.history import Wanted, read_raw, read_standing
 from connectors.opcua.session import Session, status_name
 from connectors.opcua.subscribe import Hole, Message, Options, Subscription, take_overflow
 from connectors.raw import TICKS_PER_S, ticks_of, time_of
-from connectors.segments import SegmentWriter, sidecars
+from connectors.segments import SegmentWriter, read_sidecar
 from connectors.tables import write_catalogue
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ MANY_ROWS: Final = 200_000
 """Rows in memory before the disk is waited for."""
 RETRY_REFUSED_S: Final = 30.0
 COVER_EVERY_S: Final = 5.0
+REPORT_EVERY_S: Final = 1.0
 CLOSING_S: Final = 120.0
 """Most time for the rest of a back-fill and the closing sweep after a stop."""
 _HISTORY_END: Final = ticks_of(datetime.fromisoformat("2200-01-01T00:00:00+00:00"))
@@ -103,7 +105,12 @@ class Stock:
         """Marks come from the sealed segments: they are durable by definition."""
         writer = SegmentWriter(folder, site_id=site_id, server_uri=server_uri)
         marks: dict[str, int] = {}
-        for sidecar in sidecars(folder):
+        for path in sorted(folder.glob("*.json")):
+            try:
+                sidecar = read_sidecar(path)
+            except SegmentUnreadable as error:
+                log.warning("%s", error)  # its rows are read from history again
+                continue
             if sidecar.server_uri == server_uri:
                 for node, ticks in sidecar.marks.items():
                     marks[node] = max(marks.get(node, ticks), ticks)
@@ -146,6 +153,7 @@ class Link:
         self._refill_wanted = asyncio.Event()
         self._committing = asyncio.Lock()
         self._disk_full = False
+        self._told_state = "connecting"
         self._caught_up = False
         self._heard_ticks = 0
         self._covered_s = time.monotonic()
@@ -212,6 +220,7 @@ class Link:
         now = self.world.vouchable(await self.session.server_time())
         if covered is not None:
             self.outage = (covered[1], now)
+            self.ledger.open_gap(self.uri, None, covered[1], "collector was away")
             self._unchecked = np.array([not v.historized for v in self.variables], bool)
         else:
             self._unchecked = np.zeros(len(self.variables), bool)
@@ -298,12 +307,21 @@ class Link:
             self.ledger.add_gaps(self.uri, gaps)
 
     async def _commit_forever(self) -> None:
+        reported_s = time.monotonic()
         while True:
             await asyncio.sleep(COMMIT_S)
             await self._commit()
+            if time.monotonic() - reported_s >= REPORT_EVERY_S:
+                reported_s = time.monotonic()
+                self._report()
 
-    async def _commit(self) -> None:
-        """Bring what was appended to the disk, then let it be acknowledged."""
+    async def _settle(self) -> None:
+        """Commit, and wait for the disk as long as it takes."""
+        while not await self._commit():
+            await asyncio.sleep(COMMIT_S)
+
+    async def _commit(self) -> bool:
+        """Bring what was appended to the disk, then let it be acknowledged; False if it is full."""
         async with self._committing:
             sequences, self._unsynced = self._unsynced, []
             marks, self._waiting_marks = self._waiting_marks, []
@@ -314,7 +332,7 @@ class Link:
                 self._unsynced = sequences + self._unsynced
                 self._waiting_marks = marks + self._waiting_marks
                 self._pause(error)
-                return
+                return False
             if self._disk_full:
                 self._disk_full = False
                 log.warning("%s: the disk takes rows again", self.world.home)
@@ -323,6 +341,7 @@ class Link:
             for codes, ticks in marks:
                 np.maximum.at(self.marks, codes, ticks)
             self._cover_live(heard)
+            return True
 
     def _pause(self, error: OSError) -> None:
         if not self._disk_full:
@@ -387,7 +406,7 @@ class Link:
         if outcome.failed:
             again = [w for w in wanted if w.key in outcome.failed]
             outcome = await read_raw(self.session, again, _HISTORY_END, self._on_page)
-        await self._commit()
+        await self._settle()
         failed = outcome.failed
         texts = [self.variables[c].text for c in codes if c not in failed]
         self.ledger.resolve_node_gaps(self.uri, texts, "history")
@@ -420,10 +439,8 @@ class Link:
 
     async def _on_page(self, code: int, values: DataValues) -> None:
         self._append(values, np.full(values.count, code, np.int32), "history")
-        while self.stock.writer.pending_rows > MANY_ROWS:
-            await self._commit()
-            if self._disk_full:
-                await asyncio.sleep(COMMIT_S)
+        if self.stock.writer.pending_rows > MANY_ROWS:
+            await self._settle()
 
     def _want_refill(self, codes: Sequence[int] | None) -> None:
         if codes is None or self._refill is None:
@@ -482,9 +499,9 @@ class Link:
             codes = [i for i, v in enumerate(self.variables) if v.historized]
             await self._read_history(codes, from_start=None)
         _raise_failures(jobs)
-        await self._commit()
+        await self._settle()
         covered = self.ledger.covered(self.uri)
-        if covered is not None and not self._disk_full:
+        if covered is not None:
             self.ledger.cover(self.uri, covered[1], end)
 
     def _keep_marks(self) -> None:
@@ -495,9 +512,20 @@ class Link:
                 )
 
     def _state(self, state: str) -> None:
+        self._told_state = state
         self.ledger.set_state(self.uri, state, self.world.clock(), "", len(self.variables))
+        self._report()
+
+    def _report(self) -> None:
         self.world.report(
-            Progress(self.site.site_id, self.entry.url, state, self.uri, "", *self.stock.counted)
+            Progress(
+                self.site.site_id,
+                self.entry.url,
+                self._told_state,
+                self.uri,
+                "",
+                *self.stock.counted,
+            )
         )
 
 

@@ -18,13 +18,14 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from connectors.errors import ServerUnreachable
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
-from connectors.raw import time_of
+from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
 """A busy server may think for seconds; a dead one must not hold us for minutes."""
 SESSION_TIMEOUT_MS: Final = 120_000
 _RENEW_AT: Final = 0.75
 """Part of the channel's lifetime after which its token is renewed (part 4, 5.5.2)."""
+_REFRESH_TICKS: Final = 5 * TICKS_PER_S
 TOO_MUCH: Final = frozenset(
     {
         StatusCodes.BadTooManyOperations,
@@ -212,7 +213,11 @@ class Session:
         return found
 
     async def server_time(self) -> datetime | None:
-        """The server's own clock; None where it does not tell."""
+        """The server's own clock; None where it does not tell.
+
+        Many servers refresh CurrentTime once a second: the response's own time is taken where it
+        agrees.
+        """
         current = ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))
         request = ua.ReadRequest()
         request.Parameters.NodesToRead = [
@@ -222,6 +227,8 @@ class Session:
         reader.length()
         if reader.number("<B") & 1 and reader.number("<B") == ua.VariantType.DateTime:
             ticks = reader.number("<q")
+            if 0 < reader.sent_ticks - ticks < _REFRESH_TICKS:
+                ticks = reader.sent_ticks
             with contextlib.suppress(OverflowError):
                 return time_of(ticks)
         return None

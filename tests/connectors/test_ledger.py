@@ -1,7 +1,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.ledger import Ledger
@@ -32,6 +32,7 @@ def test_windows_that_touch_become_one(tmp_path):
         assert ledger.covered(uri) == (at(0), at(30))
 
 
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12))
 def test_coverage_is_the_union(tmp_path_factory, pairs):
     with Ledger(tmp_path_factory.mktemp("ledger")) as ledger:

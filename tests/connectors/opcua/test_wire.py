@@ -156,6 +156,21 @@ async def test_a_node_without_history_fails_alone(connected, monkeypatch):
     assert outcome.failed == {1: ua.StatusCodes.BadHistoryOperationUnsupported}
 
 
+async def test_a_server_without_history_fails_node_by_node(connected, monkeypatch):
+    plant, session = connected
+    real = session.call
+
+    async def refuse(request, timeout_s=None):
+        if isinstance(request, ua.HistoryReadRequest):
+            raise ua.UaStatusCodeError(ua.StatusCodes.BadServiceUnsupported)
+        return await real(request, timeout_s)
+
+    monkeypatch.setattr(session, "call", refuse)
+    wanted = [Wanted(i, await fill(plant, f"h{i}", 5), ticks_of(START)) for i in range(3)]
+    _, outcome = await read_all(session, wanted)
+    assert outcome.failed == dict.fromkeys(range(3), ua.StatusCodes.BadServiceUnsupported)
+
+
 async def test_a_continuation_point_that_leads_nowhere_ends(connected, monkeypatch):
     plant, session = connected
     node = await fill(plant, "h", 5)
