@@ -5,8 +5,6 @@ bounds, evidence on the last day that counts and the day after, a legal unit wit
 devices that two platforms list, a plant that stood still, a device connected on 4 days of 5.
 """
 
-import importlib
-import importlib.util
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +14,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import holidays
+
+from connectors.simulator.fleet import fleet
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 PARKS: Final = ("P01", "P02", "P03")
@@ -134,11 +134,8 @@ def _factory_enterprises(
     rng: random.Random, on: date, days: Sequence[date]
 ) -> Iterator[Enterprise]:
     """The legal units of the fleet's factories; three of the ten are large."""
-    if importlib.util.find_spec("connectors.simulator.fleet") is None:
-        return
-    fleet = importlib.import_module("connectors.simulator.fleet")
     codes = {"biopharma": "C2710", "ev": "C3612", "materials": "C2651", "equipment": "C3429"}
-    for number, factory in enumerate(fleet.fleet()):
+    for number, factory in enumerate(fleet()):
         base = _enterprise(rng, on, days, number)
         staff, revenue = (1_800, 96_000.0) if number in (2, 4, 9) else (260 + 70 * number, 30_500.0)
         yield replace(
