@@ -5,7 +5,6 @@ file say which partitions there are.
 """
 
 import tomllib
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -18,11 +17,13 @@ from connectors.lake import Partition
 HOME: Final = Home(default_home())
 
 
-def _sites(home: Home, kind: str, default: Iterable[str]) -> list[str]:
+def site_names(kind: str, home: Home = HOME) -> dict[str, str]:
+    """Ids and names of the home's sites of a kind (factory, park), as its fleet file has them."""
     fleet = home.root / "fleet.toml"
     if not fleet.is_file():
-        return list(default)
-    return [site["id"] for site in tomllib.loads(fleet.read_text("utf-8")).get(kind, [])]
+        return {}
+    sites = tomllib.loads(fleet.read_text("utf-8")).get(kind, [])
+    return {site["id"]: site.get("name", site["id"]) for site in sites}
 
 
 def local_today(home: Home = HOME) -> date:
@@ -40,8 +41,8 @@ def _days(home: Home) -> dg.DailyPartitionsDefinition:
     )
 
 
-FACTORY_IDS: Final = _sites(HOME, "factory", [f"F{n:02d}" for n in range(1, 11)])
-PARK_IDS: Final = _sites(HOME, "park", ["P01", "P02", "P03"])
+FACTORY_IDS: Final = list(site_names("factory"))
+PARK_IDS: Final = list(site_names("park"))
 
 DAYS: Final = _days(HOME)
 FACTORIES: Final = dg.StaticPartitionsDefinition(FACTORY_IDS or ["none"])

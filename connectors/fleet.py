@@ -14,7 +14,7 @@ import polars as pl
 from connectors.errors import FleetFileError
 from pipelines import schemas
 
-_SITE_KEYS: Final = {"id", "calendar", "cycles", "server"}
+_SITE_KEYS: Final = {"id", "name", "calendar", "cycles", "server"}
 _SERVER_KEYS: Final = {
     "url",
     "user",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.simulator.calendars import ZONE, to_time
+from connectors.simulator.fleet import parks
 from connectors.simulator.nodes import SiteTimeline
 from connectors.simulator.timeline import FactoryTimeline
 
@@ -63,12 +64,17 @@ def local_iso(ms: int) -> str:
 def _entry(site: SiteTimeline, url: str) -> str:
     kind = "factory" if isinstance(site, FactoryTimeline) else "park"
     lines = [f"[[{kind}]]", f"id = {json.dumps(site.site_id)}"]
+    lines += [f"name = {json.dumps(_site_name(site), ensure_ascii=False)}"]
     if isinstance(site, FactoryTimeline):
         lines += [f"{what} = {json.dumps(_name(site, what))}" for what in ("calendar", "cycles")]
     lines += [f"[[{kind}.server]]", f"url = {json.dumps(url)}"]
     if kind == "park":
         lines += [f"history_hours = {EVIDENCE_HOURS}"]
     return "\n".join([*lines, ""])
+
+
+def _site_name(site: SiteTimeline) -> str:
+    return site.factory.name_zh if isinstance(site, FactoryTimeline) else parks()[site.site_id]["zh"]
 
 
 def _name(site: FactoryTimeline, what: str) -> str:
