@@ -84,11 +84,11 @@ class World:
                 self.caught_up.set()
 
     def vouchable(self, server_time: datetime | None) -> datetime:
-        """The source time up to which a statement made now holds: the server's own clock."""
+        """The source time up to which a statement made now holds: the earlier of both clocks."""
         now = self.clock()
         if server_time is None or abs(server_time - now) > _OTHER_TIME:
             return now
-        return server_time
+        return min(server_time, now)
 
 
 @dataclass(slots=True)

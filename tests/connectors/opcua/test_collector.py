@@ -364,3 +364,11 @@ async def test_killed_and_restarted_every_value_of_history_once(
     found = frame.filter(pl.col("node_id") == "nsu=urn:test:nodes;s=a")
     pairs = sorted(zip(found["source_time"].to_list(), found["value_float"].to_list(), strict=True))
     assert pairs == plant.expected("a")
+
+
+def test_nothing_is_vouched_for_beyond_either_clock():
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    world = link.World(None, None, None, lambda: now, None, lambda _: None)
+    ahead, behind = now + timedelta(minutes=30), now - timedelta(minutes=30)
+    assert [world.vouchable(t) for t in (ahead, behind, None)] == [now, behind, now]
+    assert world.vouchable(now - timedelta(days=400)) == now  # another time is replayed
