@@ -229,7 +229,7 @@ def trailing(values: Floats, window: int) -> Floats:
 
 
 def _dispersion(counts: Floats, producing_s: Floats, window: int) -> float:
-    """Variance over mean of counts per producing window, at least 1 (scrap by the lot: its size)."""
+    """Variance over mean of counts per producing window, at least 1 (scrap by lots: more)."""
     whole = len(counts) // window * window
     sums = counts[:whole].reshape(-1, window).sum(axis=1)
     sums = sums[producing_s[:whole].reshape(-1, window).sum(axis=1) > 0]
