@@ -93,10 +93,10 @@ def learn_habits(
         producing + float(s.stopped_s.sum()),
         float(s.stopped_s.sum()),
         float(s.micro_stops.sum()),
-        _dispersion(s.micro_stops, 12),
+        _dispersion(s.micro_stops, s.producing_s, 12),
         float(s.pieces.sum()),
         float(s.scrap.sum()),
-        _dispersion(s.scrap, 12),
+        _dispersion(s.scrap, s.producing_s, 12),
         pace,
         float(s.ideal_good_s.sum()) / producing if producing else 0.0,
         spread,
@@ -228,12 +228,12 @@ def trailing(values: Floats, window: int) -> Floats:
     return np.asarray(summed[at] - summed[np.maximum(at - window, 0)])
 
 
-def _dispersion(counts: Floats, window: int) -> float:
-    """Variance over mean of counts per window, at least 1."""
+def _dispersion(counts: Floats, producing_s: Floats, window: int) -> float:
+    """Variance over mean of counts per producing window, at least 1 (scrap by lots: more)."""
     whole = len(counts) // window * window
     sums = counts[:whole].reshape(-1, window).sum(axis=1)
-    sums = sums[sums > 0]
-    return max(float(sums.var() / sums.mean()), 1.0) if len(sums) > 1 else 1.0
+    sums = sums[producing_s[:whole].reshape(-1, window).sum(axis=1) > 0]
+    return max(float(sums.var() / sums.mean()), 1.0) if sums.sum() > 0 else 1.0
 
 
 def _rows(
