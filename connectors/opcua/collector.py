@@ -184,7 +184,8 @@ class _Owner:
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.world.stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.world.stop.wait()
 
     async def _seal(self) -> None:
         """Seal the last segment; what a full disk does not take is sealed at the next start."""

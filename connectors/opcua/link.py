@@ -373,7 +373,8 @@ class Link:
         self.on_live()
         while True:
             try:
-                await asyncio.wait_for(self._refill_wanted.wait(), RETRY_REFUSED_S)
+                async with asyncio.timeout(RETRY_REFUSED_S):
+                    await self._refill_wanted.wait()
             except TimeoutError:
                 await self._retry_refused()
             else:

@@ -212,7 +212,9 @@ class Subscription:
             silent_s = time.monotonic() - self._heard_s
             left_s = 2 * self.keep_alive_s + _SILENT_S - silent_s
             try:
-                got = await asyncio.wait_for(self._inbox.get(), max(left_s, 0.01))
+                # not wait_for: on Python 3.11 it can swallow a cancellation that meets a result
+                async with asyncio.timeout(max(left_s, 0.01)):
+                    got = await self._inbox.get()
             except TimeoutError:
                 if not self._may_publish.is_set():
                     self._heard_s = time.monotonic()
