@@ -11,7 +11,7 @@ from assets.words import OWNERS, both
 from connectors import received
 from connectors.lake import Lake, Partition
 from pipelines import adoption as arithmetic
-from pipelines import bronze
+from pipelines import bronze, raw
 
 
 @dg.asset(
@@ -28,7 +28,7 @@ from pipelines import bronze
 def park_values(context: dg.AssetExecutionContext) -> pl.DataFrame:
     """Bronze of one park gateway: every received value once."""
     rows, segments = received.everything(HOME, context.partition_key)
-    kept, quarantined = bronze.quarantine(bronze.from_segments(rows))
+    kept, quarantined = bronze.quarantine(raw.from_segments(rows))
     Lake(HOME.lake).write("quarantine", quarantined, Partition(factory=context.partition_key))
     values = bronze.compact(kept)
     context.add_output_metadata(

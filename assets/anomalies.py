@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import polars as pl
@@ -86,7 +87,9 @@ def anomaly_model(context: dg.AssetExecutionContext, tags: pl.LazyFrame) -> pl.D
             group_name="gold",
             kinds={"polars"},
             owners=OWNERS,
-            description=both("事件前后的信号曲线与应有范围。", "Signals around events, with their band."),
+            description=both(
+                "事件前后的信号曲线与应有范围。", "Signals around events, with their band."
+            ),
         ),
     },
     partitions_def=FACTORY_DAYS,
@@ -161,7 +164,9 @@ def anomaly_report(
 class Machine:
     """One machine's silver over some days: process values, episodes, increments, cycles, units."""
 
-    def __init__(self, key: Mapping[str, str], machine_type: str, frames: Mapping[str, Any]) -> None:
+    def __init__(
+        self, key: Mapping[str, str], machine_type: str, frames: Mapping[str, Any]
+    ) -> None:
         self.key, self.machine_type = dict(key), machine_type
         self.values: pl.DataFrame = frames["values"]
         self.episodes: pl.DataFrame = frames["state_episodes"]
@@ -178,7 +183,9 @@ class Machine:
 class Machines:
     """The machines of a factory over some days, read once from the lake."""
 
-    def __init__(self, tags: pl.DataFrame, tables: Mapping[str, pl.DataFrame], wide: Tables) -> None:
+    def __init__(
+        self, tags: pl.DataFrame, tables: Mapping[str, pl.DataFrame], wide: Tables
+    ) -> None:
         self.tags, self.tables = tags, tables
         self.wide = {kind: frame.collect() for kind, frame in wide.items()}
 
@@ -199,8 +206,15 @@ class Machines:
 
     def each(self) -> Iterator[Machine]:
         """Every machine of the catalogue that has process values."""
-        known = self.tags.filter(pl.col("work_unit_id").is_not_null(), pl.col("machine_type").is_not_null())
-        for row in known.select(*EQUIPMENT_KEY, "machine_type").unique().sort(EQUIPMENT_KEY).iter_rows(named=True):
+        known = self.tags.filter(
+            pl.col("work_unit_id").is_not_null(), pl.col("machine_type").is_not_null()
+        )
+        for row in (
+            known.select(*EQUIPMENT_KEY, "machine_type")
+            .unique()
+            .sort(EQUIPMENT_KEY)
+            .iter_rows(named=True)
+        ):
             kind = row.pop("machine_type")
             if kind not in self.wide:
                 continue
@@ -228,10 +242,8 @@ def table(name: str, partitions: list[Partition]) -> pl.DataFrame:
 
 
 def midnight(day: date) -> datetime:
-    """The instant at which a local day begins."""
-    from zoneinfo import ZoneInfo
-
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(ZONE))
+    """The instant, in UTC, at which a local day begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
 
 
 def known_until(factory: str, day: date) -> datetime:
@@ -302,12 +314,10 @@ def _judged(
 
 
 def _habits(text: str) -> rules.Habits:
-    known = json.loads(text)
-    by_window = {
-        name: {int(window): value for window, value in known.pop(name).items()}
-        for name in ("pace_spread", "pace_worst")
-    }
-    return rules.Habits(**known, **by_window)
+    known: dict[str, Any] = json.loads(text)
+    for name in ("pace_spread", "pace_worst"):
+        known[name] = {int(window): value for window, value in known[name].items()}
+    return rules.Habits(**known)
 
 
 def _dated(frame: pl.DataFrame, day: date | None = None) -> pl.DataFrame:
@@ -322,7 +332,9 @@ def _report(
     assert happened is not None
     assert drawn is not None
     found = happened.collect()
-    episodes = states.stitch(table("state_episodes", [Partition(day - timedelta(days=1), factory), *part]))
+    episodes = states.stitch(
+        table("state_episodes", [Partition(day - timedelta(days=1), factory), *part])
+    )
     own = tags.filter(pl.col("work_unit_id").is_not_null(), pl.col("machine_type").is_not_null())
     path = write_report(
         HOME.reports / factory / day.isoformat(),

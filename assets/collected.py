@@ -17,7 +17,8 @@ from assets.storage import DAY_COLUMN
 from assets.words import OWNERS, both
 from connectors import received
 from connectors.lake import Lake, Partition
-from pipelines import bronze
+from pipelines import bronze, raw
+from pipelines.shifts import local_day
 
 
 def outside(
@@ -132,7 +133,7 @@ def raw_values(context: dg.AssetExecutionContext) -> pl.DataFrame:
     """Bronze: every received value of the factory-days once."""
     factory, days = box(context)
     rows, segments = received.rows(HOME, factory, days)
-    kept, quarantined = bronze.quarantine(bronze.from_segments(rows))
+    kept, quarantined = bronze.quarantine(raw.from_segments(rows))
     values = bronze.compact(kept)
     Lake(HOME.lake).write("quarantine", quarantined, Partition(days[0], factory))
     context.add_output_metadata(
@@ -144,4 +145,5 @@ def raw_values(context: dg.AssetExecutionContext) -> pl.DataFrame:
             "segments_sha256": received.digest(segments),
         }
     )
-    return values.with_columns(bronze.local_day(pl.col("source_time")).alias("partition_day"))
+    happened = pl.coalesce("source_time", "server_time", "received_time")
+    return values.with_columns(partition_day=local_day(happened))

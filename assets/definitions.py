@@ -20,11 +20,20 @@ FACTORY_DAYS: Final = dg.define_asset_job(
     "factory_days",
     selection=dg.AssetSelection.assets(
         "raw_values", "last_values", "clock_offsets", "state_episodes", "count_increments",
-        "process_values", "oee_by_shift", "anomaly_events", "anomaly_report",
+        "process_values", "oee_by_shift",
     ),
-    description="一个工厂若干天：从数据段到 OEE、异常与报告。One factory's days, all the way.",
+    description="一个工厂若干天：从数据段到 OEE。One factory's days, from segments to OEE.",
 )  # fmt: skip
-MODELS: Final = dg.define_asset_job("models", selection=["anomaly_model"])
+MODELS: Final = dg.define_asset_job(
+    "models",
+    selection=["anomaly_model"],
+    description="训练一个工厂的检测模型。Fits the detectors of a factory.",
+)
+ANOMALIES: Final = dg.define_asset_job(
+    "anomalies",
+    selection=["anomaly_events", "anomaly_traces", "anomaly_report"],
+    description="一个工厂若干天的异常事件与日报。Events and reports of a factory's days.",
+)
 PARKS: Final = dg.define_asset_job("parks", selection=["park_values"])
 REGISTER: Final = dg.define_asset_job(
     "register", selection=["enterprises", "terminals", "terminal_evidence"]
@@ -65,7 +74,7 @@ def new_segments(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]
 defs: Final = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[FACTORY_DAYS, MODELS, PARKS, REGISTER, DISTRICT_DAYS, RELEASE, REPORTS],
+    jobs=[FACTORY_DAYS, MODELS, ANOMALIES, PARKS, REGISTER, DISTRICT_DAYS, RELEASE, REPORTS],
     schedules=[NIGHTLY],
     sensors=[new_segments],
     resources={

@@ -8,7 +8,7 @@ import polars as pl
 from assets.machines import BY_DAY, SINGLE_RUN
 from assets.partitions import DAYS, FACTORY_DAYS, HOME, NEIGHBOURS, SAME_DAY, SAME_FACTORY
 from assets.words import OWNERS, both
-from connectors import ledger
+from connectors.ledger import Ledger
 from pipelines import oee
 
 LEVELS: Final = {
@@ -47,7 +47,8 @@ def oee_by_shift(
     tags: pl.LazyFrame,
 ) -> pl.DataFrame:
     """OEE per work unit and shift, with the times and quantities it was computed from."""
-    coverage = ledger.coverage(HOME)
+    with Ledger(HOME.root, read_only=True) as ledger:
+        coverage = ledger.coverage()
     figures = oee.by_shift(state_episodes, count_increments, plan, cycles, coverage, tags)
     return figures.with_columns(partition_day=pl.col("production_day"))
 

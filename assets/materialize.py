@@ -9,10 +9,11 @@ from typing import Final
 
 import dagster as dg
 
+from assets.checks import build_pages
 from assets.definitions import defs
 from assets.partitions import FACTORY_IDS, HOME, PARK_IDS, key_of, local_today
 from connectors.errors import ParkPulseError
-from connectors.lake import Partition
+from connectors.lake import Lake, Partition
 
 Say = Callable[[str], None]
 
@@ -69,7 +70,7 @@ def everything(first: date | None, last: date | None, *, say: Say) -> bool:
         failed = [
             f"factory {factory}"
             for factory in _announced(FACTORY_IDS, "factory", say)
-            if not run(opened, "factory_days", Partition(start, factory), Partition(end, factory))
+            if not _factory(opened, Partition(start, factory), Partition(end, factory))
         ]
         failed += [
             f"park {park}"
@@ -77,15 +78,25 @@ def everything(first: date | None, last: date | None, *, say: Say) -> bool:
             if not run(opened, "parks", Partition(factory=park), Partition(factory=park))
         ]
         say("district: register, OEE roll-up, adoption, indicators")
-        for job, box in {
-            "register": None,
-            "district_days": (Partition(start), Partition(end)),
-        }.items():
-            if not run(opened, job, *(box or (None, None))):
-                failed.append(job)
+        if not run(opened, "register"):
+            failed.append("register")
+        if not run(opened, "district_days", Partition(start), Partition(end)):
+            failed.append("district")
     for name in failed:
         say(f"{name} failed: see `parkpulse demo --ui` or `dagster dev`, Runs; the others are done")
+    build_pages()
     return not failed
+
+
+def _factory(opened: dg.DagsterInstance, first: Partition, last: Partition) -> bool:
+    """One factory's days; its detectors are fitted once, on the home's first day."""
+    if not run(opened, "factory_days", first, last):
+        return False
+    site = Partition(factory=first.factory)
+    fitted = Lake(HOME.lake).path("anomaly_model", site).is_file()
+    if not fitted and not run(opened, "models", site, site):
+        return False
+    return run(opened, "anomalies", first, last)
 
 
 def _announced(names: list[str], what: str, say: Say) -> Iterator[str]:

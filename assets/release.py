@@ -115,7 +115,9 @@ def _protected(day: date, rolled: pl.DataFrame, adopted: pl.DataFrame) -> pl.Dat
     safe = disclosure.protect(table, contributions, disclosure.Rule(p_percent=p_percent), before)
     leaks = disclosure.audit(safe, contributions)
     if not leaks.is_empty():
-        raise dg.Failure(f"{day}: {leaks.height} hidden cells could be derived; nothing is released")
+        raise dg.Failure(
+            f"{day}: {leaks.height} hidden cells could be derived; nothing is released"
+        )
     return safe.with_columns(partition_day=pl.lit(day))
 
 
@@ -153,7 +155,14 @@ def code_version() -> str:
 
 def lineage(day: date) -> dict[str, Any]:
     """Which partitions and segments the figures of a day came from, by hash."""
-    oee_tables = ("raw_values", "state_episodes", "count_increments", "plan", "cycles", "oee_by_shift")
+    oee_tables = (
+        "raw_values",
+        "state_episodes",
+        "count_increments",
+        "plan",
+        "cycles",
+        "oee_by_shift",
+    )
     adoption_tables = ("park_values", "enterprises", "terminals", "terminal_evidence", "adoption")
     families = {"oee": oee_tables, "adoption": adoption_tables, "programme": oee_tables}
     return {
@@ -161,11 +170,17 @@ def lineage(day: date) -> dict[str, Any]:
         "day": day.isoformat(),
         "tables": {name: dict(_files(name, day)) for name in (*oee_tables, *adoption_tables)},
         "segments": {
-            site: [{"file": one.path.name, "sha256": one.sha256} for one in received.sidecars(HOME, site)[0]]
+            site: [
+                {"file": one.path.name, "sha256": one.sha256}
+                for one in received.sidecars(HOME, site)[0]
+            ]
             for site in (*FACTORY_IDS, *PARK_IDS)
         },
         "figures": [
-            {"indicator_id": row["indicator_id"], "tables": list(families.get(row["family"], oee_tables))}
+            {
+                "indicator_id": row["indicator_id"],
+                "tables": list(families.get(row["family"], oee_tables)),
+            }
             for row in indicators.dictionary().iter_rows(named=True)
         ],
     }

@@ -6,6 +6,7 @@ one frame back; here it is cut by local day, so that each partition is its own f
 
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
@@ -19,6 +20,9 @@ from pipelines import schemas
 Frame = pl.DataFrame | pl.LazyFrame
 Tables = Mapping[str, Frame]
 """Several tables from one asset: `process_values` keeps one per machine type."""
+
+ALIASES: Final = {"park_tags": "tags"}
+"""Assets that share a table: the catalogues of factories and of park gateways."""
 
 DAY_COLUMN: Final = "day_column"
 """Metadata of an asset: the column whose local day names the partition of a row."""
@@ -36,8 +40,6 @@ class LakeIOManager(dg.ConfigurableIOManager):
     @property
     def lake(self) -> Lake:
         """The lake below `root`."""
-        from pathlib import Path
-
         return Lake(Path(self.root))
 
     def handle_output(self, context: dg.OutputContext, obj: Frame | Tables) -> None:
@@ -70,13 +72,17 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return [self.lake.write(table, rows, partition) for partition in partitions]
         days = rows.select(_local_day(rows.schema, day_column, self.first_day)).to_series()
         return [
-            self.lake.write(table, rows.filter(days == partition.day), partition)
+            self.lake.write(
+                table,
+                rows.filter(days == partition.day).drop("partition_day", strict=False),
+                partition,
+            )
             for partition in partitions
         ]
 
     def load_input(self, context: dg.InputContext) -> Any:  # noqa: ANN401 - a frame, or frames by machine type
         """The partitions asked for as one LazyFrame (empty with its schema where none exists)."""
-        name = context.asset_key.path[-1]
+        name = ALIASES.get(context.asset_key.path[-1], context.asset_key.path[-1])
         partitions = _partitions(context)
         if (context.definition_metadata or {}).get(NEAREST):
             nearest = self.lake.nearest(name, min(partitions)) if partitions else None

@@ -28,11 +28,6 @@ class Home:
         return self.root / "segments"
 
     @property
-    def catalogue(self) -> Path:
-        """Tag catalogues, one Parquet file per site."""
-        return self.root / "catalogue"
-
-    @property
     def ledger(self) -> Path:
         """What was received, and every gap."""
         return self.root / "ledger.sqlite"

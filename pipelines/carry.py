@@ -20,8 +20,9 @@ Frame = pl.DataFrame | pl.LazyFrame
 def last_values(
     before: Frame, raw_values: Frame, tags: Frame, days: Sequence[date]
 ) -> pl.DataFrame:
-    """For each of `days` the newest row, and newest not Bad, of each carried node (`schemas.RAW`,
-    with `partition_day`), from `raw_values` up to that day and the rows carried `before` it.
+    """The newest row, and the newest not Bad, of each carried node at the end of each of `days`.
+
+    `schemas.RAW` with `partition_day`, from `raw_values` and the rows carried from `before`.
     """
     nodes = tags.lazy().filter(pl.col("measure_kind").is_in(CARRIED)).select(NODE).unique()
     rows = pl.concat([before.lazy().select(RAW.names()), raw_values.lazy().select(RAW.names())])

@@ -76,8 +76,9 @@ def correct_coverage(coverage: pl.DataFrame, skew: pl.DataFrame) -> pl.DataFrame
 
 
 def skew_by_day(frame: pl.DataFrame) -> pl.DataFrame:
-    """`skew` of each local day of source time on its own, with `day`: what a partition holds
-    depends on its own rows, not on how many days were computed with it.
+    """`skew` of each local day of source time on its own, with `day`.
+
+    What a partition holds then depends on its own rows, not on the days computed with it.
     """
     days = frame.with_columns(day=local_day(pl.col("source_time"))).drop_nulls("day")
     parts = [

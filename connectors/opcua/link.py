@@ -388,7 +388,9 @@ class Link:
             return
         from_start = covered is None or begin < covered[0]
         codes = [i for i, v in enumerate(self.variables) if v.historized]
-        await self._read_history(codes, from_start=begin if from_start else None)
+        # a source clock that is behind stamps what happened after `begin` before it
+        early = begin - timedelta(seconds=self.entry.history_overlap_s)
+        await self._read_history(codes, from_start=early if from_start else None)
         self.ledger.cover(self.uri, begin if from_start or covered is None else covered[1], now)
         self.ledger.close_gap(self.uri, None, now, "history" if codes else None)
 

@@ -74,7 +74,9 @@ def _entry(site: SiteTimeline, url: str) -> str:
 
 
 def _site_name(site: SiteTimeline) -> str:
-    return site.factory.name_zh if isinstance(site, FactoryTimeline) else parks()[site.site_id]["zh"]
+    return (
+        site.factory.name_zh if isinstance(site, FactoryTimeline) else parks()[site.site_id]["zh"]
+    )
 
 
 def _name(site: FactoryTimeline, what: str) -> str:
