@@ -5,18 +5,22 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-# One thread per BLAS call: reproducible scores, and many times faster on shared cores.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
 
 import click
 
 from connectors.errors import ParkPulseError
 from connectors.home import Home, default_home, default_truth
+
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+}
+"""One thread per BLAS call: reproducible scores, and many times faster on shared cores; and nobody
+is told what we do."""
 
 
 class Time(click.ParamType):
@@ -25,7 +29,7 @@ class Time(click.ParamType):
     name = "TIME"
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
         """Parse, or name the culprit."""
         from zoneinfo import ZoneInfo
@@ -248,8 +252,11 @@ def export(raw: bool, out: Path, home: Path) -> None:
     """Write every collected value once to one Parquet file."""
     from connectors.export import export_raw
 
-    counts = export_raw(use(home), out)
+    counts = export_raw(use(home).root, out)
+    for line in counts.unreadable:
+        say(f"export: {line}")
     say(f"{out}: {counts.rows_out:,} values ({counts.repeats:,} repeats removed)")
+    sys.exit(1 if counts.unreadable else 0)
 
 
 @cli.command()
@@ -257,10 +264,10 @@ def export(raw: bool, out: Path, home: Path) -> None:
 @json_option
 def ledger(home: Path, as_json: bool) -> None:
     """What was received, republished, back-filled and repeated, and every open gap."""
-    from connectors.export import ledger_summary
     from connectors.console import print_ledger
+    from connectors.export import ledger_summary
 
-    summary = ledger_summary(use(home))
+    summary = ledger_summary(use(home).root)
     click.echo(json.dumps(summary, ensure_ascii=False)) if as_json else print_ledger(summary)
 
 
@@ -338,8 +345,9 @@ def release(period: str | None, folder: Path | None, home: Path) -> None:
 @json_option
 def verify(truth: Path, home: Path, as_json: bool) -> None:
     """Compare recovered figures with what the simulator knows to be true."""
-    from connectors.console import print_verification
     from connectors.verification import verify as compare
+
+    from connectors.console import print_verification
 
     result = compare(use(home), truth.resolve())
     click.echo(json.dumps(result, ensure_ascii=False)) if as_json else print_verification(result)
@@ -374,6 +382,8 @@ def detect_score(model: Path, data: Path, out: Path) -> None:
 
 def main() -> None:
     """Run a command; whatever goes wrong is one line that names the culprit and the remedy."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
@@ -390,6 +400,9 @@ def main() -> None:
         say(f"parkpulse: {error}")
         sys.exit(2)
     except Exception as error:
+        if type(error).__module__ == "models.errors":  # without importing scikit-learn to know it
+            say(f"parkpulse: {error}")
+            sys.exit(2)
         if os.environ.get("PARKPULSE_DEBUG"):
             raise
         say(

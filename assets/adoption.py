@@ -1,4 +1,4 @@
-"""Park gateways: the register, the terminals, the evidence, and cloud adoption measured from them."""
+"""Park gateways: register, terminals, evidence, and cloud adoption measured from them."""
 
 from datetime import date
 
@@ -95,11 +95,12 @@ def terminal_evidence(park_values: pl.LazyFrame, park_tags: pl.LazyFrame) -> pl.
 )
 def adoption(
     context: dg.AssetExecutionContext,
-    enterprises: pl.DataFrame,
-    terminals: pl.DataFrame,
-    terminal_evidence: pl.DataFrame,
+    enterprises: pl.LazyFrame,
+    terminals: pl.LazyFrame,
+    terminal_evidence: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Cloud adoption on each reference date."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
-    figures = [arithmetic.figures(enterprises, terminals, terminal_evidence, day) for day in days]
+    facts = [frame.collect() for frame in (enterprises, terminals, terminal_evidence)]
+    figures = [arithmetic.figures(*facts, day) for day in days]
     return pl.concat(figures).with_columns(partition_day=pl.col("reference_date"))

@@ -79,7 +79,7 @@ def anomaly_model(context: dg.AssetExecutionContext, tags: pl.LazyFrame) -> pl.D
             owners=OWNERS,
             description=both(
                 "异常事件：设备、领先信号、应见与所见、优先级、建议检查、损失的 OEE 分钟。",
-                "Anomaly events: machine, leading signals, seen and expected, priority, what to check.",
+                "Anomaly events: machine, leading signals, seen and expected, priority, advice.",
             ),
         ),
         "anomaly_traces": dg.AssetOut(

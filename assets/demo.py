@@ -13,8 +13,12 @@ from types import FrameType
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import polars as pl
+from rich.table import Table
+
 from connectors.errors import ParkPulseError
 from connectors.home import ZONE, Home
+from connectors.release import kpi_table_text
 
 Say = Callable[[str], None]
 
@@ -86,19 +90,39 @@ def _simulate_and_collect(
 
 def _compute_and_check(home: Home, truth: Path, stage: Say) -> int:
     stage("computing bronze, silver and gold in Dagster")
+    from connectors.verification import verify
+
     from assets.materialize import everything, release_period
     from assets.partitions import local_today
-    from connectors.console import print_kpi, print_places, print_verification
-    from connectors.verification import verify
+    from connectors.console import console, print_verification
 
     computed = everything(None, None, say=stage)
     folder = release_period((local_today(home) - timedelta(days=1)).isoformat(), say=stage)
     stage("comparing every recovered figure with the simulator's truth")
     result = verify(home, truth)
-    print_kpi(folder)
+    console().print(kpi_table_text(pl.read_parquet(folder / "kpi.parquet")))
     print_verification(result)
-    print_places(home, truth, folder)
+    console().print(places(home, truth, folder))
     return 0 if result["ok"] and computed else 1
+
+
+def places(home: Home, truth: Path, release: Path) -> Table:
+    """Where everything lies."""
+    table = Table(title="Where everything lies", title_justify="left", show_header=False)
+    reports = sorted(home.reports.glob("*/*/report.html"))
+    rows = {
+        "release, for the bureau": release / "index.html",
+        f"anomaly reports ({len(reports)}), for each factory": home.reports,
+        "the first of them": reports[0] if reports else home.reports,
+        "checks (Great Expectations)": home.data_docs / "index.html",
+        "tables (Parquet)": home.lake,
+        "sealed segments": home.segments,
+        "what the simulator knows": truth,
+        "lineage, in Dagster": "parkpulse demo --ui",
+    }
+    for what, where in rows.items():
+        table.add_row(what, str(where))
+    return table
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:

@@ -36,7 +36,7 @@ LEVELS: Final = {
     owners=OWNERS,
     description=both(
         "每台设备每个班次的 OEE（ISO 22400-2），附其时间与数量、完整率与上下界。",
-        "OEE per work unit and shift (ISO 22400-2), with its times, quantities, completeness, bounds.",
+        "OEE per work unit and shift (ISO 22400-2): times, quantities, completeness, bounds.",
     ),
 )
 def oee_by_shift(

@@ -1,4 +1,4 @@
-"""Bronze to silver: last values, clock offsets, state episodes, count increments, process values."""
+"""Bronze to silver: last values, clocks, episodes, increments, process values."""
 
 from datetime import timedelta
 from typing import Final

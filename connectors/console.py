@@ -1,13 +1,10 @@
 """What the command line prints: tables that line up, Chinese included."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-from connectors.home import Home
 
 Result = Mapping[str, Any]
 
@@ -64,20 +61,3 @@ def print_ledger(summary: Result) -> None:
     out.print(table)
     for gap in (gap for server in summary["servers"] for gap in server.get("gaps", [])):
         out.print(f"gap: {gap}")
-
-
-def print_places(home: Home, truth: Path, release: Path) -> None:
-    """Where everything lies."""
-    table = Table(title="Where everything lies", title_justify="left", show_header=False)
-    reports = sorted(home.reports.glob("*/*/report.html"))
-    rows = {
-        "release, for the bureau": release / "index.html",
-        "anomaly reports, one per factory and day": reports[-1] if reports else home.reports,
-        "checks (Great Expectations)": home.data_docs / "index.html",
-        "tables (Parquet)": home.lake,
-        "sealed segments": home.segments,
-        "what the simulator knows": truth,
-    }
-    for what, where in rows.items():
-        table.add_row(what, str(where))
-    console().print(table)
