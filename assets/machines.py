@@ -1,5 +1,6 @@
 """Bronze to silver: last values, clocks, episodes, increments, process values."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -19,6 +20,9 @@ BY_DAY: Final = {DAY_COLUMN: "partition_day"}
 
 NO_EPISODES: Final = pl.DataFrame(schema=TABLES["state_episodes"])
 NO_READINGS: Final = pl.DataFrame(schema=counters.READINGS)
+
+UNREAD: Final = ["value_raw", "is_array", "value_type", "origin"]
+"""Columns of raw values that no silver table reads."""
 
 SILVER_INS: Final = {
     "raw_values": dg.AssetIn(partition_mapping=NEIGHBOURS),
@@ -65,7 +69,8 @@ def last_values(
 )
 def clock_offsets(raw_values: pl.LazyFrame) -> pl.DataFrame:
     """Source clock offsets by server and day."""
-    return clock.skew_by_day(raw_values.collect(engine="in-memory"))
+    times = raw_values.select("server_uri", "source_time", "server_time")
+    return clock.skew_by_day(times.collect(engine="in-memory"))
 
 
 @dg.asset(
@@ -90,7 +95,8 @@ def state_episodes(
 ) -> pl.DataFrame:
     """Every episode that touches a day of the box, in that day's partition."""
     _, days = box(context)
-    values, catalogue = timed(raw_values, last_values, clock_offsets, tags)
+    kinds = ("state", "context")
+    values, catalogue = timed(raw_values, last_values, clock_offsets, tags, kinds)
     return carry.touching(states.episodes(values, catalogue, NO_EPISODES), days)
 
 
@@ -115,7 +121,8 @@ def count_increments(
     cycles: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Pieces by machine, kind and instant."""
-    values, catalogue = timed(raw_values, last_values, clock_offsets, tags)
+    kinds = ("counter", "context")
+    values, catalogue = timed(raw_values, last_values, clock_offsets, tags, kinds)
     return counters.increments(values, catalogue, cycles.collect(engine="in-memory"), NO_READINGS)
 
 
@@ -139,7 +146,8 @@ def process_values(
     tags: pl.LazyFrame,
 ) -> dict[str, pl.DataFrame]:
     """Good process values by machine type."""
-    return process.process_values(*timed(raw_values, last_values, clock_offsets, tags))
+    kinds = ("process", "energy")
+    return process.process_values(*timed(raw_values, last_values, clock_offsets, tags, kinds))
 
 
 def earlier(table: str, partition: Partition) -> pl.DataFrame:
@@ -155,8 +163,17 @@ def timed(
     last_values: pl.LazyFrame,
     clock_offsets: pl.LazyFrame,
     tags: pl.LazyFrame,
+    kinds: Sequence[str],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Raw values behind what was carried, with corrected `time`; and the tag catalogue."""
-    rows = pl.concat([last_values, raw_values]).collect(engine="in-memory")
+    """Raw values of some kinds of measure, behind what was carried, with corrected `time`; tags.
+
+    Only the rows and columns that silver reads leave the disk.
+    """
+    catalogue = tags.filter(pl.col("measure_kind").is_in(kinds)).collect(engine="in-memory")
+    nodes = catalogue.lazy().select("server_uri", "node_id").unique()
+    rows = [
+        frame.drop(UNREAD).join(nodes, on=["server_uri", "node_id"], how="semi")
+        for frame in (last_values, raw_values)
+    ]
     offsets = clock_offsets.collect(engine="in-memory")
-    return clock.correct(rows, offsets), tags.collect(engine="in-memory")
+    return clock.correct(pl.concat(rows).collect(engine="in-memory"), offsets), catalogue

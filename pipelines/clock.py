@@ -80,12 +80,13 @@ def skew_by_day(frame: pl.DataFrame) -> pl.DataFrame:
 
     What a partition holds then depends on its own rows, not on the days computed with it.
     """
-    days = frame.with_columns(day=local_day(pl.col("source_time"))).drop_nulls("day")
+    times = frame.select("server_uri", "source_time", "server_time")
+    days = times.with_columns(day=local_day(pl.col("source_time"))).drop_nulls("day")
     parts = [
         skew(rows).with_columns(day=pl.lit(day))
         for (day,), rows in days.partition_by("day", as_dict=True).items()
     ]
-    empty = skew(frame.clear()).with_columns(day=pl.lit(None, pl.Date))
+    empty = skew(times.clear()).with_columns(day=pl.lit(None, pl.Date))
     return pl.concat([empty, *parts]).sort("day", "server_uri")
 
 
