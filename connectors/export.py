@@ -1,7 +1,9 @@
 """What leaves the segments: every collected value once, and how often each was received."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,9 +59,40 @@ def site_days(home: Path, counts: ExportCounts) -> Iterator[pl.DataFrame]:
     for folder in sorted(p for p in (home / "segments").iterdir() if p.is_dir()):
         cars = readable_sidecars(folder, counts.unreadable)
         for day in sorted({day for car in cars for day in car.days}):
-            tables = list(_tables_of(cars, day, counts.unreadable))
+            tables = list(_tables_of(cars, [day], counts.unreadable))
             if tables:
                 yield _once(pa.concat_tables(tables, promote_options="permissive"), counts)
+
+
+def site_spans(
+    home: Path, site_id: str, counts: ExportCounts, rows: int = 400_000
+) -> Iterator[tuple[date, pl.DataFrame]]:
+    """What `site_days` gives of one site in fewer pieces: the first local day of each, its rows.
+
+    A piece has whole days, and more than `rows` received rows only where a single day has; it
+    reaches up to the first day of the next.
+    """
+    cars = readable_sidecars(home / "segments" / site_id, counts.unreadable)
+    for days in _spans_of(cars, rows):
+        tables = list(_tables_of(cars, days, counts.unreadable))
+        if tables:
+            table = pa.concat_tables(tables, promote_options="permissive")
+            yield date.fromisoformat(days[0]), _once(table, counts)
+
+
+def _spans_of(cars: Sequence[Sidecar], rows: int) -> Iterator[list[str]]:
+    """The local days of the segments, in order, as lists of at most `rows` rows where it can be."""
+    held: Counter[str] = Counter()
+    for car in cars:
+        held.update(car.days)
+    days: list[str] = []
+    for day in sorted(held):
+        if days and sum(held[d] for d in days) + held[day] > rows:
+            yield days
+            days = []
+        days.append(day)
+    if days:
+        yield days
 
 
 def readable_sidecars(folder: Path, unreadable: list[str]) -> list[Sidecar]:
@@ -73,10 +106,12 @@ def readable_sidecars(folder: Path, unreadable: list[str]) -> list[Sidecar]:
     return cars
 
 
-def _tables_of(cars: Sequence[Sidecar], day: str, unreadable: list[str]) -> Iterator[pa.Table]:
-    """The rows of one local day from every segment that has any."""
+def _tables_of(
+    cars: Sequence[Sidecar], days: Sequence[str], unreadable: list[str]
+) -> Iterator[pa.Table]:
+    """The rows of some local days from every segment that has any."""
     for car in cars:
-        if day not in car.days:
+        if car.days.keys().isdisjoint(days):
             continue
         try:
             table = read(car.path)
@@ -84,8 +119,9 @@ def _tables_of(cars: Sequence[Sidecar], day: str, unreadable: list[str]) -> Iter
             if str(error) not in unreadable:
                 unreadable.append(str(error))
             continue
-        if len(car.days) > 1:
-            table = table.filter(pa.array(local_days(table) == np.datetime64(day, "D")))
+        if not car.days.keys() <= set(days):
+            wanted = np.array(days, "datetime64[D]")
+            table = table.filter(pa.array(np.isin(local_days(table), wanted)))
         yield table
 
 

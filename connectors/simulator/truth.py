@@ -50,16 +50,21 @@ def write_truth(
     """Write `manifest.json`, `values/`, and the factories' shifts, faults and nastiness.
 
     `values` holds what a client connected during [start, end) is given: all that is delivered
-    then and, per node, the value standing at `start`; everything by default. The other files
+    then and, per node, the value standing at `start`; everything by default, and always all that a
+    park gateway says before `end`, for its evidence is asked for over months. The other files
     cover the whole timeline.
     """
     (folder / "values").mkdir(parents=True, exist_ok=True)
-    counted = {site.site_id: write_values(folder, site, start=start, end=end) for site in sites}
+    starts = {s.site_id: start if isinstance(s, FactoryTimeline) else BEGINNING for s in sites}
+    counted = {
+        site.site_id: write_values(folder, site, start=starts[site.site_id], end=end)
+        for site in sites
+    }
     factories = [site for site in sites if isinstance(site, FactoryTimeline)]
     _write(folder / "machine_shifts.parquet", machine_shifts(factories))
     _write(folder / "faults.parquet", faults(factories))
     _write(folder / "nastiness.parquet", nastiness(factories))
-    text = json.dumps(_manifest(sites, counted, start, end), ensure_ascii=False, indent=2)
+    text = json.dumps(_manifest(sites, counted, starts, start, end), ensure_ascii=False, indent=2)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -98,7 +103,11 @@ def constant(text: str, count: int) -> pa.DictionaryArray:
 
 
 def _manifest(
-    sites: Sequence[SiteTimeline], counted: dict[str, int], start: datetime, end: datetime
+    sites: Sequence[SiteTimeline],
+    counted: dict[str, int],
+    starts: dict[str, datetime],
+    start: datetime,
+    end: datetime,
 ) -> dict[str, Any]:
     manifest: dict[str, Any] = {
         "schema_version": TRUTH_VERSION,
@@ -111,6 +120,7 @@ def _manifest(
                 "server_uri": site.server_uri,
                 "nodes": len(site.nodes),
                 "values": counted[site.site_id],
+                "start": starts[site.site_id].isoformat(),
             }
             for site in sites
         ],
