@@ -41,15 +41,20 @@ MODELS: Final = pl.Schema(
 """The model register of a factory: which file scores which machine, and what it learned from."""
 
 
+TRAINING_DAYS: Final = 1.0
+"""A detector learns from the home's first day, until models are fitted anew on a schedule."""
+
+
 @dg.asset(
     partitions_def=FACTORIES,
     ins={"tags": dg.AssetIn(partition_mapping=dg.IdentityPartitionMapping())},
     deps=[
-        dg.AssetDep(name, partition_mapping=SAME_FACTORY)
-        for name in ("process_values", "state_episodes", "count_increments", "cycles")
-        if name != "cycles"
-    ]
-    + ["cycles"],
+        "cycles",
+        *(
+            dg.AssetDep(name, partition_mapping=SAME_FACTORY)
+            for name in ("process_values", "state_episodes", "count_increments")
+        ),
+    ],
     group_name="models",
     kinds={"scikitlearn"},
     owners=OWNERS,
@@ -288,7 +293,9 @@ def _judged(
     made = (machine.episodes, machine.increments, machine.cycles)
     findings = pl.concat(
         [
-            explain.signal_findings(fitted, rows, machine.units),
+            explain.convincing(
+                explain.signal_findings(fitted, rows, machine.units), TRAINING_DAYS
+            ),
             rules.findings(habits, *made, since - timedelta(days=1), until),
         ]
     ).filter(pl.col("end").is_null() | (pl.col("end") > since))

@@ -339,7 +339,7 @@ def _limits(
     for i, (statistic, (kind, span)) in enumerate(zip(held, _kinds(spans), strict=True)):
         sizes.append(limits.tail_scale(statistic, span))
         size = np.abs(statistic) / sizes[i]
-        own.append(limits.return_level(size, chances, weeks, wanders=kind == "residual"))
+        own.append(limits.return_level(size, chances, weeks))
         if kind in ("level", "residual"):
             together = _joint(size, np.ones(size.shape, dtype=np.bool_))
             joint_sizes[i] = max(float(np.sqrt(np.mean(np.square(together)))), 1e-9)
@@ -348,7 +348,7 @@ def _limits(
         np.array(sizes),
         np.array(own),
         joint_sizes,
-        float(limits.return_level(joint, rows_per_week, weeks, wanders=True)[0]),
+        float(limits.return_level(joint, rows_per_week, weeks)[0]),
     )
 
 

@@ -14,10 +14,6 @@ MARGIN_SHORT: Final = 0.25
 """On top of the return level, and more over the root of the training weeks: the folds of one day
 have not seen another day."""
 
-MARGIN_WANDER: Final = 0.2
-"""More over the training weeks for what is judged against other sensors: how slow wanderers move
-together is learned from days, not from rows."""
-
 LEAST_SPREAD: Final = 0.3
 """Block maxima of normal noise spread by about this many sizes; fewer blocks may show less."""
 
@@ -37,13 +33,11 @@ def tail_scale(statistic: Floats, span: float) -> Floats:
     return np.asarray(np.maximum(scale, 1e-9) * (1.0 + 2.0 / np.sqrt(independent)))
 
 
-def return_level(
-    peaks: Floats, chances: float, weeks: float, *, wanders: bool = False
-) -> Floats:
+def return_level(peaks: Floats, chances: float, weeks: float) -> Floats:
     """Gumbel return level per column, from block maxima of `peaks` (by moments), with a margin.
 
     `chances` are the rows in which the level may be passed once, `weeks` the machine-time that the
-    peaks span, `wanders` asks for MARGIN_WANDER. Never below the largest peak.
+    peaks span. Never below the largest peak.
     """
     blocks = max(len(peaks) // BLOCK, 1)
     whole = peaks[: blocks * BLOCK]
@@ -51,8 +45,7 @@ def return_level(
     beta = np.maximum(maxima.std(axis=0), LEAST_SPREAD) * np.sqrt(6.0) / np.pi
     location = maxima.mean(axis=0) - EULER * beta
     level = location + beta * np.log(max(chances / BLOCK, 2.0))
-    seen = max(weeks, 0.02)
-    margin = MARGIN + MARGIN_SHORT / np.sqrt(seen) + (MARGIN_WANDER / seen if wanders else 0.0)
+    margin = MARGIN + MARGIN_SHORT / np.sqrt(max(weeks, 0.02))
     return np.asarray(np.maximum(level, maxima.max(axis=0)) * margin)
 
 

@@ -85,7 +85,7 @@ def _planted(
 
 def _tags(home: Home) -> pl.DataFrame | None:
     """The tag catalogues of all sites."""
-    paths = sorted(home.catalogue.glob("*.parquet"))
+    paths = sorted((home.lake / "tags").glob("*/part.parquet"))
     return pl.concat([pl.read_parquet(path) for path in paths]) if paths else None
 
 
