@@ -31,9 +31,8 @@ def sidecars(home: Home, site: str) -> tuple[list[Sidecar], list[SegmentUnreadab
 
 
 def rows(home: Home, site: str, days: Iterable[date]) -> tuple[pl.DataFrame, list[Sidecar]]:
-    """Received rows (columns of RAW_SCHEMA) of the segments that touch these local days.
-
-    Also gives the segments. The home's first day also answers for everything older.
+    """Received rows (columns of RAW_SCHEMA) of the segments that touch these local days, and the
+    segments; the home's first day also answers for everything older.
     """
     wanted = {day.isoformat() for day in days}
     first = home.first_day.isoformat()
@@ -62,8 +61,8 @@ def _read(
             read.append(sidecar)
         except SegmentUnreadable as error:
             unreadable.append(error)
-    for lost in unreadable:
-        _logger.warning("%s", lost)
+    for error in unreadable:
+        _logger.warning("%s", error)
     table = pa.concat_tables(tables) if tables else RAW_SCHEMA.empty_table()
     frame = pl.from_arrow(table.unify_dictionaries())
     assert isinstance(frame, pl.DataFrame)

@@ -36,7 +36,7 @@ def write_plans(fleet: Fleet, home: Path) -> None:
 
 def write_catalogue(home: Path, site_id: str, tags: pl.DataFrame) -> None:
     """Replace the rows of the servers in `tags` in the site's catalogue, keep all others."""
-    path = home / "catalogue" / f"{site_id}.parquet"
+    path = home / "lake" / "tags" / f"factory={site_id}" / "part.parquet"
     if path.exists():
         known = pl.read_parquet(path)
         servers = tags.get_column("server_uri").unique().to_list()

@@ -158,7 +158,9 @@ def _hear(node: Served, series: Series, outages: Sequence[Outage], window: Windo
         received[inside] = back_us
         missed |= inside
         standing.append((back_us, int(np.searchsorted(delivered_us, back_us)) - 1))
-    again = [(time, row) for time, row in standing if row >= 0 and time < end_us]
+    if not first:
+        series = _nothing_last(series)  # row -1: a node that has not spoken gives a null
+    again = [(time, row % len(series.status)) for time, row in standing if time < end_us]
     rows = np.concatenate([past, np.arange(first, last), [row for _, row in again]])
     times = np.concatenate(
         [np.full(len(past), start_us), received, [time for time, _ in again]]
@@ -170,6 +172,17 @@ def _hear(node: Served, series: Series, outages: Sequence[Outage], window: Windo
     if not node.historized:
         order = order[~by_history[order]]
     return _Heard(node, series, rows[order].astype(np.intp), times[order], by_history[order])
+
+
+def _nothing_last(series: Series) -> Series:
+    """The series and behind it the value of a node that has said nothing: null, without a time."""
+    return Series(
+        np.append(series.source_ticks, 0),
+        np.append(series.server_ticks, 0),
+        np.append(series.delivered_ticks, series.delivered_ticks[-1:].max(initial=0)),
+        np.append(series.values.astype(np.object_), [None]),
+        np.append(series.status, np.uint32(0)),
+    )
 
 
 def _history(series: Series, delivered: int, from_ticks: int) -> npt.NDArray[np.intp]:
@@ -214,8 +227,8 @@ def _columns(one: _Heard, number: int, part: slice) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [
             pa.array(np.full(len(rows), number, np.int32)),
-            pa.array(one.series.source_ticks[rows]),
-            pa.array(one.series.server_ticks[rows]),
+            _ticks(one.series.source_ticks[rows]),
+            _ticks(one.series.server_ticks[rows]),
             pa.array(one.received_us[part]).cast(pa.timestamp("us", "UTC")),
             *value_arrays(one.node, one.series.values[rows]),
             pa.array(one.series.status[rows]),
@@ -223,6 +236,11 @@ def _columns(one: _Heard, number: int, part: slice) -> pa.RecordBatch:
         ],
         schema=_PART,
     )
+
+
+def _ticks(ticks: Ints) -> pa.Array:
+    """Ticks as a column; 0 is no time."""
+    return pa.array(ticks, mask=ticks == 0)
 
 
 def _in_order(table: pa.Table, server_uri: str, nodes: pa.Array) -> pa.RecordBatch:
