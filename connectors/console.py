@@ -49,15 +49,28 @@ def print_verification(result: Result) -> None:
         out.print("every stated tolerance holds")
 
 
+def _gap(server: Result, gap: Result) -> str:
+    """One gap: where, from when to when, why."""
+    where = gap["node_id"] or server["url"]
+    return (
+        f"{server['site_id']} {where} from {gap['from']} to {gap['to'] or 'now'}: {gap['reason']}"
+    )
+
+
 def print_ledger(summary: Result) -> None:
-    """One row per server, then every open gap."""
+    """One row per server, then every segment that cannot be read and every open gap."""
     table = Table(title="Ledger", title_justify="left")
     columns = ["server", "nodes", "live", "republished", "history", "repeats removed", "open gaps"]
     for heading in columns:
         table.add_column(heading, justify="left" if heading == "server" else "right")
     for server in summary["servers"]:
-        table.add_row(*(number(server[c.replace(" ", "_")]) for c in columns))
+        received = server["received"]
+        counts = [received[c.replace(" ", "_")] for c in columns[2:6]]
+        cells = [server["nodes"], *counts, len(server["open_gaps"])]
+        table.add_row(f"{server['site_id']} {server['url']}", *map(number, cells))
     out = console()
     out.print(table)
-    for gap in (gap for server in summary["servers"] for gap in server.get("gaps", [])):
+    for lost in summary["unreadable_segments"]:
+        out.print(f"unreadable: {lost}", soft_wrap=True, highlight=False, markup=False)
+    for gap in (_gap(s, gap) for s in summary["servers"] for gap in s["open_gaps"]):
         out.print(f"gap: {gap}")

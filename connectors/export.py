@@ -40,8 +40,7 @@ def export_raw(home: Path, out: Path) -> ExportCounts:
     and the others go on. HomeRefused where there are no segments at all.
     """
     counts = ExportCounts()
-    if not (home / "segments").is_dir():
-        raise HomeRefused(home, "it holds no segments", "collect first, or give another --home")
+    _with_segments(home)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     empty = pl.DataFrame(schema=schemas.RAW).to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -52,6 +51,12 @@ def export_raw(home: Path, out: Path) -> ExportCounts:
             counts.rows_out += frame.height
     temporary.replace(out)
     return counts
+
+
+def _with_segments(home: Path) -> None:
+    """Refuse a folder that no collector has written to."""
+    if not (home / "segments").is_dir():
+        raise HomeRefused(home, "it holds no segments", "collect first, or give another --home")
 
 
 def site_days(home: Path, counts: ExportCounts) -> Iterator[pl.DataFrame]:
@@ -173,13 +178,13 @@ def ledger_summary(home: Path) -> dict[str, Any]:
     Counts come from the sealed segments, so that a crash cannot part them from the rows.
     """
     counts = ExportCounts()
+    _with_segments(home)
     received: dict[str, dict[str, dict[str, int]]] = {}
     for folder in sorted(p for p in (home / "segments").glob("*") if p.is_dir()):
         for car in readable_sidecars(folder, counts.unreadable):
             _count_segment(car, received, counts)
-    if (home / "segments").is_dir():
-        for frame in site_days(home, ExportCounts()):
-            _count_once(frame, received)
+    for frame in site_days(home, ExportCounts()):
+        _count_once(frame, received)
     with Ledger(home, read_only=True) as ledger:
         summary = ledger.summary()
     for server in summary["servers"]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from connectors.errors import HomeRefused
 from pipelines import schemas
 
 LEDGER_FILE: Final = "ledger.sqlite"
@@ -46,10 +47,18 @@ class Ledger:
 
     def __init__(self, home: Path, *, read_only: bool = False) -> None:
         path = home / LEDGER_FILE
+        try:
+            self._open(home, path, read_only)
+        except sqlite3.DatabaseError as error:
+            remedy = "close what holds it; if it is damaged, put it aside and collect again"
+            raise HomeRefused(path, f"it is no ledger ({error})", remedy) from error
+
+    def _open(self, home: Path, path: Path, read_only: bool) -> None:
         if read_only and not path.exists():
             self._db = sqlite3.connect(":memory:", isolation_level=None)
         elif read_only:
             self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            self._db.execute("select count(*) from server")
             return
         else:
             home.mkdir(parents=True, exist_ok=True)

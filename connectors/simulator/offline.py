@@ -10,26 +10,40 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from connectors.errors import HomeRefused
 from connectors.home import Home
 from connectors.raw import EPOCH_TICKS, RAW_SCHEMA
 from connectors.segments import SegmentWriter
 from connectors.simulator.calendars import ZONE, local_midnight_ms, to_ms
-from connectors.simulator.fleet_file import write_fleet
+from connectors.simulator.fleet_file import EVIDENCE_HOURS, write_fleet
 from connectors.simulator.nodes import Series, Served, SiteTimeline
 from connectors.simulator.outages import Outage, plan_outages, wire_faults
 from connectors.simulator.rows import value_arrays
-from connectors.simulator.timeline import build_factories
-from connectors.simulator.truth import write_truth
+from connectors.simulator.sites import TRUTH_BACK, timelines, write_truth
+from connectors.simulator.timeline import FactoryTimeline
 
 FIRST_PORT: Final = 4840
 """OPC UA's registered port; an offline fleet file needs some address."""
 ROLL_MS: Final = 6 * 3_600_000
 """One segment per server and six hours: about 60,000 rows each."""
+FLEET: Final = "simulated/fleet.toml"
+"""The simulated fleet's own file, in the home where the demo has it too."""
+NOW_S: Final = 600.0
+"""An anchor this near is now: the home needs no clock of its own."""
 RECONNECT_MS: Final = 2_000
 """From the end of an outage until the collector has its history and a subscription again."""
 _ORIGINS: Final = ("live", "history")
 
 Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A run of the collector from `start_ms` to `end_ms`, history from `history_ms` (epoch ms)."""
+
+    history_ms: int
+    start_ms: int
+    end_ms: int
 
 
 def write_offline(
@@ -42,33 +56,44 @@ def write_offline(
     truth: Path | None = None,
     signal_period_s: float = 90.0,
     say: Callable[[str], None] | None = None,
-) -> list[Outage]:
-    """Write a home with the segments a collector would have sealed; gives the outages played.
+) -> tuple[list[SiteTimeline], list[Outage]]:
+    """Write a new home with the segments a collector would have sealed; the sites and outages.
 
-    Covers `days` closed local days before the anchor's and today up to the anchor. Without `sites`
-    the ten factories are built. Also writes the fleet file (with urls that nobody serves) and,
-    given `truth`, what really happened.
+    Covers `days` closed local days before the anchor's and today up to the anchor, and of park
+    gateways their evidence before that; all sites where `sites` names none. The fleet file (of urls
+    that nobody serves) goes to `simulated/`, what really happened to `truth`. Catalogue, plans and
+    ledger are added by `connectors.offline_home`. HomeRefused where the folder is not empty.
     """
-    if sites is None:
-        sites = build_factories(
-            seed,
-            anchor,
-            days_back=max(4, days - 1),
-            days_ahead=0.0,
-            signal_period_s=signal_period_s,
-        )
+    home = Home(folder)
+    if home.exists():
+        raise HomeRefused(folder, "it holds a home already", "delete it or give a new folder")
     first_day = anchor.astimezone(ZONE).date() - timedelta(days=days)
-    ahead_s = (anchor - datetime.now(UTC)).total_seconds()
-    home = Home(folder).replace(first_day=first_day, now_offset_s=ahead_s)
-    urls = {site.site_id: f"opc.tcp://127.0.0.1:{FIRST_PORT + n}" for n, site in enumerate(sites)}
-    write_fleet(folder / "fleet.toml", sites, urls)
+    home.create(first_day=first_day, now_offset_s=_offset_s(anchor))
+    made = list(sites or timelines(seed, anchor, signal_period_s, days_back=max(4, days)))
+    urls = {site.site_id: f"opc.tcp://127.0.0.1:{FIRST_PORT + n}" for n, site in enumerate(made)}
+    write_fleet(folder / FLEET, made, urls)
     outages = write_segments(
-        home.segments, seed=seed, anchor=anchor, days=days, sites=sites, say=say
+        home.segments, seed=seed, anchor=anchor, days=days, sites=made, say=say
     )
     if truth is not None:
-        write_truth(truth, sites, end=anchor)
+        truth.mkdir(parents=True, exist_ok=True)
         (truth / "wire_faults.jsonl").write_text(wire_faults(outages), encoding="utf-8")
-    return outages
+        write_truth(truth, seed, anchor, made, back=max(TRUTH_BACK, timedelta(days=days + 2)))
+    return made, outages
+
+
+def _offset_s(anchor: datetime) -> float:
+    """How far the home's clock is ahead of the machine's; 0 for an anchor of just now."""
+    ahead_s = (anchor - datetime.now(UTC)).total_seconds()
+    return ahead_s if abs(ahead_s) > NOW_S else 0.0
+
+
+def collected(site: SiteTimeline, anchor: datetime, days: int) -> Window:
+    """The run that fills an offline home: since `days` local midnights before the anchor's."""
+    start_ms = local_midnight_ms(anchor.astimezone(ZONE).date() - timedelta(days=days))
+    is_factory = isinstance(site, FactoryTimeline)
+    history_ms = start_ms - (0 if is_factory else EVIDENCE_HOURS * 3_600_000)
+    return Window(history_ms, start_ms, to_ms(anchor))
 
 
 def write_segments(
@@ -81,12 +106,11 @@ def write_segments(
     say: Callable[[str], None] | None = None,
 ) -> list[Outage]:
     """Write `<folder>/<site>/NNNNNNNN-*.arrow` and sidecars, rows in order of delivery."""
-    start_ms = local_midnight_ms(anchor.astimezone(ZONE).date() - timedelta(days=days))
-    end_ms = to_ms(anchor)
     played: list[Outage] = []
     for site in sites:
-        outages = plan_outages(seed, site, start_ms, end_ms)
-        _write_site(folder / site.site_id, site, outages, start_ms, end_ms)
+        window = collected(site, anchor, days)
+        outages = plan_outages(seed, site, window.start_ms, window.end_ms)
+        write_site(folder / site.site_id, site, outages, window)
         played += outages
         if say is not None:
             say(f"{site.site_id}: segments of {days} days and today written")
@@ -104,46 +128,74 @@ class _Heard:
     from_history: npt.NDArray[np.bool_]
 
 
-def _write_site(
-    folder: Path, site: SiteTimeline, outages: Sequence[Outage], start_ms: int, end_ms: int
-) -> None:
-    heard = [_hear(n, site.series(n), outages, start_ms, end_ms) for n in site.nodes]
+def write_site(folder: Path, site: SiteTimeline, outages: Sequence[Outage], window: Window) -> None:
+    """Write one site's segments, one for every six hours."""
+    heard = [_hear(n, site.series(n), outages, window) for n in site.nodes]
     writer = SegmentWriter(folder, site_id=site.site_id, server_uri=site.server_uri)
-    for left in range(start_ms, end_ms, ROLL_MS):
-        right = min(left + ROLL_MS, end_ms)
+    for left in range(window.start_ms, window.end_ms, ROLL_MS):
+        right = min(left + ROLL_MS, window.end_ms)
         for batch in _batches(site, heard, left * 1000, right * 1000):
             writer.append(batch)
         writer.seal()
 
 
-def _hear(
-    node: Served, series: Series, outages: Sequence[Outage], start_ms: int, end_ms: int
-) -> _Heard:
-    """Received times of one node.
+def _hear(node: Served, series: Series, outages: Sequence[Outage], window: Window) -> _Heard:
+    """What is received of one node, and when.
 
-    The subscription first gives what stands; so it does again after an outage, when history has
-    brought what was missed (of nodes that have one).
+    First the history up to the start; then the subscription gives what stands, and so it does
+    again after an outage, when history has brought what was missed (of nodes that have one).
     """
+    start_us, end_us = window.start_ms * 1000, window.end_ms * 1000
     delivered_us = (series.delivered_ticks - EPOCH_TICKS) // 10
-    first, last = np.searchsorted(delivered_us, (start_ms * 1000, end_ms * 1000))
-    rows = [np.arange(first, last)]
-    received = [delivered_us[first:last].copy()]
+    first, last = np.searchsorted(delivered_us, (start_us, end_us))
+    past = _history(series, int(first), EPOCH_TICKS + window.history_ms * 10_000)
+    received = delivered_us[first:last].copy()
     missed = np.zeros(last - first, np.bool_)
-    standing = [(start_ms * 1000, int(first) - 1)]
+    standing = [(start_us, int(first) - 1)]
     for outage in outages:
         back_us = (outage.end_ms + RECONNECT_MS) * 1000
-        inside = (received[0] >= outage.start_ms * 1000) & (received[0] < back_us)
-        received[0][inside] = back_us
+        inside = (received >= outage.start_ms * 1000) & (received < back_us)
+        received[inside] = back_us
         missed |= inside
         standing.append((back_us, int(np.searchsorted(delivered_us, back_us)) - 1))
-    again = [(time, row) for time, row in standing if row >= 0 and time < end_ms * 1000]
-    rows.append(np.array([row for _, row in again], np.intp))
-    received.append(np.array([time for time, _ in again], np.int64))
-    order = np.argsort(all_received := np.concatenate(received), kind="stable")
-    by_history = np.concatenate([missed, np.zeros(len(again), np.bool_)])
+    if not first:
+        series = _nothing_last(series)  # row -1: a node that has not spoken gives a null
+    again = [(time, row % len(series.status)) for time, row in standing if time < end_us]
+    rows = np.concatenate([past, np.arange(first, last), [row for _, row in again]])
+    times = np.concatenate(
+        [np.full(len(past), start_us), received, [time for time, _ in again]]
+    ).astype(np.int64)
+    by_history = np.concatenate(
+        [np.ones(len(past), np.bool_), missed, np.zeros(len(again), np.bool_)]
+    )
+    order = np.argsort(times, kind="stable")
     if not node.historized:
         order = order[~by_history[order]]
-    return _Heard(node, series, np.concatenate(rows)[order], all_received[order], by_history[order])
+    return _Heard(node, series, rows[order].astype(np.intp), times[order], by_history[order])
+
+
+def _nothing_last(series: Series) -> Series:
+    """The series and behind it the value of a node that has said nothing: null, without a time."""
+    return Series(
+        np.append(series.source_ticks, 0),
+        np.append(series.server_ticks, 0),
+        np.append(series.delivered_ticks, series.delivered_ticks[-1:].max(initial=0)),
+        np.append(series.values.astype(np.object_), [None]),
+        np.append(series.status, np.uint32(0)),
+    )
+
+
+def _history(series: Series, delivered: int, from_ticks: int) -> npt.NDArray[np.intp]:
+    """Rows a first back-fill reads, by source time: what stood at `from_ticks`, all that follow.
+
+    Only the first `delivered` rows are there to be read.
+    """
+    source, server = series.source_ticks[:delivered], series.server_ticks[:delivered]
+    ticks = np.where(source > 0, source, server)
+    order = np.argsort(ticks, kind="stable")
+    low = int(np.searchsorted(ticks[order], from_ticks, "left"))
+    stood = int(np.searchsorted(ticks[order], from_ticks, "right")) - 1
+    return np.concatenate([order[max(stood, 0) : stood + 1], order[low:]])
 
 
 def _batches(
@@ -175,8 +227,8 @@ def _columns(one: _Heard, number: int, part: slice) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [
             pa.array(np.full(len(rows), number, np.int32)),
-            pa.array(one.series.source_ticks[rows]),
-            pa.array(one.series.server_ticks[rows]),
+            _ticks(one.series.source_ticks[rows]),
+            _ticks(one.series.server_ticks[rows]),
             pa.array(one.received_us[part]).cast(pa.timestamp("us", "UTC")),
             *value_arrays(one.node, one.series.values[rows]),
             pa.array(one.series.status[rows]),
@@ -184,6 +236,11 @@ def _columns(one: _Heard, number: int, part: slice) -> pa.RecordBatch:
         ],
         schema=_PART,
     )
+
+
+def _ticks(ticks: Ints) -> pa.Array:
+    """Ticks as a column; 0 is no time."""
+    return pa.array(ticks, mask=ticks == 0)
 
 
 def _in_order(table: pa.Table, server_uri: str, nodes: pa.Array) -> pa.RecordBatch:

@@ -17,13 +17,17 @@ TRUTH_AHEAD: Final = timedelta(hours=6)
 
 
 def timelines(
-    seed: int, anchor: datetime, signal_period_s: float, only: Sequence[str] | None = None
+    seed: int,
+    anchor: datetime,
+    signal_period_s: float,
+    only: Sequence[str] | None = None,
+    days_back: int = 4,
 ) -> list[SiteTimeline]:
-    """Every site, or those named in `only`; factories first."""
+    """Every site, or those named in `only`; factories first, since `days_back` + 1 midnights."""
     wanted = set(site_ids() if only is None else only)
     sites: list[SiteTimeline] = []
     if wanted - set(PARKS):
-        sites += build_factories(seed, anchor, signal_period_s=signal_period_s)
+        sites += build_factories(seed, anchor, days_back=days_back, signal_period_s=signal_period_s)
     if wanted & set(PARKS):
         sites += parks.timelines(seed, anchor)
     return [site for site in sites if site.site_id in wanted]
@@ -47,7 +51,13 @@ def write_fleet(path: Path, seed: int, anchor: datetime, urls: Mapping[str, str]
     part.replace(path)
 
 
-def write_truth(folder: Path, seed: int, anchor: datetime, sites: Sequence[SiteTimeline]) -> None:
+def write_truth(
+    folder: Path,
+    seed: int,
+    anchor: datetime,
+    sites: Sequence[SiteTimeline],
+    back: timedelta = TRUTH_BACK,
+) -> None:
     """Write what really happens; `manifest.json` comes last."""
     adoption_truth.write(facts(seed, anchor), folder / "adoption.parquet")
-    truth.write_truth(folder, sites, start=anchor - TRUTH_BACK, end=anchor + TRUTH_AHEAD)
+    truth.write_truth(folder, sites, start=anchor - back, end=anchor + TRUTH_AHEAD)
