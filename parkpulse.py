@@ -162,7 +162,7 @@ def simulate(
 ) -> None:
     """Simulated factories and park gateways on loopback OPC UA servers, until stopped."""
     if offline is not None:
-        from connectors.simulator.offline import write_offline
+        from connectors.offline_home import write_offline
 
         write_offline(
             offline,
