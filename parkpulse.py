@@ -11,7 +11,6 @@ import click
 from connectors.errors import ParkPulseError
 from connectors.home import Home, default_home, default_truth
 
-
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -345,9 +344,8 @@ def release(period: str | None, folder: Path | None, home: Path) -> None:
 @json_option
 def verify(truth: Path, home: Path, as_json: bool) -> None:
     """Compare recovered figures with what the simulator knows to be true."""
-    from connectors.verification import verify as compare
-
     from connectors.console import print_verification
+    from connectors.verification import verify as compare
 
     result = compare(use(home), truth.resolve())
     click.echo(json.dumps(result, ensure_ascii=False)) if as_json else print_verification(result)

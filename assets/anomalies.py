@@ -293,9 +293,7 @@ def _judged(
     made = (machine.episodes, machine.increments, machine.cycles)
     findings = pl.concat(
         [
-            explain.convincing(
-                explain.signal_findings(fitted, rows, machine.units), TRAINING_DAYS
-            ),
+            explain.convincing(explain.signal_findings(fitted, rows, machine.units), TRAINING_DAYS),
             rules.findings(habits, *made, since - timedelta(days=1), until),
         ]
     ).filter(pl.col("end").is_null() | (pl.col("end") > since))

@@ -1,6 +1,5 @@
 """Running assets without a daemon: one run per factory, then the parks, then the district."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -19,12 +18,14 @@ Say = Callable[[str], None]
 
 INSTANCE: Final = "dagster.yaml"
 
+QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Every event is in the instance, for the UI; on the terminal we say ourselves what failed."""
+
 
 @contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
     """The home's own Dagster instance (dagster_home/ is its template)."""
     prepare()
-    logging.getLogger("dagster").setLevel(logging.ERROR)
     with dg.DagsterInstance.from_config(str(HOME.dagster)) as opened:
         yield opened
 
@@ -51,7 +52,7 @@ def run(
             "dagster/asset_partition_range_end": key_of(last),
         }
     result = defs.resolve_job_def(job).execute_in_process(
-        instance=opened, tags=tags, raise_on_error=False
+        instance=opened, tags=tags, run_config=QUIET, raise_on_error=False
     )
     return result.success
 

@@ -18,7 +18,7 @@ from connectors import received
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.release import published_before, write_release
 from pipelines import adoption as arithmetic
-from pipelines import disclosure, indicators
+from pipelines import conformance, disclosure, indicators
 
 DEFAULT_P_PERCENT: Final = 10.0
 """For trials. A bureau sets $PARKPULSE_P_PERCENT and tells nobody: who knows p can undo it."""
@@ -106,7 +106,7 @@ def _protected(day: date, rolled: pl.DataFrame, adopted: pl.DataFrame) -> pl.Dat
         adopted.filter(pl.col("reference_date") == day),
         contributions,
         period=day.isoformat(),
-        smart_factories=factories.filter(pl.col("completeness") > 0).height,
+        smart_factories=_smart_factories(),
         benchmark_parks=_connected_parks(),
         areas=site_names("park"),
     )
@@ -137,6 +137,17 @@ def legal_groups(register: pl.DataFrame) -> pl.DataFrame:
             found.append(uscc.unique().collect())
     factories = pl.concat(found) if found else pl.DataFrame(schema=["factory_id", "uscc"])
     return factories.join(known, on="uscc").select("factory_id", "legal_group").unique()
+
+
+def _smart_factories() -> int:
+    """Factories that are collected and speak enough of the unified interface for an OEE."""
+    lake = Lake(HOME.lake)
+    parts = [Partition(factory=factory) for factory in FACTORY_IDS]
+    tags, cycles = lake.scan("tags", parts), lake.scan("cycles", parts)
+    if tags is None or cycles is None:
+        return 0
+    levels = conformance.by_factory(conformance.levels(tags.collect(), cycles.collect()))
+    return levels.filter(pl.col("level") >= conformance.OEE_LEVEL).height
 
 
 def _connected_parks() -> int:

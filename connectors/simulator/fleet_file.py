@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from connectors.simulator.calendars import ZONE, to_time
-from connectors.simulator.fleet import parks
-from connectors.simulator.nodes import SiteTimeline
-from connectors.simulator.timeline import FactoryTimeline
+from connectors.simulator.calendars import ZONE, plan, to_time
+from connectors.simulator.fleet import Factory, fleet, parks
+from connectors.simulator.timeline import Span
 
 CALENDAR: Final = (
     "line_id", "work_unit_id", "production_day", "shift_id", "start", "end", "kind",
@@ -19,40 +18,40 @@ EVIDENCE_HOURS: Final = 24 * 120
 CYCLES: Final = ("line_id", "work_unit_id", "product_id", "pri_s", "origin", "valid_from")
 
 
-def write_fleet(path: Path, sites: Sequence[SiteTimeline], urls: Mapping[str, str]) -> None:
+def write_fleet(path: Path, urls: Mapping[str, str], span: Span) -> None:
     """Write the fleet TOML, and `<site>.calendar.csv` and `<site>.cycles.csv` beside it.
 
-    `urls` is by site id. Raises KeyError when a site has none.
+    `urls` is by site id; the calendars cover `span`. Needs no timeline, only what is planned.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    entries = [_entry(site, urls[site.site_id]) for site in sites]
+    factories = {factory.factory_id: factory for factory in fleet()}
+    entries = [_entry(site_id, factories.get(site_id), url) for site_id, url in urls.items()]
     path.write_text("\n".join(entries), encoding="utf-8")
-    for site in sites:
-        if isinstance(site, FactoryTimeline):
-            _write_csv(path.parent / _name(site, "calendar"), CALENDAR, calendar_rows(site))
-            _write_csv(path.parent / _name(site, "cycles"), CYCLES, cycle_rows(site))
+    for factory in (factories[site_id] for site_id in urls if site_id in factories):
+        _write_csv(path.parent / _name(factory, "calendar"), CALENDAR, calendar_rows(factory, span))
+        _write_csv(path.parent / _name(factory, "cycles"), CYCLES, cycle_rows(factory, span))
 
 
-def calendar_rows(site: FactoryTimeline) -> list[tuple[str, ...]]:
-    """Every planned interval of the timeline, in local time."""
+def calendar_rows(factory: Factory, span: Span) -> list[tuple[str, ...]]:
+    """Every planned interval of the span, in local time."""
     return [
         (
             row.line_id, "", row.shift.production_day.isoformat(), row.shift.shift_id,
             local_iso(row.start_ms), local_iso(row.end_ms), row.kind,
         )
-        for row in site.plan
+        for row in plan(factory, span.start_ms, span.end_ms)
     ]  # fmt: skip
 
 
-def cycle_rows(site: FactoryTimeline) -> list[tuple[str, ...]]:
-    """Planned run time per item of every work unit and product, valid for the whole timeline."""
+def cycle_rows(factory: Factory, span: Span) -> list[tuple[str, ...]]:
+    """Planned run time per item of every work unit and product, valid for the whole span."""
     return [
         (
-            m.machine.line_id, m.machine.work_unit_id, product.product_id,
-            repr(product.pri_us / 1_000_000), "validated", local_iso(site.span.start_ms),
+            machine.line_id, machine.work_unit_id, product.product_id,
+            repr(product.pri_us / 1_000_000), "validated", local_iso(span.start_ms),
         )
-        for m in site.machines
-        for product in m.machine.type.products
+        for machine in factory.machines
+        for product in machine.type.products
     ]  # fmt: skip
 
 
@@ -61,26 +60,21 @@ def local_iso(ms: int) -> str:
     return to_time(ms).astimezone(ZONE).isoformat()
 
 
-def _entry(site: SiteTimeline, url: str) -> str:
-    kind = "factory" if isinstance(site, FactoryTimeline) else "park"
-    lines = [f"[[{kind}]]", f"id = {json.dumps(site.site_id)}"]
-    lines += [f"name = {json.dumps(_site_name(site), ensure_ascii=False)}"]
-    if isinstance(site, FactoryTimeline):
-        lines += [f"{what} = {json.dumps(_name(site, what))}" for what in ("calendar", "cycles")]
+def _entry(site_id: str, factory: Factory | None, url: str) -> str:
+    kind = "park" if factory is None else "factory"
+    name = parks()[site_id]["zh"] if factory is None else factory.name_zh
+    lines = [f"[[{kind}]]", f"id = {json.dumps(site_id)}"]
+    lines += [f"name = {json.dumps(name, ensure_ascii=False)}"]
+    if factory is not None:
+        lines += [f"{what} = {json.dumps(_name(factory, what))}" for what in ("calendar", "cycles")]
     lines += [f"[[{kind}.server]]", f"url = {json.dumps(url)}"]
-    if kind == "park":
+    if factory is None:
         lines += [f"history_hours = {EVIDENCE_HOURS}"]
     return "\n".join([*lines, ""])
 
 
-def _site_name(site: SiteTimeline) -> str:
-    return (
-        site.factory.name_zh if isinstance(site, FactoryTimeline) else parks()[site.site_id]["zh"]
-    )
-
-
-def _name(site: FactoryTimeline, what: str) -> str:
-    return f"{site.site_id}.{what}.csv"
+def _name(factory: Factory, what: str) -> str:
+    return f"{factory.factory_id}.{what}.csv"
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

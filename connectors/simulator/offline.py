@@ -20,7 +20,7 @@ from connectors.simulator.nodes import Series, Served, SiteTimeline
 from connectors.simulator.outages import Outage, plan_outages, wire_faults
 from connectors.simulator.rows import value_arrays
 from connectors.simulator.sites import TRUTH_BACK, timelines, write_truth
-from connectors.simulator.timeline import FactoryTimeline
+from connectors.simulator.timeline import FactoryTimeline, span_of
 
 FIRST_PORT: Final = 4840
 """OPC UA's registered port; an offline fleet file needs some address."""
@@ -71,7 +71,7 @@ def write_offline(
     home.create(first_day=first_day, now_offset_s=_offset_s(anchor))
     made = list(sites or timelines(seed, anchor, signal_period_s, days_back=max(4, days)))
     urls = {site.site_id: f"opc.tcp://127.0.0.1:{FIRST_PORT + n}" for n, site in enumerate(made)}
-    write_fleet(folder / FLEET, made, urls)
+    write_fleet(folder / FLEET, urls, span_of(anchor, days_back=max(4, days)))
     outages = write_segments(
         home.segments, seed=seed, anchor=anchor, days=days, sites=made, say=say
     )

@@ -119,7 +119,7 @@ def _simulate(
     urls = _await_servers(ids, messages, started, stop)
     if urls is None:
         return
-    sites.write_fleet(fleet_out, order.seed, datetime.fromisoformat(order.anchor), urls)
+    sites.write_fleet(fleet_out, datetime.fromisoformat(order.anchor), urls)
     _progress(f"{len(urls)} servers answer; fleet file {fleet_out}")
     if ready is not None:
         ready()

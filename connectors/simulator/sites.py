@@ -9,7 +9,7 @@ from connectors.simulator import adoption_truth, fleet_file, parks, truth
 from connectors.simulator.fleet import fleet
 from connectors.simulator.nodes import SiteTimeline
 from connectors.simulator.park_facts import PARKS, facts
-from connectors.simulator.timeline import build_factories
+from connectors.simulator.timeline import build_factories, span_of
 
 TRUTH_BACK: Final = timedelta(hours=97)
 TRUTH_AHEAD: Final = timedelta(hours=6)
@@ -43,11 +43,11 @@ def server_uri(site_id: str) -> str:
     return parks.URI.format(site_id)
 
 
-def write_fleet(path: Path, seed: int, anchor: datetime, urls: Mapping[str, str]) -> None:
+def write_fleet(path: Path, anchor: datetime, urls: Mapping[str, str]) -> None:
     """Write the fleet file of the sites in `urls` and what it names; `path` appears last, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    fleet_file.write_fleet(part, timelines(seed, anchor, 90.0, list(urls)), urls)
+    fleet_file.write_fleet(part, urls, span_of(anchor))
     part.replace(path)
 
 

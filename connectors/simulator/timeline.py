@@ -97,6 +97,23 @@ class FactoryTimeline:
         return self._blocks[unit]
 
 
+def span_of(
+    anchor: datetime,
+    *,
+    days_back: int = 4,
+    days_ahead: float = 1.5,
+    signal_period_s: float = 90.0,
+) -> Span:
+    """The span that `build_factories` fills."""
+    today = anchor.astimezone(ZONE).date()
+    return Span(
+        start_ms=local_midnight_ms(today - timedelta(days=days_back + 1)),
+        end_ms=to_ms(anchor) + round(days_ahead * faults.DAY_MS),
+        day=today - timedelta(days=1),
+        period_ms=round(signal_period_s * 1000),
+    )
+
+
 def build_factories(
     seed: int,
     anchor: datetime,
@@ -109,12 +126,8 @@ def build_factories(
 
     What is planted lies in the default day, the last local day that is closed at the anchor.
     """
-    today = anchor.astimezone(ZONE).date()
-    span = Span(
-        start_ms=local_midnight_ms(today - timedelta(days=days_back + 1)),
-        end_ms=to_ms(anchor) + round(days_ahead * faults.DAY_MS),
-        day=today - timedelta(days=1),
-        period_ms=round(signal_period_s * 1000),
+    span = span_of(
+        anchor, days_back=days_back, days_ahead=days_ahead, signal_period_s=signal_period_s
     )
     factories = fleet()
     slices = {line: s for f in factories for line, s in _factory_slices(f, span).items()}

@@ -65,8 +65,8 @@ def test_nearly_all_machine_shifts_are_fully_covered(shifts):
 def test_shifts_equal_a_walk_through_what_was_said(factories, shifts, number):
     site = factories[number]
     known = {tuple(row[n] for n in KEY): row for row in shifts.iter_rows(named=True)}
-    plan = [dict(zip(CALENDAR, row, strict=True)) for row in calendar_rows(site)]
-    pri = {tuple(row[1:3]): float(row[3]) for row in cycle_rows(site)}
+    plan = [dict(zip(CALENDAR, row, strict=True)) for row in calendar_rows(site.factory, site.span)]
+    pri = {tuple(row[1:3]): float(row[3]) for row in cycle_rows(site.factory, site.span)}
     for machine in site.machines[::3]:
         said = _said(site, machine)
         for row in (r for r in plan if r["kind"] == "busy"):
@@ -226,7 +226,7 @@ def test_truth_is_the_same_bytes_again(truth, tmp_path):
 def test_fleet_file_and_its_csvs(factories, tmp_path):
     path = tmp_path / "deep" / "fleet.toml"
     urls = {site.site_id: f"opc.tcp://127.0.0.1:{4840 + n}" for n, site in enumerate(factories)}
-    write_fleet(path, factories, urls)
+    write_fleet(path, urls, factories[0].span)
     fleet = tomllib.loads(path.read_text(encoding="utf-8"))
     assert [entry["id"] for entry in fleet["factory"]] == [s.site_id for s in factories]
     for entry in fleet["factory"]:
@@ -238,5 +238,3 @@ def test_fleet_file_and_its_csvs(factories, tmp_path):
         assert set(calendar["kind"]) <= {"busy", "break", "planned_maintenance", "not_planned"}
         assert all(datetime.fromisoformat(t).tzinfo for t in calendar["start"])
         assert cycles["pri_s"].cast(pl.Float64).min() > 0
-    with pytest.raises(KeyError):
-        write_fleet(path, factories, {})

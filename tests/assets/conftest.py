@@ -1,0 +1,41 @@
+import os
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from connectors.home import Home
+from connectors.offline_home import write_offline
+from connectors.simulator import sites
+
+ANCHOR = datetime(2026, 11, 18, 2, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
+SITES = ["F01", "F07", "P01", "P02", "P03"]
+SEED = 3
+
+
+@pytest.fixture(scope="session")
+def truth(tmp_path_factory):
+    return tmp_path_factory.mktemp("truth") / "truth"
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory, truth):
+    """An offline home of two factories and the parks: what a collector would have left.
+
+    A Dagster code location serves one home, so every test of `assets` lives in this one.
+    """
+    root = tmp_path_factory.mktemp("walk") / "home"
+    chosen = sites.timelines(SEED, ANCHOR, 90.0, SITES)
+    write_offline(root, seed=SEED, anchor=ANCHOR, days=2, sites=chosen, truth=truth)
+    os.environ["PARKPULSE_HOME"] = str(root)
+    return Home(root)
+
+
+@pytest.fixture(scope="session")
+def walked(home):
+    """The home with every asset materialised."""
+    from assets.materialize import everything
+
+    said = []
+    assert everything(None, None, say=said.append), said
+    return home

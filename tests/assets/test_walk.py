@@ -1,0 +1,95 @@
+import shutil
+
+import polars as pl
+import pytest
+
+from connectors.lake import Lake, Partition, sha256_of
+from connectors.verification import verify
+
+FIGURES = ["oee_by_shift", "oee_roll_up", "adoption", "state_episodes", "count_increments", "kpi"]
+
+
+def figures_of(home):
+    """Every lake file that holds figures, by its hash."""
+    lake = Lake(home.lake)
+    return {
+        (table, part): sha256_of(lake.path(table, part))
+        for table in FIGURES
+        for part in lake.partitions(table)
+    }
+
+
+def test_what_comes_out_is_what_the_simulator_knows(walked, truth):
+    result = verify(walked, truth)
+    assert result["broken"] == []
+    assert result["values"]["lost"] == result["values"]["repeated"] == 0
+    assert result["oee"]["machine_shifts"] > 50
+    assert result["adoption"]["figures"] == 16
+
+
+def test_nothing_reads_the_truth_and_a_second_run_gives_the_same_bytes(walked, truth, tmp_path):
+    from assets.materialize import everything
+
+    before = figures_of(walked)
+    aside = shutil.move(truth, tmp_path / "aside")
+    try:
+        assert everything(None, None, say=lambda _: None)
+    finally:
+        shutil.move(aside, truth)
+    assert figures_of(walked) == before
+
+
+def test_one_day_recomputed_alone_gives_what_the_whole_gave(walked):
+    from assets.materialize import instance, run
+    from assets.partitions import local_today
+
+    before = figures_of(walked)
+    day = Partition(local_today(), "F01")
+    with instance() as opened:
+        assert run(opened, "factory_days", day, day)
+    assert figures_of(walked) == before
+
+
+def test_a_factory_that_fails_stops_no_other(walked):
+    from assets.materialize import everything
+
+    plan = Lake(walked.lake).path("plan", Partition(factory="F01"))
+    kept = plan.read_bytes()
+    said = []
+    try:
+        plan.write_bytes(b"not a plan")
+        assert not everything(None, None, say=said.append)
+    finally:
+        plan.write_bytes(kept)
+    failed = [line for line in said if " failed: " in line]
+    assert [line.split(" failed")[0] for line in failed] == ["factory F01"]
+    assert everything(None, None, say=said.append)
+
+
+def test_the_release_holds_parks_and_district_only(walked):
+    from assets.materialize import release_period
+    from assets.partitions import local_today
+    from connectors.release import check
+
+    folder = release_period(local_today().isoformat(), say=lambda _: None)
+    check(folder)
+    kpi = pl.read_parquet(folder / "kpi.parquet")
+    assert set(kpi["area_id"]) == {"310117", "P01", "P02", "P03"}
+    oee = kpi.filter(pl.col("indicator_id").str.starts_with("oee"))
+    assert oee.height > 0
+    assert oee["value"].null_count() == oee.height  # two factories: fewer than three legal groups
+
+
+def test_reports_stay_in_their_factory(walked):
+    pages = sorted(p.relative_to(walked.reports).parts[0] for p in walked.reports.rglob("*.html"))
+    assert set(pages) == {"F01", "F07"}
+    assert "F07" not in next((walked.reports / "F01").rglob("report.html")).read_text("utf-8")
+
+
+@pytest.mark.parametrize("period", ["2026-13-01", "yesterday"])
+def test_a_period_that_is_none_is_refused_in_one_line(walked, period):
+    from assets.materialize import release_period
+    from connectors.errors import ParkPulseError
+
+    with pytest.raises(ParkPulseError, match="write it like 2026-11-21"):
+        release_period(period, say=lambda _: None)
