@@ -101,6 +101,8 @@ def adoption(
 ) -> pl.DataFrame:
     """Cloud adoption on each reference date."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
-    facts = [frame.collect() for frame in (enterprises, terminals, terminal_evidence)]
-    figures = [arithmetic.figures(*facts, day) for day in days]
+    register, listed, evidence = (
+        frame.collect() for frame in (enterprises, terminals, terminal_evidence)
+    )
+    figures = [arithmetic.figures(register, listed, evidence, day) for day in days]
     return pl.concat(figures).with_columns(partition_day=pl.col("reference_date"))

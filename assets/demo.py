@@ -90,11 +90,10 @@ def _simulate_and_collect(
 
 def _compute_and_check(home: Home, truth: Path, stage: Say) -> int:
     stage("computing bronze, silver and gold in Dagster")
-    from connectors.verification import verify
-
     from assets.materialize import everything, release_period
     from assets.partitions import local_today
     from connectors.console import console, print_verification
+    from connectors.verification import verify
 
     computed = everything(None, None, say=stage)
     folder = release_period((local_today(home) - timedelta(days=1)).isoformat(), say=stage)

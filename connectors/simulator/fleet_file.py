@@ -8,7 +8,7 @@ from typing import Final
 
 from connectors.simulator.calendars import ZONE, plan, to_time
 from connectors.simulator.fleet import Factory, fleet, parks
-from connectors.simulator.timeline import Span
+from connectors.simulator.said import Span
 
 CALENDAR: Final = (
     "line_id", "work_unit_id", "production_day", "shift_id", "start", "end", "kind",
