@@ -31,8 +31,9 @@ def sidecars(home: Home, site: str) -> tuple[list[Sidecar], list[SegmentUnreadab
 
 
 def rows(home: Home, site: str, days: Iterable[date]) -> tuple[pl.DataFrame, list[Sidecar]]:
-    """Received rows (columns of RAW_SCHEMA) of the segments that touch these local days, and the
-    segments; the home's first day also answers for everything older.
+    """Received rows (columns of RAW_SCHEMA) of the segments that touch these local days.
+
+    Also gives the segments. The home's first day also answers for everything older.
     """
     wanted = {day.isoformat() for day in days}
     first = home.first_day.isoformat()
