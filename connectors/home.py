@@ -84,7 +84,8 @@ class Home:
     def _marker(self) -> dict[str, str]:
         try:
             marker: dict[str, str] = json.loads((self.root / MARKER).read_text("utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+            date.fromisoformat(marker["first_day"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise HomeRefused(
                 self.root,
                 f"no readable {MARKER} ({error})",

@@ -31,9 +31,9 @@ def sidecars(home: Home, site: str) -> tuple[list[Sidecar], list[SegmentUnreadab
 
 
 def rows(home: Home, site: str, days: Iterable[date]) -> tuple[pl.DataFrame, list[Sidecar]]:
-    """Received rows (columns of RAW_SCHEMA) of segments that touch these local days; the segments.
+    """Received rows (columns of RAW_SCHEMA) of the segments that touch these local days.
 
-    The home's first day also answers for everything older.
+    Also gives the segments. The home's first day also answers for everything older.
     """
     wanted = {day.isoformat() for day in days}
     first = home.first_day.isoformat()
@@ -62,8 +62,8 @@ def _read(
             read.append(sidecar)
         except SegmentUnreadable as error:
             unreadable.append(error)
-    for culprit in unreadable:
-        _logger.warning("%s", culprit)
+    for error in unreadable:
+        _logger.warning("%s", error)
     table = pa.concat_tables(tables) if tables else RAW_SCHEMA.empty_table()
     frame = pl.from_arrow(table.unify_dictionaries())
     assert isinstance(frame, pl.DataFrame)

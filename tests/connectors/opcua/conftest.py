@@ -127,12 +127,14 @@ class Run:
                 caught_up=self.caught_up,
             )
         )
-        await asyncio.wait_for(self.caught_up.wait(), 30)
+        async with asyncio.timeout(30):
+            await self.caught_up.wait()
         return self
 
     async def __aexit__(self, *_):
         self.stop.set()
-        await asyncio.wait_for(self.task, 60)
+        async with asyncio.timeout(60):
+            await self.task
 
 
 @pytest.fixture

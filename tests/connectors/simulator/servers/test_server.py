@@ -86,7 +86,8 @@ async def test_every_value_arrives_live_once_and_in_order(told, serving):
         listener = Listener(total)
         await listen(client, server, rows, listener)
         server.clock.go()
-        await asyncio.wait_for(listener.complete.wait(), 20)
+        async with asyncio.timeout(20):
+            await listener.complete.wait()
         await asyncio.sleep(0.15)
     values = {name: [told[0] for told in heard] for name, heard in listener.heard.items()}
     by_delivery = {
@@ -106,7 +107,8 @@ async def test_a_repeat_of_the_same_value_is_swallowed_live_and_kept_in_history(
         listener = Listener(3)
         await listen(client, server, ["v"], listener)
         server.clock.go()
-        await asyncio.wait_for(listener.complete.wait(), 20)
+        async with asyncio.timeout(20):
+            await listener.complete.wait()
         node = client.get_node(
             f"ns={await client.get_namespace_index(server.timeline.server_uri)};s=v"
         )
@@ -121,7 +123,8 @@ async def test_a_subscription_of_2000_items_gets_every_initial_value(told, servi
     async with serving(timeline) as server, Client(server.url) as client:
         listener = Listener(2_000)
         await listen(client, server, rows, listener)
-        await asyncio.wait_for(listener.complete.wait(), 20)
+        async with asyncio.timeout(20):
+            await listener.complete.wait()
     assert {name: heard[0][0] for name, heard in listener.heard.items()} == {
         name: said[0][1] for name, said in rows.items()
     }
@@ -134,7 +137,8 @@ async def test_a_restart_keeps_node_ids_and_forgets_sessions(told, serving):
         await client.create_subscription(100, Listener(1))
         assert server.has_session()
         await server.restart(0.05)
-        await asyncio.wait_for(lost.wait(), 20)
+        async with asyncio.timeout(20):
+            await lost.wait()
         assert not server._server.iserver._external_sessions
         assert not server._server.iserver.subscription_service.subscriptions
         assert await tree(server.url) == before
@@ -146,7 +150,8 @@ async def test_a_drop_is_seen_by_the_client_and_leaves_the_server_up(told, servi
         lost = asyncio.Event()
         client = await connected(server.url, lost)
         assert server.drop_connections() == 1
-        await asyncio.wait_for(lost.wait(), 20)
+        async with asyncio.timeout(20):
+            await lost.wait()
         await client.disconnect_sessionless()
         async with Client(server.url) as again:
             assert await again.get_namespace_index(server.timeline.server_uri) == 1
@@ -163,7 +168,8 @@ async def test_a_fault_waits_for_a_session_and_is_put_on_record(told, serving, t
         assert not done
         lost = asyncio.Event()
         client = await connected(server.url, lost)
-        await asyncio.wait_for(asyncio.gather(doing, lost.wait()), 20)
+        async with asyncio.timeout(20):
+            await asyncio.gather(doing, lost.wait())
         await client.disconnect_sessionless()
     (line,) = [json.loads(text) for text in record.read_text().splitlines()]
     span = datetime.fromisoformat(line["end"]) - datetime.fromisoformat(line["start"])
