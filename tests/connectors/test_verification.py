@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,11 +29,12 @@ from connectors.simulator.timeline import build_factories
 from connectors.tables import write_catalogue
 from connectors.verification import planted, verify
 from pipelines import bronze, clock, counters, oee, states
+from pipelines.raw import from_segments
 from pipelines.schemas import COUNT_INCREMENTS, STATE_EPISODES
 
 ANCHOR = datetime(2026, 11, 18, 12, 0, tzinfo=calendars.ZONE)
 YESTERDAY, TODAY = ANCHOR.date() - timedelta(days=1), ANCHOR.date()
-START = ANCHOR.replace(hour=0) - timedelta(days=1) + timedelta(minutes=1)
+START = (ANCHOR.replace(hour=0) - timedelta(days=1) + timedelta(minutes=1)).astimezone(UTC)
 """A minute after the first segment: the skewed clock of F03 runs 37 s ahead."""
 
 
@@ -52,7 +53,7 @@ def tags_of(site) -> pl.DataFrame:
 
 def write_by_day(home: Home, name: str, site: str | None, rows: pl.DataFrame, day: pl.Expr) -> None:
     for date in (YESTERDAY, TODAY):
-        part = rows.filter(day == date)
+        part = rows.filter(day.clip(lower_bound=YESTERDAY) == date)
         Lake(home.lake).write(name, part, Partition(date, site))
 
 
@@ -67,7 +68,7 @@ def compute(home: Home, site, coverage: pl.DataFrame) -> None:
     plan = read_calendar(home.root / f"{key}.calendar.csv", key)
     cycles = read_cycles(home.root / f"{key}.cycles.csv", key)
     rows, _ = received.everything(home, key)
-    raw = bronze.compact(bronze.quarantine(bronze.from_segments(rows))[0])
+    raw = bronze.compact(bronze.quarantine(from_segments(rows))[0])
     offsets = clock.skew_by_day(raw)
     timed = clock.correct(raw, offsets)
     none = pl.DataFrame(schema=STATE_EPISODES)
@@ -290,12 +291,19 @@ def test_a_home_that_collected_nothing_breaks(copy):
     )
 
 
-def first(rows: pl.DataFrame, **more) -> pl.DataFrame:
-    """The frame with some columns of its first early shift changed."""
-    at = (pl.int_range(pl.len()) == 4) & ~pl.col("is_open")
-    return rows.with_columns(
+def whole_shift(rows: pl.DataFrame) -> pl.Expr:
+    """The first shift that was collected whole."""
+    whole = rows.select((pl.col("start") >= START) & ~pl.col("is_open")).to_series()
+    return pl.int_range(pl.len()) == int(whole.arg_true()[0])
+
+
+def change_shift(copy, **more) -> None:
+    path = Lake(copy.home.lake).path("oee_by_shift", Partition(YESTERDAY, "F01"))
+    rows = pl.read_parquet(path)
+    at = whole_shift(rows)
+    rows.with_columns(
         pl.when(at).then(value).otherwise(name).alias(name) for name, value in more.items()
-    )
+    ).write_parquet(path)
 
 
 @pytest.mark.parametrize(
@@ -311,26 +319,23 @@ def first(rows: pl.DataFrame, **more) -> pl.DataFrame:
     ],
 )
 def test_a_wrong_oee_breaks(copy, change, figures):
-    # the second factory-day has shifts of TODAY, all wholly collected
-    path = Lake(copy.home.lake).path("oee_by_shift", Partition(TODAY, "F01"))
-    first(pl.read_parquet(path), **change).write_parquet(path)
+    change_shift(copy, **change)
     assert broken(copy) == figures
 
 
 def test_our_own_incompleteness_does_not_excuse_an_error(copy):
-    path = Lake(copy.home.lake).path("oee_by_shift", Partition(TODAY, "F01"))
-    rows = first(pl.read_parquet(path), oee=pl.col("oee") - 0.1, completeness=pl.lit(0.5))
-    rows.write_parquet(path)
+    change_shift(copy, oee=pl.col("oee") - 0.1, completeness=pl.lit(0.5))
     assert broken(copy) == ["oee.max_abs_error", "oee.max_completeness_error"]
 
 
 def test_a_shift_that_is_missing_breaks(copy):
-    path = Lake(copy.home.lake).path("oee_by_shift", Partition(TODAY, "F01"))
+    path = Lake(copy.home.lake).path("oee_by_shift", Partition(YESTERDAY, "F01"))
     rows = pl.read_parquet(path)
-    rows.filter(pl.int_range(pl.len()) != 4).write_parquet(path)
+    gone = rows.filter(whole_shift(rows))
+    rows.filter(~whole_shift(rows)).write_parquet(path)
     result = verify(copy.home, copy.truth)
     assert [line.split(" ")[0] for line in result["broken"]] == ["oee.missing"]
-    assert rows["work_unit_id"][4] in result["broken"][0]
+    assert gone["work_unit_id"][0] in result["broken"][0]
 
 
 def test_too_few_fully_covered_shifts_break(copy):
@@ -433,10 +438,12 @@ def test_a_reset_that_nobody_can_see_is_not_planted():
         {"factory_id": "F", "work_unit_id": "M", "kind": "total", "cause": ["reset", "step"],
          "to_time": [at[0] + timedelta(milliseconds=100), at[2]]}
     )  # fmt: skip
-    increments = pl.DataFrame(schema=COUNT_INCREMENTS).select(pl.all()).clear()
     found = planted.found_drops(shown, made, units)
     assert found["recovered"].sum() == 1
-    assert planted.found_drops(shown, increments, units)["recovered"].sum() == 0
+    assert (
+        planted.found_drops(shown, pl.DataFrame(schema=COUNT_INCREMENTS), units)["recovered"].sum()
+        == 0
+    )
 
 
 def test_a_missing_truth_names_the_remedy(world, tmp_path):
@@ -488,8 +495,15 @@ def test_what_is_broken_is_marked_and_told(copy, monkeypatch, capsys):
     assert any(line.startswith("broken: values.lost is 1") for line in lines)
 
 
-def test_the_ledger_fits_a_terminal(world, monkeypatch, capsys):
-    home = Path(world.home.root)
+def test_the_ledger_fits_a_terminal(copy, monkeypatch, capsys):
+    home = Path(copy.home.root)
+    with Ledger(home) as ledger:
+        ledger.open_gap("urn:parkpulse:sim:F01", None, START, "collector was away")
+        ledger.set_refused("urn:parkpulse:sim:F03", {"nsu=u;s=x": "BadUserAccessDenied"}, START)
     lines = printed(monkeypatch, capsys, console.print_ledger, export.ledger_summary(home))
-    assert max(len(line) for line in lines) <= 100
-    assert any("urn:parkpulse:sim:F01" in line for line in lines)
+    assert max(len(line.rstrip()) for line in lines[:8]) <= 100
+    (row,) = (line for line in lines if line.startswith("  F01 "))
+    assert row.split()[-1] == "1"
+    text = " ".join(lines)
+    assert "gap: urn:parkpulse:sim:F01 2026-11-16T16:01:00Z to now: collector was away" in text
+    assert "refused: nsu=u;s=x of urn:parkpulse:sim:F03: BadUserAccessDenied" in text
