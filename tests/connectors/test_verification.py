@@ -105,15 +105,18 @@ def world(tmp_path_factory):
     faults = pl.read_parquet(truth / "faults.parquet")
     found = [event(fault) for fault in faults.iter_rows(named=True)]
     alarm = found[0] | {"event_id": "false", "work_unit_id": "F01-M99"}
+    found[1] |= {"end": None}  # lasts over midnight, and is in the next day's partition too
+    again = found[1] | {"end": ANCHOR.astimezone(UTC)}
     quiet = alarm | {"event_id": "quiet", "suppressed_by": "planned_maintenance"}
     events = pl.DataFrame(
-        [*found[1:], alarm, quiet],
+        [*found[1:], alarm, quiet, again],
         schema_overrides={"suppressed_by": pl.String},
         infer_schema_length=None,
     )
     for site in sites:
         own = events.filter(pl.col("factory_id") == site.site_id)
-        write_by_day(home, "anomaly_events", site.site_id, own, local("start"))
+        day = pl.when(pl.col("end") == ANCHOR.astimezone(UTC)).then(TODAY).otherwise(local("start"))
+        write_by_day(home, "anomaly_events", site.site_id, own, day)
     true = pl.DataFrame(
         {"reference_date": [YESTERDAY] * 2, "park_id": [None, "P01"], "metric_id": "CA-1",
          "basis": "verified", "numerator": [96, 33], "denominator": [140, 52], "unknown": [13, 8]}
