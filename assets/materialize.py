@@ -97,7 +97,10 @@ def _factory(opened: dg.DagsterInstance, first: Partition, last: Partition) -> b
     fitted = Lake(HOME.lake).path("anomaly_model", site).is_file()
     if not fitted and not run(opened, "models", site, site):
         return False
-    return run(opened, "anomalies", first, last)
+    scored = Partition(
+        max(first.day or HOME.first_day, HOME.first_day + timedelta(days=1)), first.factory
+    )
+    return scored > last or run(opened, "anomalies", scored, last)
 
 
 def _announced(names: list[str], what: str, say: Say) -> Iterator[str]:

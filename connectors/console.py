@@ -1,12 +1,20 @@
 """What the command line prints: tables that line up, Chinese included."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from connectors.home import Home
 
 Result = Mapping[str, Any]
+
+PARTS: Final = ("values", "oee", "losses", "adoption", "anomaly")
+RECEIVED: Final = ("live", "republished", "history", "repeats_removed")
 
 
 def console() -> Console:
@@ -27,50 +35,107 @@ def number(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
 
 
 def print_verification(result: Result) -> None:
-    """Every part of the comparison with the truth, and which tolerance is broken."""
-    table = Table(title="Recovered figures against the truth", title_justify="left")
-    for heading in ("part", "figure", "value", "must"):
-        table.add_column(heading, justify="right" if heading in ("value", "must") else "left")
-    for part, figures in result.items():
-        if not isinstance(figures, Mapping):
-            continue
-        for name, value in figures.items():
-            if isinstance(value, Mapping):
-                value = ", ".join(f"{k} {number(v)}" for k, v in value.items())
-            must = result.get("tolerances", {}).get(f"{part}.{name}", "")
-            if part != "tolerances":
-                table.add_row(part, name.replace("_", " "), number(value), must)
-        table.add_section()
+    """Every figure of the comparison with the truth, what it must be and whether it is."""
     out = console()
-    out.print(table)
-    for broken in result["broken"]:
-        out.print(f"[red]broken:[/red] {broken}")
+    out.print(_figures(result))
+    if result["planted"]:
+        out.print(_plantings(result["planted"]))
+    for line in result["broken"]:
+        out.print(Text.assemble(("broken: ", "bold red"), line))
     if not result["broken"]:
         out.print("every stated tolerance holds")
 
 
-def _gap(server: Result, gap: Result) -> str:
-    """One gap: where, from when to when, why."""
-    where = gap["node_id"] or server["url"]
-    return (
-        f"{server['site_id']} {where} from {gap['from']} to {gap['to'] or 'now'}: {gap['reason']}"
-    )
+def _figures(result: Result) -> Table:
+    table = Table(title="Recovered figures against the truth", title_justify="left")
+    for heading in ("part", "figure", "value", "must be", ""):
+        side: Literal["left", "right"] = "right" if heading in ("value", "must be") else "left"
+        table.add_column(heading, justify=side)
+    for part in PARTS:
+        figures = result[part]
+        if figures is None:
+            broken = any(line.startswith(f"{part}:") for line in result["broken"])
+            table.add_row(part, "not computed", "–", "", _mark(broken) if broken else "")
+        for row, (name, value) in enumerate((figures or {}).items()):
+            must = result["tolerances"].get(f"{part}.{name}", "")
+            mark = _mark(any(b.startswith(f"{part}.{name} ") for b in result["broken"]))
+            table.add_row(
+                "" if row else part,
+                name.replace("_", " "),
+                _cell(value),
+                must,
+                mark if must else "",
+            )
+        table.add_section()
+    return table
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(value, Mapping):
+        return "\n".join(f"{name.replace('_', ' ')} {number(v)}" for name, v in value.items())
+    return number(value)
+
+
+def _plantings(planted: Result) -> Table:
+    """What was planted in the collected window, beside what of it was recovered."""
+    table = Table(title="Planted and recovered", title_justify="left")
+    for heading in ("planted kind", "planted", "recovered", ""):
+        table.add_column(heading, justify="right" if heading.endswith("ed") else "left")
+    for kind, counts in planted.items():
+        found = counts["recovered"]
+        mark = "" if found is None else _mark(found < counts["planted"])
+        table.add_row(kind.replace("_", " "), number(counts["planted"]), number(found), mark)
+    return table
+
+
+def _mark(broken: bool) -> str:
+    return "[red]✗[/red]" if broken else "[green]✓[/green]"
 
 
 def print_ledger(summary: Result) -> None:
-    """One row per server, then every segment that cannot be read and every open gap."""
-    table = Table(title="Ledger", title_justify="left")
-    columns = ["server", "nodes", "live", "republished", "history", "repeats removed", "open gaps"]
-    for heading in columns:
-        table.add_column(heading, justify="left" if heading == "server" else "right")
+    """One row per server, then every gap that nothing filled and every refused node."""
+    table = Table(title="Ledger", title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("site", "server", "state", "nodes", *RECEIVED, "gaps"):
+        table.add_column(
+            heading.replace("_", "\n"),
+            justify="left" if heading in ("site", "server", "state") else "right",
+            overflow="fold",
+        )
     for server in summary["servers"]:
-        received = server["received"]
-        counts = [received[c.replace(" ", "_")] for c in columns[2:6]]
-        cells = [server["nodes"], *counts, len(server["open_gaps"])]
-        table.add_row(f"{server['site_id']} {server['url']}", *map(number, cells))
+        received = (number(server["received"][name]) for name in RECEIVED)
+        gaps = number(len(server["open_gaps"]))
+        row = (server["site_id"], server["server_uri"], server["state"], number(server["nodes"]))
+        table.add_row(*row, *received, gaps)
     out = console()
     out.print(table)
-    for lost in summary["unreadable_segments"]:
-        out.print(f"unreadable: {lost}", soft_wrap=True, highlight=False, markup=False)
-    for gap in (_gap(s, gap) for s in summary["servers"] for gap in s["open_gaps"]):
-        out.print(f"gap: {gap}")
+    for line in _unfilled(summary):
+        out.print(Text(line))
+
+
+def _unfilled(summary: Result) -> Iterator[str]:
+    for server in summary["servers"]:
+        uri = server["server_uri"]
+        for gap in server["open_gaps"]:
+            until = gap["to"] or "now"
+            yield f"gap: {gap['node_id'] or uri} {gap['from']} to {until}: {gap['reason']}"
+        for node, why in server["refused"].items():
+            yield f"refused: {node} of {uri}: {why}"
+    for segment in summary["unreadable_segments"]:
+        yield f"unreadable: {segment}"
+
+
+def print_places(home: Home, truth: Path, release: Path) -> None:
+    """Where everything lies."""
+    table = Table(title="Where everything lies", title_justify="left", show_header=False)
+    reports = sorted(home.reports.glob("*/*/report.html"))
+    rows = {
+        "release, for the bureau": release / "index.html",
+        "anomaly reports, one per factory and day": reports[-1] if reports else home.reports,
+        "checks (Great Expectations)": home.data_docs / "index.html",
+        "tables (Parquet)": home.lake,
+        "sealed segments": home.segments,
+        "what the simulator knows": truth,
+    }
+    for what, where in rows.items():
+        table.add_row(what, str(where))
+    console().print(table)

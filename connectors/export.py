@@ -70,7 +70,7 @@ def site_days(home: Path, counts: ExportCounts) -> Iterator[pl.DataFrame]:
 
 
 def site_spans(
-    home: Path, site_id: str, counts: ExportCounts, rows: int = 400_000
+    home: Path, site_id: str, counts: ExportCounts, rows: int = 250_000
 ) -> Iterator[tuple[date, pl.DataFrame]]:
     """What `site_days` gives of one site in fewer pieces: the first local day of each, its rows.
 

@@ -1,8 +1,9 @@
 """Segments as a collector would have sealed them, straight from the timeline, outages included."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -130,12 +131,13 @@ class _Heard:
 
 def write_site(folder: Path, site: SiteTimeline, outages: Sequence[Outage], window: Window) -> None:
     """Write one site's segments, one for every six hours."""
-    heard = [_hear(n, site.series(n), outages, window) for n in site.nodes]
+    batch = _everything(site, outages, window)
+    received = batch.column("received_time").cast(pa.int64()).to_numpy()
     writer = SegmentWriter(folder, site_id=site.site_id, server_uri=site.server_uri)
-    for left in range(window.start_ms, window.end_ms, ROLL_MS):
-        right = min(left + ROLL_MS, window.end_ms)
-        for batch in _batches(site, heard, left * 1000, right * 1000):
-            writer.append(batch)
+    edges = [*range(window.start_ms, window.end_ms, ROLL_MS), window.end_ms]
+    cuts = np.searchsorted(received, np.array(edges) * 1000).tolist()
+    for low, high in pairwise(cuts):
+        writer.append(batch.slice(low, high - low))
         writer.seal()
 
 
@@ -198,18 +200,15 @@ def _history(series: Series, delivered: int, from_ticks: int) -> npt.NDArray[np.
     return np.concatenate([order[max(stood, 0) : stood + 1], order[low:]])
 
 
-def _batches(
-    site: SiteTimeline, heard: Sequence[_Heard], left_us: int, right_us: int
-) -> Iterator[pa.RecordBatch]:
-    """All nodes' rows received in [left, right), in order of delivery."""
+def _everything(site: SiteTimeline, outages: Sequence[Outage], window: Window) -> pa.RecordBatch:
+    """All that is received of a site in the window, in order of delivery."""
     parts = []
-    for number, one in enumerate(heard):
-        low, high = np.searchsorted(one.received_us, (left_us, right_us))
-        if low < high:
-            parts.append(_columns(one, number, slice(int(low), int(high))))
-    if parts:
-        nodes = pa.array([one.node.node_id for one in heard])
-        yield _in_order(pa.Table.from_batches(parts), site.server_uri, nodes)
+    for number, node in enumerate(site.nodes):
+        one = _hear(node, site.series(node), outages, window)
+        if len(one.rows):
+            parts.append(_columns(one, number))
+    nodes = pa.array([node.node_id for node in site.nodes])
+    return _in_order(pa.Table.from_batches(parts, schema=_PART), site.server_uri, nodes)
 
 
 _PART: Final = pa.schema(
@@ -222,17 +221,17 @@ _PART: Final = pa.schema(
 """RAW_SCHEMA with codes where a site-wide dictionary comes later."""
 
 
-def _columns(one: _Heard, number: int, part: slice) -> pa.RecordBatch:
-    rows = one.rows[part]
+def _columns(one: _Heard, number: int) -> pa.RecordBatch:
+    rows = one.rows
     return pa.RecordBatch.from_arrays(
         [
             pa.array(np.full(len(rows), number, np.int32)),
             _ticks(one.series.source_ticks[rows]),
             _ticks(one.series.server_ticks[rows]),
-            pa.array(one.received_us[part]).cast(pa.timestamp("us", "UTC")),
+            pa.array(one.received_us).cast(pa.timestamp("us", "UTC")),
             *value_arrays(one.node, one.series.values[rows]),
             pa.array(one.series.status[rows]),
-            pa.array(one.from_history[part].astype(np.int32)),
+            pa.array(one.from_history.astype(np.int32)),
         ],
         schema=_PART,
     )

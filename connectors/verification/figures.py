@@ -10,6 +10,7 @@ from connectors.lake import Lake, Partition
 from connectors.verification.truth import Truth
 from connectors.verification.window import Window
 from pipelines import comparison
+from pipelines.schemas import TIME
 from pipelines.shifts import ZONE
 
 WEEK_US: Final = 7 * 24 * 3600 * 1_000_000
@@ -63,16 +64,14 @@ def adoption(home: Home, truth: pl.DataFrame) -> tuple[Part | None, pl.DataFrame
 def anomaly(home: Home, truth: Truth, window: Window) -> tuple[Part | None, pl.DataFrame]:
     """The part `anomaly`, and each planted fault of the window with `events`.
 
-    Suppressed events are left out. An event that lasts over midnight is in two partitions and
-    counted once. The faults' `events` are null where no event was ever looked for.
+    Suppressed events are left out. The faults' `events` are null where none was ever looked for.
     """
     faults = window.holding(truth.faults, "factory_id")
-    rows = table(home, "anomaly_events", window)
-    if rows is None:
+    parts = partitions(home, "anomaly_events", window)
+    if not parts:
         return None, faults.with_columns(events=pl.lit(None, pl.Int64))
-    last = pl.col("end").is_null() | (pl.col("end") == pl.max("end").over("event_id"))
-    asked = rows.filter(pl.col("suppressed_by").is_null(), last).unique("event_id", keep="last")
-    tally, beside = comparison.events(asked, faults, _machine_weeks(home, truth, window))
+    asked = _events(home, parts).filter(pl.col("suppressed_by").is_null())
+    tally, beside = comparison.events(asked, faults, _machine_weeks(truth, window, parts))
     kinds = beside.group_by("kind").agg(
         pl.len().alias("planted"), found=(pl.col("events") > 0).sum()
     )
@@ -80,22 +79,42 @@ def anomaly(home: Home, truth: Truth, window: Window) -> tuple[Part | None, pl.D
     return {**tally, "recall_by_kind": recall}, beside
 
 
-def _machine_weeks(home: Home, truth: Truth, window: Window) -> float | None:
+def _events(home: Home, parts: list[Partition]) -> pl.DataFrame:
+    """Anomaly events, each once: one that lasts over midnight is in two partitions.
+
+    What still lasted at the end of its day is known to that end and no further.
+    """
+    lake = Lake(home.lake)
+    days = [
+        frame.with_columns(_day=pl.lit(part.day, pl.Date()))
+        for part in parts
+        if (frame := lake.scan("anomaly_events", [part])) is not None
+    ]
+    rows = pl.concat(days).collect(engine="in-memory")
+    until = _midnight(pl.col("_day").dt.offset_by("1d")).cast(TIME)
+    ended = rows.with_columns(end=pl.coalesce("end", until))
+    return ended.sort("_day", maintain_order=True).unique(
+        "event_id", keep="last", maintain_order=True
+    )
+
+
+def _midnight(day: pl.Expr) -> pl.Expr:
+    """The UTC time at which a local day begins."""
+    local = day.cast(pl.Datetime("us")).dt.replace_time_zone(ZONE)
+    return local.dt.convert_time_zone("UTC")
+
+
+def _machine_weeks(truth: Truth, window: Window, parts: list[Partition]) -> float | None:
     """Machines of a factory times the collected part of the days that its events were sought on."""
-    parts = partitions(home, "anomaly_events", window)
     machines = (
         truth.machine_shifts.select("factory_id", "work_unit_id").unique()
         .group_by("factory_id").agg(machines=pl.len())
     )  # fmt: skip
-    midnight = pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone(ZONE)
     days = pl.DataFrame(
         [(part.day, part.factory) for part in parts],
         schema={"day": pl.Date(), "factory_id": pl.String()},
         orient="row",
-    ).with_columns(
-        start=midnight.dt.convert_time_zone("UTC"),
-        end=midnight.dt.offset_by("1d").dt.convert_time_zone("UTC"),
-    )
+    ).with_columns(start=_midnight(pl.col("day")), end=_midnight(pl.col("day").dt.offset_by("1d")))
     first = pl.max_horizontal("start", "from_time")
     last = pl.min_horizontal("end", "to_time")
     lapped = (last - first).dt.total_microseconds().clip(0)

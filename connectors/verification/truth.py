@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,7 +58,7 @@ class Truth:
         """From when to when `values` knows everything that left a site's source."""
         site = next(site for site in self.manifest["sites"] if site["site_id"] == site_id)
         known = self.manifest | site
-        return datetime.fromisoformat(known["start"]), datetime.fromisoformat(known["end"])
+        return _utc(known["start"]), _utc(known["end"])
 
     def values(self, site_id: str, first: int, last: int) -> pl.DataFrame:
         """What the timeline of a site holds with event ticks in [first, last)."""
@@ -102,7 +102,7 @@ class Truth:
         """What was done to connections: kind, server_uri, start, end."""
         path = self.folder / "wire_faults.jsonl"
         rows = [json.loads(line) for line in _text(path).splitlines() if line]
-        times = {k: [datetime.fromisoformat(row[k]) for row in rows] for k in ("start", "end")}
+        times = {k: [_utc(row[k]) for row in rows] for k in ("start", "end")}
         names = {k: [str(row[k]) for row in rows] for k in ("kind", "server_uri")}
         return pl.DataFrame(names | times, schema=WIRE_FAULTS)
 
@@ -123,6 +123,10 @@ class Truth:
         except (OSError, pl.exceptions.PolarsError) as error:
             why = f"cannot be read ({str(error).splitlines()[0]})"
             raise ParkPulseError(path, why, _REMEDY) from error
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _text(path: Path) -> str:

@@ -57,8 +57,8 @@ class Compared:
             "unreadable_segments": len(self.received.unreadable),
             "sites": window.spans["factory_id"].n_unique(),
             "uncollected_sites": len(window.missing),
-            "from": first.isoformat(),
-            "to": last.isoformat(),
+            "from": _iso(first),
+            "to": _iso(last),
         }
 
     def culprits(self, kind: str) -> str:
@@ -67,11 +67,15 @@ class Compared:
         nodes = rows.group_by("node_id").agg(pl.sum("count"), pl.min("ticks"))
         worst = nodes.sort("count", "node_id", descending=[True, False]).head(_NAMED)
         said = [
-            f"{node} ({count} from {time_of(ticks).isoformat()})" if ticks else f"{node} ({count})"
+            f"{node} ({count} from {_iso(time_of(ticks))})" if ticks else f"{node} ({count})"
             for node, count, ticks in worst.iter_rows()
         ]
         more = [f"{nodes.height - _NAMED} more nodes"] if nodes.height > _NAMED else []
         return ", ".join([*said, *more])
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def compare(home: Home, truth: Truth, window: Window) -> Compared | None:

@@ -23,16 +23,20 @@ def truth(said):
 
 
 def test_everything_came_once():
-    counts, nodes = comparison.values(plant.raw(TRUE), truth(TRUE).lazy())
+    counts, apart = comparison.values(plant.raw(TRUE), truth(TRUE).lazy())
     assert counts == {"emitted": 6, "exported": 6, "lost": 0, "repeated": 0, "foreign": 0}
-    assert nodes.is_empty()
+    assert apart.is_empty()
 
 
 def test_lost_repeated_and_foreign_are_told_apart():
     ours = [*TRUE[1:], TRUE[3], TRUE[3], Said(2, "pressure", 2.5), Said(2, "pressure", 2.0, 1)]
-    counts, nodes = comparison.values(plant.raw(ours), truth(TRUE))
+    counts, apart = comparison.values(plant.raw(ours), truth(TRUE))
     assert counts == {"emitted": 6, "exported": 9, "lost": 1, "repeated": 2, "foreign": 2}
-    assert nodes.select("lost", "repeated", "foreign").rows() == [(1, 2, 2)]
+    found = apart.sort("kind", "row").select("kind", "ticks", "count", "row").rows()
+    at_2 = plant.ticks(2)
+    assert found[2:] == [("lost", plant.ticks(0), 1, 0), ("repeated", plant.ticks(3), 2, 2)]
+    assert found[:2] == [("foreign", at_2, 1, 7), ("foreign", at_2, 1, 8)]
+    assert apart["node_id"].unique().to_list() == [plant.node("pressure")]
 
 
 def test_only_the_window_is_asked_for():
@@ -42,9 +46,16 @@ def test_only_the_window_is_asked_for():
         .then(plant.ticks(60))
         .otherwise("delivered_ticks")
     )
-    windows = plant.coverage((0, 3), (2, 5))
-    counts, _ = comparison.values(plant.raw(TRUE[1:]), late, windows)
-    assert (counts["emitted"], counts["lost"], counts["foreign"]) == (4, 1, 0)
+    for windows in (plant.coverage((0, 3), (2, 5)), plant.coverage((0, 1), (2, 5), (7, 9))):
+        counts, _ = comparison.values(plant.raw(TRUE[1:]), late, windows)
+        asked = 4 if windows.height == 2 else 3
+        assert (counts["emitted"], counts["lost"], counts["foreign"]) == (asked, 1, 0)
+
+
+def test_only_the_own_server_is_covered():
+    other = plant.coverage((0, 9), server="urn:other")
+    counts, _ = comparison.values(plant.raw([]), truth(TRUE), other)
+    assert (counts["emitted"], counts["lost"]) == (0, 0)
 
 
 VALUES = st.lists(st.builds(
@@ -85,11 +96,11 @@ def true_shift(shift_id, oee, **more):
     return {k: v for k, v in row.items() if k not in ("lower", "upper", "is_open")}
 
 
-def compared(figures, true):
-    return comparison.oee(pl.DataFrame(figures, OEE_BY_SHIFT), pl.DataFrame(true))[0]
+def compared(figures, true, windows=None):
+    return comparison.oee(pl.DataFrame(figures, OEE_BY_SHIFT), pl.DataFrame(true), windows)[0]
 
 
-def test_errors_count_where_both_sides_are_whole():
+def test_errors_count_where_the_truth_says_fully_covered():
     ours = [
         shift("A", 0.7),
         shift("B", 0.5, completeness=0.8, lower=0.5, upper=0.7),
@@ -97,16 +108,46 @@ def test_errors_count_where_both_sides_are_whole():
     ]
     true = [
         true_shift("A", 0.71, apt_s=103.0),
-        true_shift("B", 0.6),
+        true_shift("B", 0.6, completeness=0.8) | {"fully_covered": False},
         true_shift("C", 0.1),
         true_shift("D", 0.1),
     ]
     found = compared(ours, true)
-    assert (found["machine_shifts"], found["fully_covered"], found["missing"]) == (2, 1, 1)
+    assert (found["machine_shifts"], found["fully_covered"], found["missing"]) == (4, 3, 2)
     assert found["max_abs_error"] == pytest.approx(0.01)
+    assert found["max_completeness_error"] == 0
     assert found["max_loss_error_s"] == 3
     assert found["inside_bounds"] == 1
     assert found["median_bound_width"] == pytest.approx(0.1)
+
+
+def test_a_loss_on_our_side_excuses_nothing():
+    """Our own completeness may not take a shift out of the comparison."""
+    ours = [shift("A", 0.5, completeness=0.8, lower=0.5, upper=0.7)]
+    found = compared(ours, [true_shift("A", 0.6)])
+    assert found["fully_covered"] == 1
+    assert found["max_abs_error"] == pytest.approx(0.1)
+    assert found["max_completeness_error"] == pytest.approx(0.2)
+
+
+def test_shifts_count_where_they_lie_wholly_in_a_window():
+    ours = [shift("A", 0.7), shift("B", 0.2, start=plant.at(9), end=plant.at(18))]
+    true = [
+        true_shift("A", 0.7),
+        true_shift("B", 0.6, start=plant.at(9), end=plant.at(18)),
+        true_shift("C", 0.6, start=plant.at(18), end=plant.at(27)),
+    ]
+    for spans, asked, partly, error in (
+        ([(0, 9)], 1, 1, 0),
+        ([(0, 12), (12, 30)], 3, 0, 0.4),
+        ([(0, 12), (13, 30)], 2, 1, 0),
+        ([(1, 17)], 0, 2, None),
+    ):
+        found = compared(ours, true, plant.coverage(*spans))
+        assert (found["machine_shifts"], found["partly_collected"]) == (asked, partly)
+        assert found["max_abs_error"] == (error if error is None else pytest.approx(error))
+    other = plant.coverage((0, 30)).with_columns(factory_id=pl.lit("F02"))
+    assert compared(ours, true, other)["machine_shifts"] == 0
 
 
 def test_an_undefined_figure_is_no_small_error():
@@ -137,19 +178,18 @@ def test_adoption_counts_unequal_and_missing():
     assert comparison.adoption(true, true)[0]["unequal"] == 0
 
 
-def event(start, end, *sensors, unit="M1"):
-    shares = [{"sensor": s, "share": 1 / n} for n, s in enumerate(sensors, 1)]
-    return {"factory_id": "F01", "work_unit_id": unit, "start": plant.at(start),
-            "end": None if end is None else plant.at(end), "contributors": shares}  # fmt: skip
+def event(start, end, *sensors, unit="M1", kind="signal"):
+    return {"factory_id": "F01", "work_unit_id": unit, "start": plant.at(start), "kind": kind,
+            "end": None if end is None else plant.at(end), "signals": list(sensors)}  # fmt: skip
 
 
-def fault(fault_id, start, end, *signals, unit="M1"):
-    return {"fault_id": fault_id, **KEY, "work_unit_id": unit, "kind": "drift",
+def fault(fault_id, start, end, *signals, unit="M1", kind="drift"):
+    return {"fault_id": fault_id, **KEY, "work_unit_id": unit, "kind": kind,
             "signals": list(signals),
             "magnitude": 1.0, "start": plant.at(start), "end": plant.at(end)}  # fmt: skip
 
 
-FAULTS = [fault("f1", 100, 200, "pressure"), fault("f2", 300, 400, "current"),
+FAULTS = [fault("f1", 100, 200, "pressure"), fault("f2", 3000, 4000, "current"),
           fault("f3", 300, 400, "power_kw", unit="M2")]  # fmt: skip
 
 
@@ -157,8 +197,8 @@ def test_events_by_overlap():
     events = [
         event(150, 250, "x", "y", "pressure"),
         event(160, 170, "x"),
-        event(390, None, "a", "b", "c", "current"),
-        event(200, 300, "current"),
+        event(3900, None, "a", "b", "c", "current"),
+        event(2200, 2300, "current"),
         event(150, 250, "pressure", unit="M9"),
     ]
     tally, beside = comparison.events(pl.DataFrame(events), pl.DataFrame(FAULTS), machine_weeks=4)
@@ -168,7 +208,7 @@ def test_events_by_overlap():
     assert tally["culprit_in_top3"] == 0.5
     assert tally["false_alarms_per_machine_week"] == 0.5
     assert beside["events"].to_list() == [2, 1, 0]
-    assert beside["delay_s"].to_list() == [50, 90, None]
+    assert beside["delay_s"].to_list() == [50, 900, None]
 
 
 def test_signals_may_be_a_text():
@@ -181,3 +221,17 @@ def test_no_events_have_no_precision():
     events = pl.DataFrame([event(1, 2, "x")]).clear()
     tally, _ = comparison.events(events, pl.DataFrame(FAULTS))
     assert (tally["recall"], tally["precision"], tally["culprit_in_top3"]) == (0, None, None)
+
+
+def test_an_event_soon_after_a_fault_still_finds_it():
+    slack_s = comparison.SLACK.total_seconds()
+    soon, late = (pl.DataFrame([event(200 + s, 5000, "x")]) for s in (slack_s - 1, slack_s))
+    assert comparison.events(soon, pl.DataFrame(FAULTS[:1]))[0]["found"] == 1
+    assert comparison.events(late, pl.DataFrame(FAULTS[:1]))[0]["found"] == 0
+
+
+@pytest.mark.parametrize(("kind", "culprits"), [("speed_loss", 1), ("drift", 0)])
+def test_a_fault_of_production_is_named_by_its_kind(kind, culprits):
+    faults = pl.DataFrame([fault("f1", 100, 200, "pressure", kind=kind)])
+    tally, _ = comparison.events(pl.DataFrame([event(150, 160, "x", kind=kind)]), faults)
+    assert tally["culprit_in_top3"] == culprits

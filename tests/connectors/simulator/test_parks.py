@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.raw import ticks_of, time_of
-from connectors.simulator import adoption_truth, parks
+from connectors.simulator import adoption_truth, parks, truth
 from connectors.simulator.adoption_truth import SCHEMA, figures, in_scope, size_class
 from connectors.simulator.park_facts import Enterprise, ParkFacts, Terminal, facts, uscc
 
@@ -272,3 +272,14 @@ def test_the_truth_file_has_its_schema(known, tmp_path):
     assert table.schema.equals(SCHEMA)
     assert table.num_rows == 4 * 4
     assert table.column("park_id").to_pylist()[:5] == [None] * 4 + ["P01"]
+
+
+def test_the_truth_of_a_gateway_reaches_back_to_its_beginning(gateways, tmp_path):
+    """A collector asks for months of evidence: what it gets must be known."""
+    start, end = ANCHOR - timedelta(hours=97), ANCHOR
+    truth.write_truth(tmp_path, gateways[:1], start=start, end=end)
+    said = [gateways[0].series(node).delivered_ticks for node in gateways[0].nodes]
+    delivered = sum(int((ticks < ticks_of(end)).sum()) for ticks in said)
+    (site,) = json.loads((tmp_path / "manifest.json").read_text())["sites"]
+    assert pq.read_metadata(tmp_path / "values" / "P01.parquet").num_rows == delivered
+    assert (site["values"], site["start"]) == (delivered, truth.BEGINNING.isoformat())
