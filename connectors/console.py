@@ -1,15 +1,12 @@
 """What the command line prints: tables that line up, Chinese included."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-from connectors.home import Home
 
 Result = Mapping[str, Any]
 
@@ -122,20 +119,3 @@ def _unfilled(summary: Result) -> Iterator[str]:
             yield f"refused: {node} of {uri}: {why}"
     for segment in summary["unreadable_segments"]:
         yield f"unreadable: {segment}"
-
-
-def print_places(home: Home, truth: Path, release: Path) -> None:
-    """Where everything lies."""
-    table = Table(title="Where everything lies", title_justify="left", show_header=False)
-    reports = sorted(home.reports.glob("*/*/report.html"))
-    rows = {
-        "release, for the bureau": release / "index.html",
-        "anomaly reports, one per factory and day": reports[-1] if reports else home.reports,
-        "checks (Great Expectations)": home.data_docs / "index.html",
-        "tables (Parquet)": home.lake,
-        "sealed segments": home.segments,
-        "what the simulator knows": truth,
-    }
-    for what, where in rows.items():
-        table.add_row(what, str(where))
-    console().print(table)

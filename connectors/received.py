@@ -62,8 +62,8 @@ def _read(
             read.append(sidecar)
         except SegmentUnreadable as error:
             unreadable.append(error)
-    for error in unreadable:
-        _logger.warning("%s", error)
+    for culprit in unreadable:
+        _logger.warning("%s", culprit)
     table = pa.concat_tables(tables) if tables else RAW_SCHEMA.empty_table()
     frame = pl.from_arrow(table.unify_dictionaries())
     assert isinstance(frame, pl.DataFrame)
