@@ -98,11 +98,10 @@ def _compare_site(home: Home, truth: Truth, window: Window, site_id: str, found:
     server = truth.servers[site_id]
     spans = window.spans.filter(pl.col("server_uri") == server)
     nasty = planted.of_server(truth, server)
-    spoke = truth.scan_values(site_id).select(pl.col("node_id").unique()).collect()["node_id"]
     touched = []
     for first, last, ours in _pieces(home, site_id, found.received):
         said = truth.values(site_id, first, last)
-        own, apart_from = _served(ours, spoke)
+        own, apart_from = _served(ours)
         found.counts.update(apart_from)
         counts, apart = comparison.values(own, said, spans)
         foreign = apart.filter(pl.col("kind") == "foreign")
@@ -133,23 +132,21 @@ def _pieces(
     yield before, _END, held
 
 
-def _served(ours: pl.DataFrame, spoke: pl.Series) -> tuple[pl.DataFrame, dict[str, int]]:
+def _served(ours: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """Rows of which a timeline can know, and how many are not so.
 
-    `of_servers_themselves`: values of nodes that every server has for itself. `never_spoke`: a
-    null without any time, from a served node for which the timeline holds nothing (not in `spoke`).
+    `of_servers_themselves`: values of nodes that every server has for itself. `not_yet_spoken`:
+    nulls without any time, which a server gives for a node that has said nothing so far; no
+    timeline holds such a value, and every new subscription is given it again.
     """
     node = pl.col("node_id").cast(pl.String)
     timeless = pl.coalesce("source_ticks", "server_ticks").is_null()
     silent = timeless & (pl.col("value_type").cast(pl.String) == "Null")
-    marked = ours.with_columns(
-        own=node.str.starts_with(_SERVERS_OWN),
-        silent=silent & ~node.is_in(spoke.implode()),
-    )
+    marked = ours.with_columns(own=node.str.starts_with(_SERVERS_OWN), silent=silent)
     known = marked.filter(~pl.col("own") & ~pl.col("silent")).drop("own", "silent")
     apart = marked.select(
         of_servers_themselves=pl.col("own").sum(),
-        never_spoke=(pl.col("silent") & ~pl.col("own")).sum(),
+        not_yet_spoken=(pl.col("silent") & ~pl.col("own")).sum(),
     )
     return known, apart.row(0, named=True)
 
