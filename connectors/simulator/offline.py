@@ -27,8 +27,8 @@ FIRST_PORT: Final = 4840
 """OPC UA's registered port; an offline fleet file needs some address."""
 ROLL_MS: Final = 6 * 3_600_000
 """One segment per server and six hours: about 60,000 rows each."""
-FLEET: Final = "simulated/fleet.toml"
-"""The simulated fleet's own file, in the home where the demo has it too."""
+FLEET: Final = "fleet.toml"
+"""In the home, with the calendars and cycles that it names beside it."""
 NOW_S: Final = 600.0
 """An anchor this near is now: the home needs no clock of its own."""
 RECONNECT_MS: Final = 2_000
@@ -62,7 +62,7 @@ def write_offline(
 
     Covers `days` closed local days before the anchor's and today up to the anchor, and of park
     gateways their evidence before that; all sites where `sites` names none. The fleet file (of urls
-    that nobody serves) goes to `simulated/`, what really happened to `truth`. Catalogue, plans and
+    that nobody serves) lies in the home, what really happened to `truth`. Catalogue, plans and
     ledger are added by `connectors.offline_home`. HomeRefused where the folder is not empty.
     """
     home = Home(folder)

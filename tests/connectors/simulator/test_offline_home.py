@@ -40,13 +40,13 @@ def home(factories, tmp_path_factory):
 
 def test_the_home_has_every_part_that_a_collected_home_has(home):
     assert {path.name for path in home.iterdir()} == {
-        "home.json", "fleet.toml", "simulated", "segments", "ledger.sqlite", "lake",
+        "home.json", "fleet.toml", "F08.calendar.csv", "F08.cycles.csv", "segments",
+        "ledger.sqlite", "lake",
     }  # fmt: skip
-    assert [site.site_id for site in read_fleet(home / "simulated" / "fleet.toml").sites] == [
+    assert [site.site_id for site in read_fleet(home / "fleet.toml").sites] == [
         "F08",
         "P02",
     ]
-    assert (home / "fleet.toml").read_text() == (home / "simulated" / "fleet.toml").read_text()
     for table, schema in (("plan", schemas.PLAN), ("cycles", schemas.CYCLES)):
         frame = pl.read_parquet(home / "lake" / table / "factory=F08" / "part.parquet")
         assert frame.schema == schema
