@@ -66,6 +66,9 @@ CHECKS: Final = {
 """Suggested checks, Chinese and English: candidates, not diagnoses."""
 
 
+SURE: Final = 3.0
+
+
 def family(sensor: str, unit: str | None) -> str:
     """The family of a signal, from its name, then its unit; `other` where nothing matches."""
     for text in (sensor.lower(), (unit or "").lower()):
@@ -93,12 +96,14 @@ def priority(
 ) -> tuple[str, str, str]:
     """Priority with its reason, zh and en: consequence (minutes lost) and urgency (score, lasting).
 
-    A frozen sensor blinds but breaks nothing: at most medium.
+    A frozen sensor blinds but breaks nothing, and a signal less than `SURE` times over its limit
+    may only have lain beside the loss: at most medium.
     """
     lost = lost_min or 0.0
     points = (lost >= 5) + (lost >= 15) + (peak >= 1.7) + (peak >= 3) + ongoing + (minutes >= 120)
     level = "high" if points >= 4 else "medium" if points >= 2 else "low"
-    if kind == "sensor_frozen" and level == "high":
+    unsure = kind == "sensor_frozen" or (kind == "signal" and peak < SURE)
+    if unsure and level == "high":
         level = "medium"
     known_zh = "损失未知（无计数）" if lost_min is None else f"已损失 OEE {lost:.0f} 分钟"
     known_en = "loss unknown (no counts)" if lost_min is None else f"{lost:.0f} OEE minutes lost"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import floor, log10
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ RIBBON: Final = 12
 MOST_POINTS: Final = 300
 """A polyline holds fewer points than this: pages stay light, print stays sharp."""
 
+MOST_DIGITS: Final = 6
 PAUSE: Final = 6
 """A line breaks where a step is over so many median steps."""
 
@@ -124,11 +126,13 @@ def _panel(
             LEFT, y0, y0 + PANEL, WIDTH - RIGHT
         ),
     ]
+    marks = _marks(low, high)
+    apart = marks[1] - marks[0] if len(marks) > 1 else 0.0
     body.extend(
         Markup('<text x="{}" y="{}" class="tick end">{}</text>').format(
-            LEFT - 6, y(value) + 4, number(value)
+            LEFT - 6, y(value) + 4, number(value, round(apart, 10))
         )
-        for value in _marks(low, high)
+        for value in marks
     )
     return Markup("").join(body)
 
@@ -152,12 +156,17 @@ def _marks(low: float, high: float) -> list[float]:
     return [round(i * step, 10) for i in range(int(first), int(high // step) + 1)]
 
 
-def number(value: float | None) -> str:
-    """Three significant digits, no exponent for everyday sizes."""
+def number(value: float | None, apart: float = 0.0) -> str:
+    """Three significant digits, no exponent for everyday sizes.
+
+    More where the reader must see a difference of `apart` (398.4 beside 397.9, not 398 and 398).
+    """
     if value is None:
         return "—"
     if value == 0 or 0.001 <= abs(value) < 1e7:
         digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+        if apart > 0:
+            digits = max(digits, min(MOST_DIGITS, -floor(log10(apart))))
         text = f"{value:.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return "0" if text in ("-0", "") else text

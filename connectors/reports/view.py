@@ -155,20 +155,30 @@ def _item(event: View, signals: pl.DataFrame, episodes: pl.DataFrame, until: dat
 def _contributor(c: Mapping[str, Any]) -> View:
     zh, en = words.pair(words.MEASURES, c["sensor"])
     unit = c["unit"] or ""
+    apart = _apart(c)
     title = Markup("{}{}").format(bilingual(zh, en), f" ({unit})" if unit else "")
     return {
         **c,
         "name": (zh, en),
         "title": title,
         "unit": unit,
-        "seen": number(c["seen"]),
-        "expected": number(c["expected"]),
-        "band": "—" if c["low"] is None else f"{number(c['low'])} – {number(c['high'])}",
+        "seen": number(c["seen"], apart),
+        "expected": number(c["expected"], apart),
+        "band": "—"
+        if c["low"] is None
+        else f"{number(c['low'], apart)} – {number(c['high'], apart)}",
         "deviation": "—" if c["deviation"] is None else f"{c['deviation']:+.1f} σ",
         "share": f"{100 * (c['share'] or 0):.0f}%",
         "how": words.pair(words.HOW, c["kind"]),
         "began": "—" if c["began"] is None else local(c["began"]),
     }
+
+
+def _apart(c: Mapping[str, Any]) -> float:
+    """The least of the differences that the reader compares."""
+    pairs = (("seen", "expected"), ("high", "low"))
+    known = [abs(c[a] - c[b]) for a, b in pairs if c[a] is not None and c[b] is not None]
+    return min((d for d in known if d > 0), default=0.0)
 
 
 def bilingual(zh: str, en: str) -> Markup:
