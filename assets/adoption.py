@@ -6,7 +6,8 @@ import dagster as dg
 import polars as pl
 
 from assets.machines import BY_DAY, SINGLE_RUN
-from assets.partitions import DAYS, HOME, PARKS
+from assets.partitions import DAYS, HOME, PARKS, site_names
+from assets.pictures import bars
 from assets.words import OWNERS, both
 from connectors import received
 from connectors.lake import Lake, Partition
@@ -105,4 +106,23 @@ def adoption(
         frame.collect() for frame in (enterprises, terminals, terminal_evidence)
     )
     figures = [arithmetic.figures(register, listed, evidence, day) for day in days]
+    names = {**site_names("park"), None: "松江新城"}
+    shares = figures[-1].filter(pl.col("denominator").is_not_null())
+    context.add_output_metadata(
+        {
+            f"{metric_id} {basis}": bars(
+                f"{metric_id} {basis} {days[-1]}",
+                [
+                    (
+                        names.get(row["park_id"], "松江新城"),
+                        row["value"],
+                        row["lower"],
+                        row["upper"],
+                    )
+                    for row in part.sort("park_id", nulls_last=False).iter_rows(named=True)
+                ],
+            )
+            for (metric_id, basis), part in sorted(shares.group_by("metric_id", "basis"))
+        }
+    )
     return pl.concat(figures).with_columns(partition_day=pl.col("reference_date"))

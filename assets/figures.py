@@ -1,12 +1,21 @@
 """Gold: OEE by work unit and shift, and its roll-ups from line to district."""
 
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 import polars as pl
 
 from assets.machines import BY_DAY, SINGLE_RUN
-from assets.partitions import DAYS, FACTORY_DAYS, HOME, NEIGHBOURS, SAME_DAY, SAME_FACTORY
+from assets.partitions import (
+    DAYS,
+    FACTORY_DAYS,
+    HOME,
+    NEIGHBOURS,
+    SAME_DAY,
+    SAME_FACTORY,
+    site_names,
+)
+from assets.pictures import bars
 from assets.words import OWNERS, both
 from connectors.ledger import Ledger
 from pipelines import oee
@@ -66,11 +75,36 @@ def oee_by_shift(
         "OEE rolled up to line, factory, park and district: sums of times, then one division.",
     ),
 )
-def oee_roll_up(oee_by_shift: pl.LazyFrame) -> pl.DataFrame:
+def oee_roll_up(context: dg.AssetExecutionContext, oee_by_shift: pl.LazyFrame) -> pl.DataFrame:
     """OEE by level; a level's key columns that do not apply are null."""
     rows = oee_by_shift.collect(engine="in-memory")
     levels = [
         oee.roll_up(rows, ["production_day", *by]).with_columns(level=pl.lit(level))
         for level, by in LEVELS.items()
     ]
-    return pl.concat(levels, how="diagonal").with_columns(partition_day=pl.col("production_day"))
+    rolled = pl.concat(levels, how="diagonal")
+    context.add_output_metadata(_seen(rolled))
+    return rolled.with_columns(partition_day=pl.col("production_day"))
+
+
+def _seen(rolled: pl.DataFrame) -> dict[str, Any]:
+    """Counts, completeness and a picture of the last whole day, down to parks and no further."""
+    days = rolled["production_day"].unique().sort()
+    if days.is_empty():
+        return {}
+    day = days[-2] if len(days) > 1 else days[-1]
+    shown = rolled.filter(
+        pl.col("production_day") == day, pl.col("level").is_in(["district", "park"])
+    ).sort("park_id", nulls_last=False)
+    names = site_names("park")
+    rows = [
+        (names.get(row["park_id"], "松江新城"), row["oee"], row["lower"], row["upper"])
+        for row in shown.iter_rows(named=True)
+    ]
+    return {
+        "oee_by_park": bars(f"OEE {day}", rows),
+        "completeness": [
+            f"{name}: {c:.1%}"
+            for (name, *_), c in zip(rows, shown["completeness"].fill_null(0.0), strict=True)
+        ],
+    }

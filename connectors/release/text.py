@@ -19,9 +19,9 @@ def kpi_table_text(kpi: pl.DataFrame) -> Table:
     parks = [area for area in areas if area != DISTRICT_ID]
     table = Table(title=wording.TITLE.zh, caption=_caption(kpi), title_style="bold")
     for heading in ("指标", "单位", areas.get(DISTRICT_ID, DISTRICT_ID), "目标", "判定"):
-        table.add_column(heading, no_wrap=heading != "指标", justify="left")
+        table.add_column(heading, justify="left", overflow="fold")
     for park in parks:
-        table.add_column(areas[park], justify="right")
+        table.add_column(areas[park], justify="right", overflow="fold")
     table.columns[2].justify = "right"
     for indicator_id in kpi["indicator_id"].unique(maintain_order=True):
         table.add_row(*_cells(rows, indicator_id, parks))
