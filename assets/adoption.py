@@ -106,7 +106,7 @@ def adoption(
         frame.collect() for frame in (enterprises, terminals, terminal_evidence)
     )
     figures = [arithmetic.figures(register, listed, evidence, day) for day in days]
-    names: dict[str | None, str] = {**site_names("park"), None: "松江新城"}
+    names = {**site_names("park"), "": "松江新城"}
     shares = figures[-1].filter(pl.col("denominator").is_not_null())
     context.add_output_metadata(
         {
