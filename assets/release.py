@@ -63,16 +63,17 @@ def kpi(
 def kpi_release(context: dg.AssetExecutionContext, kpi: pl.LazyFrame) -> pl.DataFrame:
     """Write the next vintage of the day's release; gives where it lies."""
     period = context.partition_key
+    figures = kpi.collect()
     folder = write_release(
         HOME.releases,
-        kpi.collect().drop("partition_day", strict=False),
+        figures,
         indicators.dictionary(),
         lineage(date.fromisoformat(period)),
         period=period,
         created_at=datetime.now(UTC),
         code_version=code_version(),
         home_id=hashlib.sha256(str(HOME.first_day).encode()).hexdigest()[:12],
-        parks=site_names("park"),
+        parks=_parks(figures["area_id"]),
         checks=list(_checks(context.instance)),
     )
     context.add_output_metadata(
@@ -108,7 +109,7 @@ def _protected(day: date, rolled: pl.DataFrame, adopted: pl.DataFrame) -> pl.Dat
         period=day.isoformat(),
         smart_factories=_smart_factories(),
         benchmark_parks=_connected_parks(),
-        areas=site_names("park"),
+        areas=_parks(of_day["park_id"]),
     )
     p_percent = float(os.environ.get("PARKPULSE_P_PERCENT", DEFAULT_P_PERCENT))
     before = published_before(HOME.releases, day.isoformat())
@@ -119,6 +120,12 @@ def _protected(day: date, rolled: pl.DataFrame, adopted: pl.DataFrame) -> pl.Dat
             f"{day}: {leaks.height} hidden cells could be derived; nothing is released"
         )
     return safe.with_columns(partition_day=pl.lit(day))
+
+
+def _parks(area_ids: pl.Series) -> dict[str, str]:
+    """Ids and names of parks; one that no gateway serves goes by its id."""
+    found = set(area_ids.drop_nulls()) - {indicators.DISTRICT_ID}
+    return {park: park for park in sorted(found)} | site_names("park")
 
 
 def legal_groups(register: pl.DataFrame) -> pl.DataFrame:

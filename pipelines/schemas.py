@@ -190,6 +190,7 @@ counts up to the end of its coverage and says `is_open`."""
 TABLES: Final = {
     "raw_values": RAW,
     "last_values": RAW,
+    "park_values": RAW,
     "tags": TAGS,
     "state_episodes": STATE_EPISODES,
     "count_increments": COUNT_INCREMENTS,
