@@ -364,7 +364,8 @@ def detect_fit(train: Path, model: Path) -> None:
     """Learn what is normal."""
     from models.table import fit_file
 
-    fit_file(train, model)
+    for note in fit_file(train, model).notes:
+        say(f"detect: {note}")
 
 
 @detect.command("score")

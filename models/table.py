@@ -25,10 +25,14 @@ def fit_file(train: Path | str, model: Path | str) -> Detector:
 
 
 def score_file(model: Path | str, data: Path | str, out: Path | str) -> pl.DataFrame:
-    """Scores a table and writes CSV (contributors as JSON) or Parquet, by the name of `out`."""
+    """Scores a table and writes CSV (contributors as JSON) or Parquet, by the name of `out`.
+
+    `timestamp` is the table's own, as it is written there, so that the two join again.
+    """
     fitted = detector.load(model)
     frame, time = read_table(data, time=fitted.time)
     scored = fitted.score(frame.rename({time: fitted.time}))
+    scored = scored.with_columns(timestamp=_read(Path(data))[time])
     target = Path(out)
     if target.suffix == ".parquet":
         scored.write_parquet(target)

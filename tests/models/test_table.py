@@ -71,3 +71,13 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
     broken.write_bytes(b"no parquet")
     with pytest.raises(TableError, match=r"x\.parquet"):
         table.read_table(broken)
+
+
+def test_times_come_out_as_they_went_in(tmp_path):
+    texts = [f"2026/01/01 00:{m:02}:{s:02}" for m in range(10) for s in range(0, 60, 10)]
+    frame = pl.DataFrame({"timestamp": [t.replace("/", "-") for t in texts], "load": range(60)})
+    frame.write_csv(tmp_path / "t.csv")
+    table.fit_file(tmp_path / "t.csv", tmp_path / "m.model")
+    table.score_file(tmp_path / "m.model", tmp_path / "t.csv", tmp_path / "out.csv")
+    scored = pl.read_csv(tmp_path / "out.csv", try_parse_dates=False)
+    assert scored["timestamp"].to_list() == frame["timestamp"].to_list()
