@@ -9,10 +9,10 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.register import ZONE, evidence, register, size_class, terminals, uscc_valid
+from pipelines.register import evidence, register, size_class, terminals, uscc_valid
 
 __all__ = [
-    "ZONE", "contributions", "evidence", "figures", "register", "scope", "scope_counts",
+    "contributions", "evidence", "figures", "register", "scope", "scope_counts",
     "size_class", "terminals", "uscc_valid",
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from pipelines.catalogue import NODE
 from pipelines.coverage import disjoint
 from pipelines.equipment import AnyFrame, eager
 from pipelines.raw import event_ticks, time_of
@@ -13,7 +14,6 @@ from pipelines.shifts import SHIFT_KEY
 
 Tally = dict[str, int | float | None]
 
-NODE: Final = ["server_uri", "node_id"]
 ELEMENTS_S: Final = ["apt_s", "aust_s", "adet_s", "adot_s"]
 ROUNDING: Final = 1e-9
 """An OEE of whole microseconds over a shift cannot differ by less than 1e-11 and mean it."""

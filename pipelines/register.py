@@ -9,13 +9,9 @@ from typing import Final
 
 import polars as pl
 
-ZONE: Final = "Asia/Shanghai"
-TICKS_PER_US: Final = 10
-EPOCH_TICKS: Final = 116_444_736_000_000_000
-"""1970-01-01 in OPC UA ticks of 100 ns since 1601-01-01."""
-
-FIRST_NOT_GOOD: Final = 0x4000_0000
-"""Severity is the top two bits of a StatusCode: 00 is Good."""
+from pipelines.catalogue import NODE, good
+from pipelines.raw import event_ticks, time_of
+from pipelines.shifts import local_day
 
 Frame = pl.DataFrame | pl.LazyFrame
 
@@ -68,7 +64,6 @@ def uscc_valid(text: pl.Expr) -> pl.Expr:
     return (is_right & (text.str.len_chars() == 18)).fill_null(False)
 
 
-NODE: Final = ["server_uri", "node_id"]
 VALUE: Final = ["value_type", "value_float", "value_int", "value_uint", "value_text"]
 
 
@@ -90,17 +85,14 @@ def _good(values: Frame, meaning: pl.LazyFrame, as_of: date | None = None) -> pl
 
     Nodes are numbers here: sorting and grouping millions of rows by names costs ten times more.
     """
-    ticks = pl.coalesce("source_ticks", "server_ticks")
-    local = pl.from_epoch((ticks - EPOCH_TICKS) // TICKS_PER_US, "us").dt.replace_time_zone("UTC")
+    ticks = event_ticks()
     found = (
         values.lazy()
-        .filter(pl.col("status_code") < FIRST_NOT_GOOD)
+        .filter(good())
         .join(meaning.select("node", *NODE), on=NODE)
-        .select(
-            "node", *VALUE, event_ticks=ticks, day=local.dt.convert_time_zone(ZONE).dt.date()
-        )
+        .select("node", *VALUE, event_ticks=ticks, day=local_day(time_of(ticks)))
         .sort("event_ticks", "node", maintain_order=True)
-    )  # fmt: skip
+    )
     return found if as_of is None else found.filter(pl.col("day") <= as_of)
 
 
@@ -134,9 +126,7 @@ def _as_date(name: str) -> pl.Expr:
     """A local date from `2026-11-21`, or from an ISO instant (with Z or an offset)."""
     text = pl.col(name)
     instant = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
-    return pl.coalesce(
-        text.str.to_date("%Y-%m-%d", strict=False), instant.dt.convert_time_zone(ZONE).dt.date()
-    )
+    return pl.coalesce(text.str.to_date("%Y-%m-%d", strict=False), local_day(instant))
 
 
 def _dated(frame: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
