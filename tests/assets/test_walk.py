@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.verification import verify
@@ -94,3 +95,27 @@ def test_a_period_that_is_none_is_refused_in_one_line(walked, period):
 
     with pytest.raises(ParkPulseError, match="write it like 2026-11-21"):
         release_period(period, say=lambda _: None)
+
+
+@pytest.mark.soak
+def test_ten_runs_give_the_same_bits_and_the_same_events(walked):
+    from assets.materialize import instance, run
+    from assets.partitions import local_today
+
+    lake = Lake(walked.lake)
+    first, last = Partition(walked.first_day, "F01"), Partition(local_today(), "F01")
+    after_training = Partition(walked.first_day + timedelta(days=1), "F01")
+    seen = []
+    with instance() as opened:
+        for _ in range(10):
+            assert run(opened, "factory_days", first, last)
+            assert run(opened, "models", Partition(factory="F01"), Partition(factory="F01"))
+            assert run(opened, "anomalies", after_training, last)
+            events = lake.scan("anomaly_events", [after_training, last])
+            assert events is not None
+            seen.append((figures_of(walked), events.collect()))
+    figures, events = seen[0]
+    assert events.height > 0
+    for again, found in seen[1:]:
+        assert again == figures
+        assert_frame_equal(found, events, abs_tol=1e-9, rel_tol=0)
