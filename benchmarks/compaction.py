@@ -86,5 +86,7 @@ def _agree(ours: pl.DataFrame, table: pa.Table, received: int) -> str:
         raise DisagreementError(f"compaction: we keep {ours.height}, DuckDB {theirs.height} rows")
     key = ["server_uri", "node_id", "source_ticks", "value_float", "origin"]
     if not ours.select(key).equals(theirs.select(key)):
-        raise DisagreementError("compaction: the same number of rows, but other ones or in disorder")
+        raise DisagreementError(
+            "compaction: the same number of rows, but other ones or in disorder"
+        )
     return f"the same {ours.height:,} rows in the same order"

@@ -22,11 +22,10 @@ KEY: Final = {"park_id": "P01", "factory_id": "F01", "line_id": "F01-L1"}
 PRODUCTS: Final = {"A": 41.3, "B": 57.75, "C": 33.1}
 """Planned run time per item, seconds."""
 SHIFTS: Final = {"N": 0, "E": 8, "L": 16}
-TABLES: Final = ("state_episodes", "count_increments", "plan", "cycles", "coverage", "tags")
 
 
 def write(folder: Path) -> dict[str, Path]:
-    """Write every table as Parquet; paths by table."""
+    """Write every table that `oee.by_shift` takes as Parquet; paths by table, in its order."""
     random = np.random.default_rng(4)
     frames = {
         "state_episodes": episodes(random),
@@ -108,8 +107,7 @@ def increments(random: np.random.Generator) -> pl.DataFrame:
     rows = pl.concat(both).with_columns(
         _work_unit(), to_time="time", cause=pl.lit("step"), estimated=pl.lit(value=False)
     )
-    ordered = _schema(rows, COUNT_INCREMENTS).sort("work_unit_id", "to_time", "kind")
-    return ordered
+    return _schema(rows, COUNT_INCREMENTS).sort("work_unit_id", "to_time", "kind")
 
 
 def plan() -> pl.DataFrame:
@@ -161,7 +159,5 @@ def tags() -> pl.DataFrame:
     """What each work unit counts."""
     numbers = pl.DataFrame({"number": range(UNITS)})
     measures = pl.DataFrame({"measure": ["item_state", "parts_total", "parts_good", "parts_bad"]})
-    rows = numbers.join(measures, how="cross").with_columns(
-        _work_unit(), server_uri=pl.lit(SERVER)
-    )
+    rows = numbers.join(measures, how="cross").with_columns(_work_unit(), server_uri=pl.lit(SERVER))
     return _schema(rows, TAGS)

@@ -31,7 +31,8 @@ def measurement(folder: Path) -> Measurement:
     database = duckdb.connect()
 
     def ours() -> pl.DataFrame:
-        return oee.by_shift(*(pl.scan_parquet(paths[name]) for name in factory.TABLES))
+        states, pieces, plan, cycles, coverage, tags = map(pl.scan_parquet, files.values())
+        return oee.by_shift(states, pieces, plan, cycles, coverage, tags)
 
     def theirs() -> pa.Table:
         return database.sql(SQL, params=files).to_arrow_table()
@@ -55,7 +56,9 @@ def measurement(folder: Path) -> Measurement:
 def _agree(ours: pl.DataFrame, theirs: pl.DataFrame) -> str:
     mine = ours.sort(KEY)
     if not mine.select(KEY).equals(theirs.select(KEY)):
-        raise DisagreementError(f"OEE: {mine.height} machine-shifts here, {theirs.height} in DuckDB")
+        raise DisagreementError(
+            f"OEE: {mine.height} machine-shifts here, {theirs.height} in DuckDB"
+        )
     worst = 0.0
     for name in FIGURES:
         one, other = (frame[name].cast(pl.Float64) for frame in (mine, theirs))

@@ -21,6 +21,8 @@ def test_ctrl_c_ends_every_process_in_time(tmp_path):
         assert walk.left() == []
     print(f"ended {took_s:.1f} s after SIGINT")
     assert code == 130
-    own = [line for line in walk.told_from(before) if not line.startswith(("collect:", "simulate:"))]
+    own = [
+        line for line in walk.told_from(before) if not line.startswith(("collect:", "simulate:"))
+    ]
     assert own == ["stopped"], walk.told_from(before)
     assert "Traceback" not in "\n".join(walk.lines)

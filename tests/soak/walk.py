@@ -49,7 +49,11 @@ class Walk:
     def __exit__(self, *_):
         """Whatever happened, leave no process behind."""
         for process in [*self.left(), self.process]:
-            if process.is_running() if isinstance(process, psutil.Process) else process.poll() is None:
+            if (
+                process.is_running()
+                if isinstance(process, psutil.Process)
+                else process.poll() is None
+            ):
                 process.kill()
         self.process.wait()
         self._reader.join(10)
