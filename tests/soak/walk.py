@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 ROOT = Path(__file__).parents[2]
 CLEAN = {
@@ -25,6 +26,14 @@ def parkpulse(*arguments, timeout_s=120):
         [sys.executable, "-m", "parkpulse", *map(str, arguments)],
         cwd=ROOT, env=os.environ | CLEAN, capture_output=True, text=True, timeout=timeout_s,
     )  # fmt: skip
+
+
+def alive(process):
+    """Still at work: a zombie has ended, whoever has yet to reap it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Walk:
@@ -48,13 +57,10 @@ class Walk:
 
     def __exit__(self, *_):
         """Whatever happened, leave no process behind."""
-        for process in [*self.left(), self.process]:
-            if (
-                process.is_running()
-                if isinstance(process, psutil.Process)
-                else process.poll() is None
-            ):
-                process.kill()
+        for process in self.left():
+            process.kill()
+        if self.process.poll() is None:
+            self.process.kill()
         self.process.wait()
         self._reader.join(10)
         self.process.stdout.close()
@@ -75,8 +81,8 @@ class Walk:
             return
 
     def left(self):
-        """Processes that the demo started and that still run; zombies nobody reaps count too."""
-        return [one for one in self.seen.values() if one.is_running()]
+        """Processes that the demo started and that still run."""
+        return [one for one in self.seen.values() if alive(one)]
 
     def await_line(self, pattern, within_s):
         """Wait until it says something that matches."""
@@ -91,7 +97,11 @@ class Walk:
     def end(self, within_s):
         """Wait for its end; exit code and seconds."""
         started = time.monotonic()
-        code = self.process.wait(within_s)
+        try:
+            code = self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            last = "\n".join(self.lines[-20:])
+            pytest.fail(f"still running after {within_s} s, {len(self.left())} below it:\n{last}")
         self._reader.join(10)
         return code, time.monotonic() - started
 
