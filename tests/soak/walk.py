@@ -82,7 +82,7 @@ class Walk:
 
     def left(self):
         """Processes that the demo started and that still run."""
-        return [one for one in self.seen.values() if alive(one)]
+        return [one for one in list(self.seen.values()) if alive(one)]
 
     def await_line(self, pattern, within_s):
         """Wait until it says something that matches."""
