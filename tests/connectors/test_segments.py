@@ -236,10 +236,11 @@ while True:
 """
 
 
-def test_every_synced_row_survives_sigkill_once(tmp_path):
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.soak)])
+def test_every_synced_row_survives_sigkill_once(tmp_path, kills):
     folder = tmp_path / "F01"
     promised = 0
-    for kill in range(5):
+    for kill in range(kills):
         code = CRASHER.format(tests=str(Path(__file__).parent), folder=str(folder), first=promised)
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 0.05 + 0.07 * kill

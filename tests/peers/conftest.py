@@ -1,0 +1,50 @@
+"""A peer that is not installed is said to be not run, never passed, and counted at the end."""
+
+import shutil
+
+import pytest
+
+NOT_RUN = "not run: "
+PEERS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "libreoffice": ("soffice", "libreoffice"),
+}
+
+
+def peer(name):
+    """The program of a peer; skips the test where there is none."""
+    for program in PEERS[name]:
+        found = shutil.which(program)
+        if found:
+            return found
+    pytest.skip(f"{NOT_RUN}{name} is not installed (apt-get install {name})")
+
+
+@pytest.fixture
+def chromium():
+    return peer("chromium")
+
+
+@pytest.fixture
+def soffice():
+    return peer("libreoffice")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """The last line of a run that was to ask peers: how many it could not ask."""
+    result = yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return result
+    asked = [
+        report
+        for outcome in ("passed", "failed", "skipped")
+        for report in reporter.stats.get(outcome, ())
+        if report.nodeid.startswith("tests/peers/")
+    ]
+    skipped = [r for r in asked if r.skipped and NOT_RUN in str(r.longrepr)]
+    if asked:
+        ran = len({r.nodeid for r in asked}) - len(skipped)
+        reporter.write_line(f"peers: {ran} run, {len(skipped)} not run")
+    return result
