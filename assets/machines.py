@@ -18,9 +18,6 @@ from pipelines.schemas import TABLES
 SINGLE_RUN: Final = dg.BackfillPolicy.single_run()
 BY_DAY: Final = {DAY_COLUMN: "partition_day"}
 
-NO_EPISODES: Final = pl.DataFrame(schema=TABLES["state_episodes"])
-NO_READINGS: Final = pl.DataFrame(schema=counters.READINGS)
-
 UNREAD: Final = ["value_raw", "is_array", "value_type", "origin"]
 """Columns of raw values that no silver table reads."""
 
@@ -97,7 +94,7 @@ def state_episodes(
     _, days = box(context)
     kinds = ("state", "context")
     values, catalogue = timed(raw_values, last_values, clock_offsets, tags, kinds)
-    return carry.touching(states.episodes(values, catalogue, NO_EPISODES), days)
+    return carry.touching(states.episodes(values, catalogue), days)
 
 
 @dg.asset(
@@ -123,7 +120,7 @@ def count_increments(
     """Pieces by machine, kind and instant."""
     kinds = ("counter", "context")
     values, catalogue = timed(raw_values, last_values, clock_offsets, tags, kinds)
-    return counters.increments(values, catalogue, cycles.collect(engine="in-memory"), NO_READINGS)
+    return counters.increments(values, catalogue, cycles.collect(engine="in-memory"))
 
 
 @dg.asset(

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.catalogue import NODE, bad
+from pipelines.catalogue import NODE, bad, number
 from pipelines.raw import event_ticks
 from pipelines.schemas import RAW
 from pipelines.shifts import ZONE, local_day
@@ -20,9 +20,11 @@ Frame = pl.DataFrame | pl.LazyFrame
 def last_values(
     before: Frame, raw_values: Frame, tags: Frame, days: Sequence[date]
 ) -> pl.DataFrame:
-    """The newest row, and the newest not Bad, of each carried node at the end of each of `days`.
+    """The newest row of each carried node at the end of each of `days`.
 
-    `schemas.RAW` with `partition_day`, from `raw_values` and the rows carried from `before`.
+    With it, where they are older, the newest not Bad and the newest of those with a whole number:
+    the reading from which a counter goes on. `schemas.RAW` with `partition_day`, from `raw_values`
+    and the rows carried from `before`.
     """
     nodes = tags.lazy().filter(pl.col("measure_kind").is_in(CARRIED)).select(NODE).unique()
     rows = pl.concat([before.lazy().select(RAW.names()), raw_values.lazy().select(RAW.names())])
@@ -36,14 +38,12 @@ def last_values(
 
 
 def _newest(rows: pl.DataFrame, day: date) -> pl.DataFrame:
-    last = [
-        part.unique(NODE, keep="last", maintain_order=True) for part in (rows, rows.filter(~bad()))
-    ]
-    return (
-        pl.concat(last)
-        .unique([*NODE, "ticks", "status_code"], keep="first", maintain_order=True)
-        .select(*RAW.names(), partition_day=pl.lit(day))
-    )
+    known = rows.with_row_index("row")
+    fit = known.filter(~bad())
+    parts = (known, fit, fit.filter(number().is_not_null()))
+    last = pl.concat(part.unique(NODE, keep="last", maintain_order=True) for part in parts)
+    once = last.unique("row").sort("row")
+    return once.select(*RAW.names(), partition_day=pl.lit(day))
 
 
 def touching(episodes: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import polars as pl
 from pipelines.catalogue import NODE, bad, is_measure, named, number
 from pipelines.cycles import per_unit, with_pri
 from pipelines.equipment import UNIT
-from pipelines.schemas import COUNT_INCREMENTS, EQUIPMENT, TIME
+from pipelines.schemas import COUNT_INCREMENTS
 
 KINDS: Final = {
     "parts_total": "total",
@@ -16,37 +16,20 @@ KINDS: Final = {
     "parts_rework": "rework",
 }
 
-READINGS: Final = pl.Schema(
-    {
-        **EQUIPMENT,
-        "server_uri": pl.String(),
-        "node_id": pl.String(),
-        "kind": pl.String(),
-        "time": TIME,
-        "count": pl.Int64(),
-        "skipped": pl.Boolean(),
-        "product_id": pl.String(),
-    }
-)
-"""The carry of counters: the last good reading of each counter node, whether Bad ones were
-`skipped` since, and per product node (kind `product`) the product then made."""
-
 SLACK_FACTOR: Final = 2
 SLACK_PIECES: Final = 2
 """A drop is a rollover only when the wrapped step is at most 2 x dt / PRI + 2: no machine makes
 pieces twice as fast as planned for long, and two more may fall between readings."""
 
 
-def increments(
-    values: pl.DataFrame, tags: pl.DataFrame, cycles: pl.DataFrame, carry: pl.DataFrame
-) -> pl.DataFrame:
+def increments(values: pl.DataFrame, tags: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
     """`schemas.COUNT_INCREMENTS` from raw rows with `time` (see `clock.correct`).
 
-    `carry` are `READINGS` from before. Bad values are skipped: the next good one brings the pieces.
-    The first reading ever adds nothing. Steps of 0 are left out. `estimated`: pieces lost at an
-    unforeseen reset, or a product that changed unseen.
+    Bad values are skipped: the next good one brings the pieces. The first reading ever adds
+    nothing. Steps of 0 are left out. `estimated`: pieces lost at an unforeseen reset, or a gap
+    within which a product was set.
     """
-    judged = _judged(_bounded(_steps(values, tags, carry), cycles))
+    judged = _judged(_bounded(_steps(values, tags), cycles))
     return (
         judged.filter((pl.col("amount") > 0) | (pl.col("cause") == "reset"))
         .rename({"time": "to_time"})
@@ -55,71 +38,51 @@ def increments(
     )
 
 
-def last_readings(values: pl.DataFrame, tags: pl.DataFrame, carry: pl.DataFrame) -> pl.DataFrame:
-    """`READINGS` to carry into the days after `values`."""
-    products = _products(values, tags, carry)
-    counts = _good_counts(values, tags, carry)
-    last = counts.with_columns(
-        skipped=pl.col("skipped") | (pl.col("bad_in_all") > pl.col("bad_before"))
-    ).unique(NODE, keep="last", maintain_order=True)
-    made = products.unique(NODE, keep="last", maintain_order=True).with_columns(
-        kind=pl.lit("product"), skipped=pl.lit(value=False)
-    )
-    every = pl.concat([_with_product(last, products), made], how="diagonal")
-    return every.select(
-        pl.col(name).cast(dtype) if name in every.columns else pl.lit(None, dtype).alias(name)
-        for name, dtype in READINGS.items()
-    ).sort(NODE)
-
-
-def _good_counts(values: pl.DataFrame, tags: pl.DataFrame, carry: pl.DataFrame) -> pl.DataFrame:
-    """Good counter readings by node and time, the carried first, with the Bad ones counted."""
+def _good_counts(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    """Good counter readings by node and time; `bad_before` counts the others so far."""
     rows = named(values, tags, is_measure(list(KINDS)))
     kind = pl.col("measure").replace_strict(KINDS, default=None, return_dtype=pl.String)
     count = pl.when(~bad()).then(number())
-    fresh = rows.select(*UNIT, *NODE, "time", kind=kind, count=count, skipped=pl.lit(value=False))
-    known = carry.filter(pl.col("kind") != "product")
-    every = pl.concat([known, fresh], how="diagonal").sort(*NODE, "time", maintain_order=True)
+    every = rows.select(*UNIT, *NODE, "time", kind=kind, count=count)
     missing = pl.col("count").is_null()
-    return every.with_columns(
-        bad_before=missing.cum_sum().over(NODE), bad_in_all=missing.sum().over(NODE)
-    ).filter(~missing)
+    ordered = every.sort(*NODE, "time", maintain_order=True)
+    return ordered.with_columns(bad_before=missing.cum_sum().over(NODE)).filter(~missing)
 
 
-def _products(values: pl.DataFrame, tags: pl.DataFrame, carry: pl.DataFrame) -> pl.DataFrame:
+def _products(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     """What each work unit makes from `time` on; null for nothing."""
     rows = named(values, tags, is_measure(["product_id"])).filter(~bad())
     text = pl.coalesce("value_text", number().cast(pl.String)).replace("", None)
-    known = carry.filter(pl.col("kind") == "product").select(*UNIT, *NODE, "time", "product_id")
     fresh = rows.select(*UNIT, *NODE, "time", product_id=text)
-    return pl.concat([known, fresh]).sort(*NODE, "time", maintain_order=True)
+    return fresh.sort(*NODE, "time", maintain_order=True)
 
 
 def _with_product(rows: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """Sets `product_id` to what was made at `time`; a product set at that very instant counts."""
+    """Adds `product_id`, what was made at `time`, and `set_time`, since when.
+
+    A product set at that very instant counts.
+    """
     unit = ["factory_id", "work_unit_id"]
-    made = products.select(*unit, "time", made="product_id").sort("time", maintain_order=True)
+    made = products.select(*unit, "time", "product_id", set_time="time")
+    made = made.sort("time", maintain_order=True)
     once = made.unique([*unit, "time"], keep="last", maintain_order=True)
     return (
         rows.with_row_index("row")
         .sort("time", maintain_order=True)
         .join_asof(once, on="time", by=unit, check_sortedness=False)
         .sort("row")
-        .with_columns(product_id=pl.coalesce("made", "product_id"))
-        .drop("row", "made")
+        .drop("row")
     )
 
 
-def _steps(values: pl.DataFrame, tags: pl.DataFrame, carry: pl.DataFrame) -> pl.DataFrame:
+def _steps(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     """Good readings beside the good reading before: `before`, `from_time`, `skipped` between."""
-    rows = _with_product(_good_counts(values, tags, carry), _products(values, tags, carry))
-    missed = (pl.col("bad_before") > pl.col("bad_before").shift(1)) | pl.col("skipped").shift(1)
+    rows = _with_product(_good_counts(values, tags), _products(values, tags))
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in NODE)
     beside = rows.with_columns(
         from_time=pl.col("time").shift(1),
         before=pl.col("count").shift(1),
-        product_before=pl.col("product_id").shift(1),
-        skipped=missed,
+        skipped=pl.col("bad_before") > pl.col("bad_before").shift(1),
     )
     return beside.filter(same).join(_facts(tags), on=NODE, how="left", maintain_order="left")
 
@@ -158,9 +121,9 @@ def _judged(steps: pl.DataFrame) -> pl.DataFrame:
         .when("skipped").then(pl.lit("gap")).otherwise(pl.lit("step"))
     )  # fmt: skip
     unforeseen = pl.col("reset_policy").fill_null("never") == "never"
-    changed = pl.col("product_id").ne_missing(pl.col("product_before"))
+    product_set = (pl.col("set_time") > pl.col("from_time")).fill_null(value=False)
     amount = pl.when(rollover).then(wrapped).when(step < 0).then("count").otherwise(step)
     return steps.with_columns(amount=amount, cause=cause).with_columns(
         estimated=((pl.col("cause") == "reset") & unforeseen)
-        | ((pl.col("cause") == "gap") & changed)
+        | ((pl.col("cause") == "gap") & product_set)
     )

@@ -31,13 +31,6 @@ service, every other state waits."""
 PACKML_OUTSIDE_ORDERS: Final = [1, 2, 7, 8, 9]
 """Clearing, Stopped, Stopping, Aborting, Aborted: in mode Produce nothing is being processed."""
 
-PACKML_FROM: Final = {
-    (EXECUTING, PROCESSING): 6,
-    (NOT_EXECUTING, NONE): 2,
-    (OUT_OF_SERVICE, NONE): 9,
-}
-"""The way back, for a carried episode; every state not named here counts as Idle (4)."""
-
 ELEMENTS: Final = ["apt", "aust", "adet", "adot"]
 
 PROFILES: Final = {
@@ -82,33 +75,24 @@ def element(profile: str = "opc40001-1") -> pl.Expr:
     return code.replace_strict(rules, default=None, return_dtype=pl.String)
 
 
-def episodes(values: pl.DataFrame, tags: pl.DataFrame, carry: pl.DataFrame) -> pl.DataFrame:
+def episodes(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     """`schemas.STATE_EPISODES` from raw rows with `time` (see `clock.correct`).
 
-    `carry` holds the last episode known before, one row per work unit at most; each comes back
-    first, from its own start, so that a day's episodes stand alone (`stitch` joins days again).
-    Several changes at one instant are one. Bad context keeps its last value, as uncertain.
+    Several changes at one instant are one. Bad context keeps its last value, as uncertain. A node
+    that speaks for the first time begins an episode, even an equal one: before it the rows carried
+    over midnight (see `carry.last_values`) know less than the rows of that day did.
     """
     wanted = tags.filter(is_measure([*MEASURES, *CONTEXT]), pl.col("work_unit_id").is_not_null())
     units = numbered(wanted).join(_offers(wanted), on=UNIT, nulls_equal=True)
-    said = _wide(_events(values, wanted, units))
-    wide = pl.concat([_carried(carry, units), said], how="diagonal_relaxed")
+    wide = _wide(_events(values, wanted, units))
     held = wide.sort("unit_no", "start", maintain_order=True).with_columns(
         pl.exclude("unit_no", "start").forward_fill().over("unit_no")
     )
     return _shape(held.join(units, on="unit_no", maintain_order="left"))
 
 
-def last_episodes(frame: pl.DataFrame) -> pl.DataFrame:
-    """The last episode of each work unit: the carry for the days after `frame`."""
-    last = frame.sort(*UNIT, "start", maintain_order=True).unique(
-        UNIT, keep="last", maintain_order=True
-    )
-    return last.with_columns(end=pl.lit(None, STATE_EPISODES["end"]))
-
-
 def stitch(frame: pl.DataFrame) -> pl.DataFrame:
-    """Episodes of several days as one series: carried rows once, ends closed by the next start."""
+    """Episodes of several days as one series: each once, ends closed by the next start."""
     rows = frame.sort(*UNIT, "start", maintain_order=True)
     once = rows.unique([*UNIT, "start"], keep="last", maintain_order=True)
     return _closed(once.filter(_changed(UNIT)))
@@ -150,34 +134,6 @@ def _wide(events: pl.DataFrame) -> pl.DataFrame:
     return events.group_by("unit_no", "start", maintain_order=True).agg(columns)
 
 
-def _carried(carry: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
-    """The carried episodes as if their nodes had just said so."""
-    rows = carry.join(units, on=UNIT, nulls_equal=True)
-    item, mode = pl.col("item_state").cast(pl.Int64), pl.col("operation_mode").cast(pl.Int64)
-    packml_state = pl.lit(4)
-    for (item_state, operation_mode), state in PACKML_FROM.items():
-        same = (item == item_state) & (mode == operation_mode)
-        packml_state = pl.when(same).then(state).otherwise(packml_state)
-    packml_state = (
-        pl.when(item == EXECUTING).then(6).when(item == OUT_OF_SERVICE).then(9)
-        .otherwise(packml_state)
-    )  # fmt: skip
-    packml_mode = mode.replace_strict(
-        {NONE: 1, PROCESSING: 1, SETUP: 3, MAINTENANCE: 2}, default=None, return_dtype=pl.Int64
-    )
-    doubt = (pl.col("quality") == "uncertain").cast(pl.Int8)
-    return rows.select(
-        "unit_no",
-        "start",
-        item_state=item.fill_null(UNKNOWN),
-        operation_mode=mode.fill_null(UNKNOWN),
-        packml_state=pl.when(item.is_not_null()).then(packml_state).otherwise(UNKNOWN),
-        packml_mode=packml_mode.fill_null(UNKNOWN),
-        **{name: pl.col(name).fill_null("") for name in CONTEXT},
-        **{f"doubt_{name}": doubt for name in MEASURES},
-    )
-
-
 def _shape(held: pl.DataFrame) -> pl.DataFrame:
     """Filled rows as episodes: PackML translated, doubt named, rows that change nothing dropped."""
     state, unit_mode = pl.col("packml_state"), pl.col("packml_mode")
@@ -199,13 +155,16 @@ def _shape(held: pl.DataFrame) -> pl.DataFrame:
     unknown = pl.col("item_state").is_null() | pl.col("operation_mode").is_null()
     quality = pl.when(unknown).then(pl.lit("unknown")).when(doubt | assumed)
     texts = [pl.col(name).replace("", None).alias(name) for name in CONTEXT]
-    once = held.unique(["unit_no", "start"], keep="last", maintain_order=True)
+    spoken = pl.sum_horizontal(
+        pl.col(f"doubt_{name}").is_not_null() for name in (*MEASURES, *CONTEXT)
+    )
     return _closed(
-        once.with_columns(
+        held.with_columns(spoken=spoken)
+        .with_columns(
             _in_range(item_state, "item_state"), _in_range(operation_mode, "operation_mode")
         )
         .with_columns(*texts, quality=quality.then(pl.lit("uncertain")).otherwise(pl.lit("good")))
-        .filter(_changed(["unit_no"]))
+        .filter(_changed(["unit_no", "spoken"]))
     )
 
 

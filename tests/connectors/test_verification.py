@@ -30,7 +30,7 @@ from connectors.tables import write_catalogue
 from connectors.verification import planted, verify
 from pipelines import bronze, clock, counters, oee, states
 from pipelines.raw import from_segments
-from pipelines.schemas import COUNT_INCREMENTS, STATE_EPISODES
+from pipelines.schemas import COUNT_INCREMENTS
 
 ANCHOR = datetime(2026, 11, 18, 12, 0, tzinfo=calendars.ZONE)
 YESTERDAY, TODAY = ANCHOR.date() - timedelta(days=1), ANCHOR.date()
@@ -71,9 +71,8 @@ def compute(home: Home, site, coverage: pl.DataFrame) -> None:
     raw = bronze.compact(bronze.quarantine(from_segments(rows))[0])
     offsets = clock.skew_by_day(raw)
     timed = clock.correct(raw, offsets)
-    none = pl.DataFrame(schema=STATE_EPISODES)
-    episodes = states.episodes(timed, tags, none)
-    made = counters.increments(timed, tags, cycles, pl.DataFrame(schema=counters.READINGS))
+    episodes = states.episodes(timed, tags)
+    made = counters.increments(timed, tags, cycles)
     own = coverage.filter(pl.col("factory_id") == key)
     figures = oee.by_shift(episodes, made, plan, cycles, own, tags)
     write_by_day(home, "clock_offsets", key, offsets, pl.col("day"))

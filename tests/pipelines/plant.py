@@ -2,20 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 
-from pipelines import bronze, clock, counters, oee, states
+from pipelines import bronze, carry, clock, counters, oee, states
 from pipelines.raw import EPOCH_TICKS
-from pipelines.schemas import (
-    COUNT_INCREMENTS,
-    COVERAGE,
-    CYCLES,
-    PLAN,
-    RAW,
-    STATE_EPISODES,
-    TAGS,
-)
+from pipelines.schemas import COVERAGE, CYCLES, PLAN, RAW, TAGS
 
 MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
 """2026-03-02 00:00 in Shanghai."""
@@ -123,9 +116,7 @@ def coverage(*spans, server=SERVER) -> pl.DataFrame:
     return pl.DataFrame(rows, COVERAGE)
 
 
-NO_EPISODES = pl.DataFrame(schema=STATE_EPISODES)
-NO_READINGS = pl.DataFrame(schema=counters.READINGS)
-NO_INCREMENTS = pl.DataFrame(schema=COUNT_INCREMENTS)
+NOTHING_CARRIED = pl.DataFrame(schema=RAW)
 
 
 def timed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -133,15 +124,43 @@ def timed(rows: pl.DataFrame) -> pl.DataFrame:
     return clock.correct(compacted, clock.skew(compacted))
 
 
-def silver(rows, tag_rows, cycle_rows, episodes=NO_EPISODES, readings=NO_READINGS):
-    values = timed(rows)
+def silver(rows, tag_rows, cycle_rows, carried=NOTHING_CARRIED):
+    """Episodes and increments of `rows`, behind what was carried, as the assets make them."""
+    compacted = pl.concat([carried.select(RAW.names()), bronze.compact(rows)])
+    values = clock.correct(compacted, clock.skew(compacted))
     return (
-        states.episodes(values, tag_rows, episodes),
-        counters.increments(values, tag_rows, cycle_rows, readings),
-        counters.last_readings(values, tag_rows, readings),
+        states.episodes(values, tag_rows),
+        counters.increments(values, tag_rows, cycle_rows),
     )
 
 
+def in_parts(rows, tag_rows, cycle_rows, edges):
+    """Silver of each part between the `edges` (seconds), from last values, cut to its part."""
+    carried = NOTHING_CARRIED
+    for start, end in pairwise(map(at, [-86_400, *sorted(edges), 86_400])):
+        part = rows.filter(pl.col("source_time").is_between(start, end, "left"))
+        episodes, increments = silver(part, tag_rows, cycle_rows, carried)
+        yield (
+            episodes.filter(pl.col("end").is_null() | (pl.col("end") > start)),
+            increments.filter(pl.col("to_time").is_between(start, end, "left")),
+        )
+        carried = carry.last_values(carried, part, tag_rows, [DAY])
+
+
+def by_day(rows, tag_rows, cycle_rows, days):
+    """Silver of each day alone: its rows and its neighbours', behind the last values before."""
+    carried = carry.last_values(NOTHING_CARRIED, rows, tag_rows, days)
+    day = clock.local_day(pl.col("source_time"))
+    for number, today in enumerate(days[2:-1], 2):
+        near = rows.filter(day.is_between(days[number - 1], days[number + 1]))
+        before = carried.filter(pl.col("partition_day") == days[number - 2])
+        episodes, increments = silver(near, tag_rows, cycle_rows, before)
+        yield (
+            carry.touching(episodes, [today]),
+            increments.filter(clock.local_day(pl.col("to_time")) == today),
+        )
+
+
 def figures(rows, tag_rows, plan_rows, cycle_rows, covered) -> pl.DataFrame:
-    episodes, increments, _ = silver(rows, tag_rows, cycle_rows)
+    episodes, increments = silver(rows, tag_rows, cycle_rows)
     return oee.by_shift(episodes, increments, plan_rows, cycle_rows, covered, tag_rows)

@@ -64,7 +64,7 @@ def test_every_server_of_a_machine_must_be_covered():
         plant.raw(RUNNING), tags, plant.plan(("A", 0, H, "busy")), PRI, both
     )  # fmt: skip
     assert found["apt_s"].to_list() == [1000]
-    episodes, increments, _ = plant.silver(plant.raw(RUNNING), tags, PRI)
+    episodes, increments = plant.silver(plant.raw(RUNNING), tags, PRI)
     units = tags.select(OEE_BY_SHIFT.names()[:4])
     plan = plant.plan(("A", 0, H, "busy"))
     bare = oee.by_shift(episodes, increments, plan, PRI, both, units)
@@ -201,16 +201,12 @@ def test_arrival_order_and_repeats_do_not_matter():
 @pytest.mark.parametrize("cut", [1, 30, 50, 90])
 def test_neighbouring_days_give_the_figures_of_the_whole(cut):
     """Gold reads stored days whose episodes overlap by the carried one."""
-    from pipelines import states
-
     said = [*RUNNING, *pieces(10, 20, 40, 80), Said(60, "item_state", 2)]
     rows, tags, plan = plant.raw(said), plant.tags(), plant.plan(("A", 0, 100, "busy"))
-    before = pl.col("source_time") < plant.at(cut)
-    e1, i1, carry = plant.silver(rows.filter(before), tags, PRI)
-    e2, i2, _ = plant.silver(rows.filter(~before), tags, PRI, states.last_episodes(e1), carry)
+    episodes, increments = zip(*plant.in_parts(rows, tags, PRI, [cut]), strict=True)
     split = oee.by_shift(
-        pl.concat([e1, e2]).lazy(),
-        pl.concat([i1, i2]).lazy(),
+        pl.concat(episodes).lazy(),
+        pl.concat(increments).lazy(),
         plan,
         PRI,
         plant.coverage((-100, 200)),

@@ -1,5 +1,7 @@
 """Counters: resets, rollovers, Bad readings, products, the carry."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -18,7 +20,7 @@ def total(*readings, **how):
     tags = plant.tags(counter_max=how.get("counter_max", INT32), reset_policy=policy)
     cycles = plant.cycles(A=pri_s, B=2 * pri_s)
     values = plant.timed(plant.raw(said))
-    found = counters.increments(values, tags, cycles, plant.NO_READINGS)
+    found = counters.increments(values, tags, cycles)
     return found.filter(pl.col("kind") == "total").to_dicts()
 
 
@@ -80,7 +82,7 @@ def test_arrival_order_and_repeats_do_not_count():
 def test_kinds_have_their_own_counters():
     said = [Said(t, m, t) for t in (0, 10) for m in counters.KINDS]
     values = plant.timed(plant.raw(said))
-    found = counters.increments(values, plant.tags(), plant.cycles(A=1.0), plant.NO_READINGS)
+    found = counters.increments(values, plant.tags(), plant.cycles(A=1.0))
     assert dict(found.select("kind", "amount").iter_rows()) == dict.fromkeys(
         counters.KINDS.values(), 10
     )
@@ -90,7 +92,7 @@ def test_unknown_pri_makes_a_drop_a_reset():
     said = [Said(0, "parts_total", INT32), Said(10, "parts_total", 0)]
     values = plant.timed(plant.raw(said))
     cycles = plant.cycles(A=1.0).clear()
-    found = counters.increments(values, plant.tags(), cycles, plant.NO_READINGS)
+    found = counters.increments(values, plant.tags(), cycles)
     assert found.select("amount", "cause").row(0) == (0, "reset")
 
 
@@ -100,9 +102,32 @@ def test_carry_loses_nothing_at_an_edge(edge):
     said += [Said(10, "parts_total", 1), Said(20, "parts_total", 0, BAD),
              Said(30, "parts_total", 4), Said(40, "parts_total", 2)]  # fmt: skip
     rows, tags, cycles = plant.raw(said), plant.tags(), plant.cycles(A=9.0, B=9.0)
-    _, whole, last = plant.silver(rows, tags, cycles)
-    before = pl.col("source_time") < plant.at(edge)
-    _, one, carry = plant.silver(rows.filter(before), tags, cycles)
-    _, two, end = plant.silver(rows.filter(~before), tags, cycles, readings=carry)
-    assert pl.concat([one, two]).equals(whole)
-    assert end.equals(last)
+    _, whole = plant.silver(rows, tags, cycles)
+    parts = [increments for _, increments in plant.in_parts(rows, tags, cycles, [edge])]
+    assert pl.concat(parts).equals(whole)
+
+
+def later(before, after):
+    """Increments after second 100 from the last values at second 100."""
+    said = [Said(0, "product_id", "A"), *before]
+    tags, cycles = plant.tags(["parts_total", "product_id"]), plant.cycles(A=9.0)
+    _, (_, found) = plant.in_parts(plant.raw([*said, *after]), tags, cycles, [100])
+    return found.select("amount", "cause", "estimated", "product_id").rows()
+
+
+def test_a_bad_reading_carried_marks_the_next_step_as_a_gap():
+    before = [Said(10, "parts_total", 5), Said(20, "parts_total", 0, BAD)]
+    assert later(before, [Said(200, "parts_total", 8)]) == [(3, "gap", False, "A")]
+
+
+def test_a_reading_without_a_number_does_not_hide_the_one_before_it():
+    """Without the numbered reading the three pieces would be lost at midnight."""
+    before = [Said(10, "parts_total", 5), Said(20, "parts_total", None)]
+    assert later(before, [Said(200, "parts_total", 8)]) == [(3, "gap", False, "A")]
+
+
+def test_a_product_set_again_within_a_gap_is_estimated_on_either_side_of_midnight():
+    before = [Said(10, "parts_total", 5), Said(15, "parts_total", 0, BAD)]
+    again, piece = Said(20, "product_id", "A"), Said(200, "parts_total", 8)
+    assert later([*before, again], [piece]) == [(3, "gap", True, "A")]
+    assert later(before, [replace(again, second=150), piece]) == [(3, "gap", True, "A")]

@@ -10,10 +10,14 @@ from tests.pipelines.plant import BAD, UNCERTAIN, Said
 PACKML = ["packml_state", "packml_mode", "order_id", "product_id"]
 
 
-def episodes(said, tags=None, carry=plant.NO_EPISODES):
-    return states.episodes(
-        plant.timed(plant.raw(said)), plant.tags() if tags is None else tags, carry
-    )
+def episodes(said, tags=None):
+    return states.episodes(plant.timed(plant.raw(said)), plant.tags() if tags is None else tags)
+
+
+def in_two(said, tags=None, edge=20):
+    """Episodes of the parts before and after `edge`, the later one behind the last values."""
+    tags = plant.tags() if tags is None else tags
+    return [found for found, _ in plant.in_parts(plant.raw(said), tags, plant.cycles(), [edge])]
 
 
 def elements(frame):
@@ -103,8 +107,7 @@ def test_machine_without_a_mode_node_is_taken_as_processing_and_uncertain():
 
 
 def test_carry_makes_a_quiet_day_known():
-    carry = states.last_episodes(episodes([Said(0, "item_state", 3), Said(0, "operation_mode", 3)]))
-    quiet = episodes([], carry=carry)
+    _, quiet = in_two([Said(0, "item_state", 3), Said(0, "operation_mode", 3)])
     assert quiet.select("start", "end", "item_state").row(0) == (plant.at(0), None, 3)
 
 
@@ -113,16 +116,42 @@ def test_carry_makes_a_quiet_day_known():
 def test_packml_carry_keeps_state_and_mode_apart(state, mode):
     tags = plant.tags(PACKML)
     before = [Said(0, "packml_state", state), Said(0, "packml_mode", mode)]
-    carry = states.last_episodes(episodes(before, tags))
     for change in (Said(50, "packml_state", 6), Said(50, "packml_mode", 1)):
         whole = elements(episodes([*before, change], tags))
-        assert elements(episodes([change], tags, carry))[-1] == whole[-1]
+        assert elements(in_two([*before, change], tags)[1])[-2:] == whole[-2:]
+
+
+def test_bad_state_carried_hides_the_state_until_the_node_speaks_again():
+    said = [Said(0, "item_state", 3), Said(0, "operation_mode", 3), Said(10, "item_state", 0, BAD)]
+    _, quiet = in_two(said)
+    assert quiet.select("start", "item_state", "quality").rows() == [
+        (plant.at(10), None, "unknown")
+    ]
+    _, again = in_two([*said, Said(30, "item_state", 2)])
+    assert again["item_state"].to_list() == [None, 2]
+
+
+def test_hidden_state_carried_does_not_reach_back_over_what_was_known():
+    """The mode's row is carried from second 0, the state's last known value is not."""
+    said = [Said(0, "item_state", 3), Said(0, "operation_mode", 3), Said(5, "item_state", 77)]
+    early, late = in_two(said)
+    assert late["start"].to_list() == [plant.at(5)]
+    assert states.stitch(pl.concat([early, late])).equals(episodes(said))
+
+
+@pytest.mark.parametrize("order", ["O1", ""])
+def test_bad_order_carried_keeps_its_last_value_as_uncertain(order):
+    said = [Said(0, "item_state", 2), Said(0, "operation_mode", 3), Said(0, "order_id", order)]
+    _, quiet = in_two([*said, Said(5, "order_id", None, BAD)])
+    assert quiet.select("start", "order_id", "quality").rows() == [
+        (plant.at(5), order or None, "uncertain")
+    ]
 
 
 def test_unstable_clock_makes_the_state_unknown():
     values = plant.timed(plant.raw([Said(0, "item_state", 3), Said(0, "operation_mode", 3)]))
     off = values.with_columns(clock_unstable=pl.lit(value=True))
-    assert states.episodes(off, plant.tags(), plant.NO_EPISODES)["quality"].to_list() == ["unknown"]
+    assert states.episodes(off, plant.tags())["quality"].to_list() == ["unknown"]
 
 
 def test_a_tag_means_what_it_meant_then():
