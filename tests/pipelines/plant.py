@@ -138,7 +138,7 @@ def in_parts(rows, tag_rows, cycle_rows, edges):
     """Silver of each part between the `edges` (seconds), from last values, cut to its part."""
     carried = NOTHING_CARRIED
     for start, end in pairwise(map(at, [-86_400, *sorted(edges), 86_400])):
-        part = rows.filter(pl.col("source_time").is_between(start, end, "left"))
+        part = bronze.compact(rows).filter(pl.col("source_time").is_between(start, end, "left"))
         episodes, increments = silver(part, tag_rows, cycle_rows, carried)
         yield (
             episodes.filter(pl.col("end").is_null() | (pl.col("end") > start)),
@@ -149,7 +149,7 @@ def in_parts(rows, tag_rows, cycle_rows, edges):
 
 def by_day(rows, tag_rows, cycle_rows, days):
     """Silver of each day alone: its rows and its neighbours', behind the last values before."""
-    carried = carry.last_values(NOTHING_CARRIED, rows, tag_rows, days)
+    carried = carry.last_values(NOTHING_CARRIED, bronze.compact(rows), tag_rows, days)
     day = clock.local_day(pl.col("source_time"))
     for number, today in enumerate(days[2:-1], 2):
         near = rows.filter(day.is_between(days[number - 1], days[number + 1]))
