@@ -26,7 +26,7 @@ SERVERS_UP_S: Final = 120.0
 """Thirteen servers are up in about 20 s on two cores; six times that is a fault, not patience."""
 
 STOP_S: Final = 12.0
-"""What a process gets to end by itself before it is killed; two of them end within half a minute."""
+"""What a process gets to end by itself before it is killed: two end within half a minute."""
 
 POLL_S: Final = 0.5
 
@@ -127,7 +127,7 @@ def places(home: Home, truth: Path, release: Path) -> Table:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the end in short steps: one long wait does not notice Ctrl-C once Polars is loaded."""
+    """Wait in short steps: one long wait does not notice Ctrl-C once Polars is loaded."""
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(POLL_S)
