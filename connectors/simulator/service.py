@@ -28,6 +28,10 @@ _STOP_LIMIT_S: Final = 10.0
 _POLL_S: Final = 0.2
 
 Message = dict[str, Any]
+Messages = queue.SimpleQueue[Message]
+"""Simple, because only its `put` may be called from a signal handler."""
+
+TOLD: Final = "told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class _Worker:
 
 
 class _ToldError(Exception):
-    """SIGTERM."""
+    """SIGINT or SIGTERM."""
 
 
 def run(
@@ -65,12 +69,12 @@ def run(
     world = sites.site_ids() if site_ids is None else list(site_ids)
     order = _order(seed, anchor, truth, signal_period_s, wire_faults, world)
     stop = stop or threading.Event()
-    messages: queue.Queue[Message] = queue.Queue()
+    messages: Messages = queue.SimpleQueue()
     started: list[_Worker] = []
     try:
-        with _sigterm_raises():
+        with _signals_noted(messages):
             _simulate(order, max(1, workers), fleet_out, messages, started, ready, stop)
-    except (KeyboardInterrupt, _ToldError):
+    except _ToldError:
         _progress("stopped")
     finally:
         _end(started)
@@ -107,7 +111,7 @@ def _simulate(
     order: Order,
     workers: int,
     fleet_out: Path,
-    messages: "queue.Queue[Message]",
+    messages: "Messages",
     started: list[_Worker],
     ready: Callable[[], None] | None,
     stop: threading.Event,
@@ -128,7 +132,7 @@ def _simulate(
     _watch(messages, started, stop)
 
 
-def _start(order: Order, site_ids: list[str] | None, messages: "queue.Queue[Message]") -> _Worker:
+def _start(order: Order, site_ids: list[str] | None, messages: "Messages") -> _Worker:
     process = subprocess.Popen(
         [sys.executable, "-m", "connectors.simulator.worker"],
         stdin=subprocess.PIPE,
@@ -145,14 +149,14 @@ def _start(order: Order, site_ids: list[str] | None, messages: "queue.Queue[Mess
     return _Worker(process, relay, site_ids)
 
 
-def _relay(lines: TextIO, messages: "queue.Queue[Message]") -> None:
+def _relay(lines: TextIO, messages: "Messages") -> None:
     with lines:
         for line in lines:
             messages.put(json.loads(line))
 
 
 def _await_servers(
-    ids: list[str], messages: "queue.Queue[Message]", started: list[_Worker], stop: threading.Event
+    ids: list[str], messages: "Messages", started: list[_Worker], stop: threading.Event
 ) -> dict[str, str] | None:
     """The URL of every site once all answer; None when stopped before."""
     urls: dict[str, str] = {}
@@ -177,7 +181,7 @@ def _check_answers(url: str) -> None:
         pass
 
 
-def _watch(messages: "queue.Queue[Message]", started: list[_Worker], stop: threading.Event) -> None:
+def _watch(messages: "Messages", started: list[_Worker], stop: threading.Event) -> None:
     """Until stopped; then until the truth is whole, if it was asked for."""
     truth = next((w.process for w in started if w.site_ids is None), None)
     deadline: float | None = None
@@ -192,7 +196,7 @@ def _watch(messages: "queue.Queue[Message]", started: list[_Worker], stop: threa
         raise HomeRefused("truth", "its writer failed", "see the lines above")
 
 
-def _next(messages: "queue.Queue[Message]", started: list[_Worker]) -> Iterator[Message]:
+def _next(messages: "Messages", started: list[_Worker]) -> Iterator[Message]:
     """At most one message; an error when a serving worker has ended by itself."""
     for worker in started:
         code = worker.process.poll()
@@ -200,9 +204,12 @@ def _next(messages: "queue.Queue[Message]", started: list[_Worker]) -> Iterator[
             culprit = "the truth's writer" if worker.site_ids is None else ",".join(worker.site_ids)
             raise ServerUnreachable(culprit, f"its process ended ({code})", "see the lines above")
     try:
-        yield messages.get(timeout=_POLL_S)
+        message = messages.get(timeout=_POLL_S)
     except queue.Empty:
         return
+    if message["event"] == TOLD:
+        raise _ToldError
+    yield message
 
 
 def _end(started: list[_Worker]) -> None:
@@ -223,20 +230,25 @@ def _end(started: list[_Worker]) -> None:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """In the main thread SIGTERM becomes an exception, so that the workers are ended in order."""
+def _signals_noted(messages: "Messages") -> Iterator[None]:
+    """In the main thread SIGINT and SIGTERM become a message.
+
+    An exception out of a signal handler is lost when it meets a destructor or foreign code, and
+    the servers would go on.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def told(*_: object) -> None:
-        raise _ToldError
+        messages.put({"event": TOLD})
 
-    before = signal.signal(signal.SIGTERM, told)
+    before = {number: signal.signal(number, told) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _progress(text: str) -> None:
