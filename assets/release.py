@@ -217,7 +217,8 @@ def _checks(instance: dg.DagsterInstance) -> Iterator[dict[str, Any]]:
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     for key in keys:
         record = latest.get(key)
-        evaluation = record.evaluation if record else None
+        ended = record.evaluation if record else None
+        evaluation = ended if isinstance(ended, dg.AssetCheckEvaluation) else None
         yield {
             "name": key.asset_key.to_user_string(),
             "passed": bool(evaluation and evaluation.passed),
