@@ -16,7 +16,6 @@ from assets.partitions import (
 from assets.storage import DAY_COLUMN
 from assets.words import OWNERS, both
 from connectors import received
-from connectors.lake import Lake, Partition
 from pipelines import bronze, raw
 from pipelines.shifts import local_day
 
@@ -116,34 +115,47 @@ def box(context: dg.AssetExecutionContext) -> tuple[str, list[date]]:
     return str(factories.pop()), [p.day for p in partitions if p.day]
 
 
-@dg.asset(
+@dg.multi_asset(
+    outs={
+        "raw_values": dg.AssetOut(
+            metadata={DAY_COLUMN: "partition_day"},
+            group_name="bronze",
+            kinds={"polars", "parquet"},
+            owners=OWNERS,
+            description=both(
+                "原始值：按日期与工厂分区，一个值一行；重复值已去除并计数。",
+                "Raw values as received, once each; repeats are removed and counted.",
+            ),
+        ),
+        "quarantine": dg.AssetOut(
+            metadata={DAY_COLUMN: "received_time"},
+            group_name="bronze",
+            kinds={"polars", "parquet"},
+            owners=OWNERS,
+            description=both(
+                "隔离区：时间离谱的值，按收到之日存放并计数，不参与计算，也不丢弃。",
+                "Values whose time cannot be, by the day of receipt: counted, kept, not computed.",
+            ),
+        ),
+    },
     partitions_def=FACTORY_DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=["segments"],
-    metadata={DAY_COLUMN: "partition_day"},
-    group_name="bronze",
-    kinds={"polars", "parquet"},
-    owners=OWNERS,
-    description=both(
-        "原始值：按日期与工厂分区，重复值已去除并计数，时间离谱的值进入隔离区并计数。",
-        "Raw values as received, once each; repeats are counted, impossible times quarantined.",
-    ),
 )
-def raw_values(context: dg.AssetExecutionContext) -> pl.DataFrame:
+def raw_values(context: dg.AssetExecutionContext) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Bronze: every received value of the factory-days once."""
     factory, days = box(context)
     rows, segments = received.rows(HOME, factory, days)
     kept, quarantined = bronze.quarantine(raw.from_segments(rows))
     values = bronze.compact(kept)
-    Lake(HOME.lake).write("quarantine", quarantined, Partition(days[0], factory))
     context.add_output_metadata(
         {
             "received": rows.height,
             "repeats_removed": kept.height - values.height,
-            "quarantined": quarantined.height,
             "segments": [s.path.name for s in segments],
             "segments_sha256": received.digest(segments),
-        }
+        },
+        output_name="raw_values",
     )
     happened = pl.coalesce("source_time", "server_time", "received_time")
-    return values.with_columns(partition_day=local_day(happened))
+    return values.with_columns(partition_day=local_day(happened)), quarantined

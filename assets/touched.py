@@ -1,7 +1,6 @@
 """Which factory-days new segments have touched: the sensor's arithmetic."""
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 from assets.partitions import FACTORY_IDS
@@ -25,14 +24,14 @@ def boxes(home: Home, cursor: str | None, today: date) -> tuple[list[Box], str]:
         sealed, _ = received.sidecars(home, factory)
         new = [one for one in sealed if one.path.name > seen.get(factory, "")]
         if new:
-            first = max(home.first_day, min(_days(new)) - timedelta(days=1))
+            first = max(home.first_day, _first_day(new, home) - timedelta(days=1))
             found.append((Partition(first, factory), Partition(today, factory)))
             seen[factory] = max(one.path.name for one in sealed)
     return found, json.dumps(seen, sort_keys=True)
 
 
-def _days(sidecars: list[Sidecar]) -> Iterator[date]:
-    return (date.fromisoformat(day) for sidecar in sidecars for day in sidecar.days)
+def _first_day(sidecars: list[Sidecar], home: Home) -> date:
+    return min(day for sidecar in sidecars for day in received.asked_by(sidecar, home))
 
 
 def cursor_of(cursor: str, first: Partition) -> str:

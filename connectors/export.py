@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,13 +14,11 @@ import pyarrow.parquet as pq
 
 from connectors.errors import HomeRefused, SegmentUnreadable
 from connectors.ledger import Ledger
-from connectors.raw import EPOCH_TICKS
-from connectors.segments import Sidecar, event_ticks, local_days, read, read_sidecar
-from pipelines import schemas
+from connectors.segments import Sidecar, local_days, read, read_sidecar
+from pipelines import bronze, raw, schemas
 
-_OLDEST_US: Final = (np.iinfo(np.int64).min // 1000) + 1
-_NEWEST_US: Final = np.iinfo(np.int64).max // 1000
-"""1677 to 2262: where nanoseconds of 64 bits end, and with them many readers of Parquet."""
+Received = dict[str, dict[str, dict[str, int]]]
+"""Counts by server URI, node and origin; `repeats_removed` is one more of them."""
 
 
 @dataclass(slots=True)
@@ -45,7 +43,8 @@ def export_raw(home: Path, out: Path) -> ExportCounts:
     temporary = out.with_name(f".{out.name}.tmp")
     empty = pl.DataFrame(schema=schemas.RAW).to_arrow(compat_level=pl.CompatLevel.oldest())
     with pq.ParquetWriter(temporary, empty.schema, compression="zstd") as writer:
-        for frame in site_days(home, counts):
+        for received in site_days(home, counts.unreadable):
+            frame = once(received, counts)
             table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
             writer.write_table(table.cast(empty.schema))
             counts.rows_out += frame.height
@@ -59,20 +58,20 @@ def _with_segments(home: Path) -> None:
         raise HomeRefused(home, "it holds no segments", "collect first, or give another --home")
 
 
-def site_days(home: Path, counts: ExportCounts) -> Iterator[pl.DataFrame]:
-    """Site by site and day by day the rows of schemas.RAW without repeats, in event order."""
+def site_days(home: Path, unreadable: list[str]) -> Iterator[pa.Table]:
+    """Site by site and day by day the received rows, repeats and all (columns of RAW_SCHEMA)."""
     for folder in sorted(p for p in (home / "segments").iterdir() if p.is_dir()):
-        cars = readable_sidecars(folder, counts.unreadable)
+        cars = readable_sidecars(folder, unreadable)
         for day in sorted({day for car in cars for day in car.days}):
-            tables = list(_tables_of(cars, [day], counts.unreadable))
+            tables = list(_tables_of(cars, [day], unreadable))
             if tables:
-                yield _once(pa.concat_tables(tables, promote_options="permissive"), counts)
+                yield pa.concat_tables(tables, promote_options="permissive")
 
 
 def site_spans(
     home: Path, site_id: str, counts: ExportCounts, rows: int = 250_000
 ) -> Iterator[tuple[date, pl.DataFrame]]:
-    """What `site_days` gives of one site in fewer pieces: the first local day of each, its rows.
+    """Every value of one site once, in pieces: the first local day of each, its rows.
 
     A piece has whole days, and more than `rows` received rows only where a single day has; it
     reaches up to the first day of the next.
@@ -82,7 +81,7 @@ def site_spans(
         tables = list(_tables_of(cars, days, counts.unreadable))
         if tables:
             table = pa.concat_tables(tables, promote_options="permissive")
-            yield date.fromisoformat(days[0]), _once(table, counts)
+            yield date.fromisoformat(days[0]), once(table, counts)
 
 
 def _spans_of(cars: Sequence[Sidecar], rows: int) -> Iterator[list[str]]:
@@ -130,46 +129,12 @@ def _tables_of(
         yield table
 
 
-def _once(table: pa.Table, counts: ExportCounts) -> pl.DataFrame:
+def once(table: pa.Table, counts: ExportCounts) -> pl.DataFrame:
+    """Received rows as schemas.RAW, every value once (`bronze.compact`); adds to the counts."""
+    frame = bronze.compact(raw.from_segments(pl.DataFrame(pl.from_arrow(table))))
     counts.rows_in += table.num_rows
-    frame = without_repeats(as_raw(table))
     counts.repeats += table.num_rows - frame.height
     return frame
-
-
-def as_raw(table: pa.Table) -> pl.DataFrame:
-    """Rows of a segment as schemas.RAW, with `event_ticks` beside them."""
-    table = table.append_column("event_ticks", event_ticks(table))
-    frame = pl.DataFrame(pl.from_arrow(table))
-    return frame.with_columns(
-        _time("source_ticks").alias("source_time"), _time("server_ticks").alias("server_time")
-    ).select(*schemas.RAW, "event_ticks")
-
-
-def _time(ticks: str) -> pl.Expr:
-    us = (pl.col(ticks) - EPOCH_TICKS) // 10
-    return pl.when(us.is_between(_OLDEST_US, _NEWEST_US)).then(us).cast(schemas.TIME)
-
-
-def without_repeats(frame: pl.DataFrame) -> pl.DataFrame:
-    """One row per value (schemas.REPEAT_KEY), the earliest received, by node and event time.
-
-    Only rows that share node and time with another are compared in full: nearly all do not, or
-    do so once.
-    """
-    keys = ["server_uri", "node_id", "event_ticks"]
-    ordered = frame.sort([*keys, "received_time"], maintain_order=True)
-    same = pl.all_horizontal(pl.col(k).eq_missing(pl.col(k).shift(1)) for k in keys)
-    marked = ordered.with_columns(_shared=same | same.shift(-1, fill_value=False))
-    alone = marked.filter(~pl.col("_shared"))
-    several = marked.filter("_shared").unique(schemas.REPEAT_KEY, keep="first", maintain_order=True)
-    both = pl.concat([alone, several]).sort(keys, maintain_order=True)
-    return both.select(
-        pl.col(name).cast(kind)
-        if name in ("server_uri", "node_id", "value_type", "origin")
-        else name
-        for name, kind in schemas.RAW.items()
-    )
 
 
 def ledger_summary(home: Path) -> dict[str, Any]:
@@ -177,14 +142,11 @@ def ledger_summary(home: Path) -> dict[str, Any]:
 
     Counts come from the sealed segments, so that a crash cannot part them from the rows.
     """
-    counts = ExportCounts()
     _with_segments(home)
-    received: dict[str, dict[str, dict[str, int]]] = {}
-    for folder in sorted(p for p in (home / "segments").glob("*") if p.is_dir()):
-        for car in readable_sidecars(folder, counts.unreadable):
-            _count_segment(car, received, counts)
-    for frame in site_days(home, ExportCounts()):
-        _count_once(frame, received)
+    unreadable: list[str] = []
+    received: Received = {}
+    for table in site_days(home, unreadable):
+        _count(table, received)
     with Ledger(home, read_only=True) as ledger:
         summary = ledger.summary()
     for server in summary["servers"]:
@@ -192,27 +154,19 @@ def ledger_summary(home: Path) -> dict[str, Any]:
         server["per_node"] = nodes
         names = ("live", "republished", "history", "repeats_removed")
         server["received"] = {n: sum(node[n] for node in nodes.values()) for n in names}
-    summary["unreadable_segments"] = counts.unreadable
+    summary["unreadable_segments"] = unreadable
     return summary
 
 
-def _count_segment(
-    car: Sidecar, received: dict[str, dict[str, dict[str, int]]], counts: ExportCounts
-) -> None:
-    try:
-        table = read(car.path)
-    except SegmentUnreadable as error:
-        counts.unreadable.append(str(error))
-        return
-    grouped = pl.DataFrame(pl.from_arrow(table.select(["server_uri", "node_id", "origin"])))
-    for server, node, origin, rows in grouped.group_by(grouped.columns).len().iter_rows():
-        node_counts = received.setdefault(server, {}).setdefault(
+def _count(table: pa.Table, received: Received) -> None:
+    """Add a site's day: rows by origin, and how many of them were repeats."""
+    rows = pl.DataFrame(pl.from_arrow(table.select(["server_uri", "node_id", "origin"])))
+    for server, node, origin, count in rows.group_by(rows.columns).len().iter_rows():
+        of_node = received.setdefault(server, {}).setdefault(
             node, {"live": 0, "republished": 0, "history": 0, "repeats_removed": 0}
         )
-        node_counts[origin] += rows
-        node_counts["repeats_removed"] += rows
-
-
-def _count_once(frame: pl.DataFrame, received: dict[str, dict[str, dict[str, int]]]) -> None:
-    for server, node, rows in frame.group_by("server_uri", "node_id").len().iter_rows():
-        received[server][node]["repeats_removed"] -= rows
+        of_node[origin] += count
+        of_node["repeats_removed"] += count
+    kept = once(table, ExportCounts())
+    for server, node, count in kept.group_by("server_uri", "node_id").len().iter_rows():
+        received[server][node]["repeats_removed"] -= count

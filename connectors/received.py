@@ -14,6 +14,7 @@ from connectors.errors import SegmentUnreadable
 from connectors.home import Home
 from connectors.raw import RAW_SCHEMA
 from connectors.segments import Sidecar
+from pipelines.bronze import AHEAD, EARLIEST
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -33,17 +34,22 @@ def sidecars(home: Home, site: str) -> tuple[list[Sidecar], list[SegmentUnreadab
 def rows(home: Home, site: str, days: Iterable[date]) -> tuple[pl.DataFrame, list[Sidecar]]:
     """Received rows (columns of RAW_SCHEMA) of the segments that touch these local days.
 
-    Also gives the segments. The home's first day also answers for everything older.
+    Also gives the segments. The home's first day also answers for everything older; a row whose
+    time is impossible is asked for by the day of its receipt.
     """
-    wanted = {day.isoformat() for day in days}
-    first = home.first_day.isoformat()
+    wanted = set(days)
     found, unreadable = sidecars(home, site)
-    touched = [
-        sidecar
-        for sidecar in found
-        if any(day in wanted or (day < first and first in wanted) for day in sidecar.days)
-    ]
-    return _read(touched, unreadable)
+    return _read([one for one in found if wanted & asked_by(one, home)], unreadable)
+
+
+def asked_by(sidecar: Sidecar, home: Home) -> set[date]:
+    """The local days of a home whose figures or quarantine a segment bears on."""
+    happened = {date.fromisoformat(day) for day in sidecar.days}
+    arrived = {date.fromisoformat(day) for day in sidecar.received_days}
+    plausible = {day for day in happened if EARLIEST.date() <= day <= max(arrived) + AHEAD}
+    beyond_doubt = all(EARLIEST.date() < day <= min(arrived) for day in happened)
+    days = plausible if beyond_doubt else plausible | arrived
+    return {max(day, home.first_day) for day in days}
 
 
 def everything(home: Home, site: str) -> tuple[pl.DataFrame, list[Sidecar]]:

@@ -40,7 +40,10 @@ _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", emit_dictionary_delt
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What a sealed segment holds; `path` is the segment, `days` are local days of source time."""
+    """What a sealed segment holds, in the file at `path`.
+
+    `days` counts rows by the local day of their source time, `received_days` of their receipt.
+    """
 
     path: Path
     site_id: str
@@ -51,6 +54,7 @@ class Sidecar:
     days: dict[str, int]
     origins: dict[str, int]
     marks: dict[str, int]
+    received_days: dict[str, int]
     schema_version: int = SCHEMA_VERSION
 
 
@@ -71,32 +75,36 @@ class _Facts:
     days: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
     marks: dict[str, int] = field(default_factory=dict)
+    received_days: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
-        self.days.update(_rows_by_day(batch))
+        self.days.update(_rows_by_day(local_days(batch)))
+        self.received_days.update(_rows_by_day(_days_of(_received_ticks(batch))))
         self.origins.update(_value_counts(batch.column("origin")))
         for node, ticks in _newest_ticks(batch):
             self.marks[node] = max(self.marks.get(node, ticks), ticks)
 
 
-def event_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array:
-    """Source ticks, server ticks where absent, received time where both are (Int64)."""
-    received = pc.add(
-        pc.multiply(pc.cast(batch.column("received_time"), pa.int64()), 10), EPOCH_TICKS
-    )
-    return pc.coalesce(batch.column("source_ticks"), batch.column("server_ticks"), received)
-
-
 def local_days(batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.datetime64]:
-    """The local day of every row's event ticks."""
-    ticks = np.asarray(event_ticks(batch))
-    return ((ticks - EPOCH_TICKS + _LOCAL_OFFSET_TICKS) // _DAY_TICKS).astype("datetime64[D]")
+    """The local day of every row's source time, else its server time, else its receipt."""
+    columns = batch.column("source_ticks"), batch.column("server_ticks"), _received_ticks(batch)
+    return _days_of(pc.coalesce(*columns))
 
 
-def _rows_by_day(batch: pa.RecordBatch) -> dict[str, int]:
-    days, counts = np.unique(local_days(batch), return_counts=True)
-    return dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True))
+def _received_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedArray:
+    us = pc.cast(batch.column("received_time"), pa.int64())
+    return pc.add(pc.multiply(us, 10), EPOCH_TICKS)
+
+
+def _days_of(ticks: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
+    local = np.asarray(ticks) - EPOCH_TICKS + _LOCAL_OFFSET_TICKS
+    return (local // _DAY_TICKS).astype("datetime64[D]")
+
+
+def _rows_by_day(days: npt.NDArray[np.datetime64]) -> dict[str, int]:
+    found, counts = np.unique(days, return_counts=True)
+    return dict(zip(found.astype(str).tolist(), counts.tolist(), strict=True))
 
 
 def _value_counts(column: pa.DictionaryArray) -> dict[str, int]:
@@ -363,10 +371,14 @@ def _sidecar_of(path: Path, site_id: str, batches: Sequence[pa.RecordBatch]) -> 
 
 def _sidecar(path: Path, site_id: str, server_uri: str, facts: _Facts, sha256: str) -> Sidecar:
     sealed_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    days, origins = dict(sorted(facts.days.items())), dict(sorted(facts.origins.items()))
-    return Sidecar(
-        path, site_id, server_uri, facts.rows, sha256, sealed_at, days, origins, facts.marks
+    days, origins, received = (
+        dict(sorted(counted.items()))
+        for counted in (facts.days, facts.origins, facts.received_days)
     )
+    return Sidecar(
+        path, site_id, server_uri, facts.rows, sha256, sealed_at, days, origins, facts.marks,
+        received,
+    )  # fmt: skip
 
 
 def _write_sidecar(sidecar: Sidecar) -> None:

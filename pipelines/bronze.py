@@ -1,11 +1,12 @@
 """Bronze: every value once, in one order; impossible times set apart."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
 
-from pipelines.raw import event_ticks
-from pipelines.schemas import REPEAT_KEY, TIME
+from pipelines.raw import event_ticks, received_ticks
+from pipelines.schemas import REPEAT_KEY
 from pipelines.shifts import local_day
 
 __all__ = ["compact", "local_day", "quarantine"]
@@ -18,10 +19,10 @@ VALUE: Final = [
 ]
 """A float is compared by its bits: 0.0 and -0.0 are two values, and a NaN equals itself."""
 
-EARLIEST: Final = pl.datetime(2000, 1, 1, time_zone="UTC").cast(TIME)
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """No value of a connected plant is older: an older clock was never set."""
 
-AHEAD: Final = pl.duration(hours=24)
+AHEAD: Final = timedelta(hours=24)
 """A source this far ahead of our own receipt is wrong, whatever its zone."""
 
 
@@ -31,12 +32,11 @@ def compact(frame: pl.DataFrame) -> pl.DataFrame:
     Repeats (`schemas.REPEAT_KEY`) are dropped, the earliest received kept; the same rows in any
     order give the same frame. Only rows that share node and ticks are compared in full.
     """
-    coded = frame.with_columns(event_ticks=event_ticks(), code=_node_code())
+    ticks = pl.coalesce(event_ticks(), received_ticks())
+    coded = frame.with_columns(event_ticks=ticks, code=_node_code())
     nodes = coded.unique("code").sort(NODE).select("code").with_row_index("node")
     keyed = coded.join(nodes, on="code").drop("code").sort("node", "event_ticks")
-    same = (pl.col("node") == pl.col("node").shift(1)) & pl.col("event_ticks").eq_missing(
-        pl.col("event_ticks").shift(1)
-    )
+    same = pl.all_horizontal(pl.col(k) == pl.col(k).shift(1) for k in ("node", "event_ticks"))
     shares = (same | same.shift(-1)).fill_null(value=False)
     keyed = keyed.with_columns(shares=shares)
     if keyed["shares"].any():

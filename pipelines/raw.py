@@ -25,6 +25,11 @@ def event_ticks() -> pl.Expr:
     return pl.coalesce("source_ticks", "server_ticks")
 
 
+def received_ticks() -> pl.Expr:
+    """When a value reached us, as ticks: the only time of a value that came without any."""
+    return pl.col("received_time").cast(pl.Int64) * 10 + EPOCH_TICKS
+
+
 def from_segments(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of segments (any string encoding, no times) as `schemas.RAW`, in their order."""
     timed = frame.with_columns(

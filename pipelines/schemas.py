@@ -189,6 +189,7 @@ counts up to the end of its coverage and says `is_open`."""
 
 TABLES: Final = {
     "raw_values": RAW,
+    "quarantine": RAW,
     "last_values": RAW,
     "park_values": RAW,
     "tags": TAGS,

@@ -16,7 +16,8 @@ Kind = Literal["dropped_connection", "server_restart"]
 DROPS: Final = 3
 RESTARTS: Final = 3
 EARLIEST_S: Final = 20.0
-LATEST_S: Final = 60.0
+LATEST_S: Final = 35.0
+"""However fast history comes in, every fault is over in the 40 s of live values after it."""
 DOWN_S: Final = 3.0
 _POLL_S: Final = 0.2
 

@@ -67,7 +67,7 @@ def _planted(
     if offsets is not None:
         offsets = offsets.filter(pl.col("day").is_in(window.days))
     skews = truth.source_offsets.join(window.spans, on="server_uri", how="semi")
-    wire = window.holding(truth.wire_faults, "server_uri")
+    wire = window.during(truth.wire_faults)
     seen = faults.select("kind", recovered=pl.col("events") > 0)
     rows = [
         *compared.touched,

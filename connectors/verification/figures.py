@@ -66,7 +66,7 @@ def anomaly(home: Home, truth: Truth, window: Window) -> tuple[Part | None, pl.D
 
     Suppressed events are left out. The faults' `events` are null where none was ever looked for.
     """
-    faults = window.holding(truth.faults, "factory_id")
+    faults = window.holding(truth.faults)
     parts = partitions(home, "anomaly_events", window)
     if not parts:
         return None, faults.with_columns(events=pl.lit(None, pl.Int64))

@@ -40,13 +40,16 @@ class Window:
         ).row(0)
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
-    def holding(self, rows: pl.DataFrame, key: str) -> pl.DataFrame:
-        """Rows (key, start, end; true times) that lie wholly in a true span of their `key`."""
-        spans = self.factories if key == "factory_id" else self.true
-        inside = (pl.col("start") >= pl.col("from_time")) & (pl.col("end") <= pl.col("to_time"))
-        numbered = rows.with_row_index("_row")
-        held = numbered.join(spans.select(key, "from_time", "to_time"), on=key).filter(inside)
-        return numbered.filter(pl.col("_row").is_in(held["_row"].implode())).drop("_row")
+    def holding(self, faults: pl.DataFrame) -> pl.DataFrame:
+        """Faults of machines (factory_id, start, end; true times) wholly in a factory's span."""
+        return _inside(faults, self.factories, "factory_id")
+
+    def during(self, faults: pl.DataFrame) -> pl.DataFrame:
+        """Faults of the wire (server_uri, start, end) wholly in the collection of their server.
+
+        The wire has no clock of its own: a skewed source clock does not shorten this window.
+        """
+        return _inside(faults, self.spans, "server_uri")
 
 
 def collected(home: Home, truth: Truth) -> Window:
@@ -87,3 +90,10 @@ def _fleet_sites(home: Home) -> set[str]:
 def _ids(fleet: dict[str, Any]) -> Iterable[str]:
     for kind in ("factory", "park"):
         yield from (site["id"] for site in fleet.get(kind, []))
+
+
+def _inside(rows: pl.DataFrame, spans: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Rows that lie wholly in one of the disjoint spans of their `key`."""
+    paired = rows.join(spans.select(key, "from_time", "to_time"), on=key, maintain_order="left")
+    whole = (pl.col("start") >= pl.col("from_time")) & (pl.col("end") <= pl.col("to_time"))
+    return paired.filter(whole).select(rows.columns)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import HomeRefused
-from connectors.export import as_raw, export_raw, ledger_summary, without_repeats
+from connectors.export import ExportCounts, export_raw, ledger_summary, once
 from connectors.ledger import Ledger
 from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, ticks_of
 from connectors.segments import SegmentWriter
@@ -65,17 +65,19 @@ def test_what_differs_in_anything_but_receipt_is_no_repeat(tmp_path):
             row(value_type="Float"),
             row(is_array=True, value_float=None, value_text="[1.0]"),
             row(value_float=None),
+            row(value_float=0.0),
+            row(value_float=-0.0),
             row(source_ticks=ticks_of(NOON) + 1),
             row(node_id="nsu=urn:n;s=b"),
             row(source_ticks=None, server_ticks=ticks_of(NOON) + 2),
         ],
     )
     frame, counts = exported(tmp_path)
-    assert frame.height == 8
+    assert frame.height == 10
     assert counts.repeats == 0
 
 
-def test_times_are_cut_and_absent_where_no_calendar_reaches(tmp_path):
+def test_times_are_cut_and_kept_to_the_ends_of_the_calendar(tmp_path):
     write(
         tmp_path,
         [
@@ -90,7 +92,8 @@ def test_times_are_cut_and_absent_where_no_calendar_reaches(tmp_path):
     times = dict(zip(frame["value_float"], frame["source_time"], strict=True))
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     us = timedelta(microseconds=1)
-    assert times == {1.0: epoch + us, 2.0: epoch - us, 3.0: None, 4.0: None, 5.0: None}
+    first, last = datetime(1601, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
+    assert times == {1.0: epoch + us, 2.0: epoch - us, 3.0: first, 4.0: last, 5.0: None}
 
 
 def test_an_unreadable_segment_is_named_and_the_others_go_on(tmp_path):
@@ -114,39 +117,44 @@ def test_a_home_without_segments_is_refused(tmp_path):
     st.lists(
         st.tuples(
             st.sampled_from("ab"),
-            st.sampled_from([None, 0, 1]),
-            st.sampled_from([1.0, 2.0, float("nan"), None]),
+            st.sampled_from([(None, 1), (0, 1), (1, 1), (None, None)]),
+            st.sampled_from([0.0, -0.0, 2.0, float("nan"), None]),
             st.sampled_from([0, 7]),
             st.integers(0, 3),
         ),
         max_size=30,
     )
 )
-def test_without_repeats_equals_its_slow_twin(drawn):
+def test_once_equals_its_slow_twin(drawn):
     rows = [
         row(
             node_id=node,
-            source_ticks=None if ticks is None else ticks_of(NOON) + ticks,
-            server_ticks=ticks_of(NOON) + 1,
+            source_ticks=None if source is None else ticks_of(NOON) + source,
+            server_ticks=None if server is None else ticks_of(NOON) + server,
             value_float=value,
             status_code=status,
             received_time=NOON + timedelta(seconds=second),
         )
-        for node, ticks, value, status, second in drawn
+        for node, (source, server), value, status, second in drawn
     ]
-    frame = without_repeats(as_raw(pa.Table.from_pylist(rows, schema=RAW_SCHEMA)))
+    counts = ExportCounts()
+    frame = once(pa.Table.from_pylist(rows, schema=RAW_SCHEMA), counts)
     first = {}
     for r in sorted(rows, key=lambda r: r["received_time"]):
-        ticks = r["server_ticks"] if r["source_ticks"] is None else r["source_ticks"]
-        key = (r["node_id"], ticks, repr(r["value_float"]), r["status_code"])
-        first.setdefault(key, r["received_time"])
-    found = {
-        (r["node_id"], r["server_ticks"] if r["source_ticks"] is None else r["source_ticks"],
-         repr(r["value_float"]), r["status_code"]): r["received_time"]
-        for r in frame.to_dicts()
-    }  # fmt: skip
-    assert found == first
-    assert frame.height == len(first)
+        first.setdefault(identity(r), r["received_time"])
+    assert {identity(r): r["received_time"] for r in frame.to_dicts()} == first
+    assert frame.height == len(first) == counts.rows_in - counts.repeats
+
+
+def identity(r):
+    """What makes a value one value; one without any time is known by its receipt."""
+    given = [t for t in (r["source_ticks"], r["server_ticks"]) if t is not None]
+    return (
+        r["node_id"],
+        given[0] if given else ticks_of(r["received_time"]),
+        repr(r["value_float"]),
+        r["status_code"],
+    )
 
 
 def test_ledger_summary_counts_by_node(tmp_path):

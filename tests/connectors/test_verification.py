@@ -250,7 +250,7 @@ def test_a_row_received_twice_is_no_fault(copy, world):
 
 
 def test_an_export_that_repeats_breaks(copy, monkeypatch):
-    monkeypatch.setattr(export, "without_repeats", lambda frame: frame.drop("event_ticks"))
+    monkeypatch.setattr(export.bronze, "compact", lambda frame: frame)
     assert broken(copy) == ["values.repeated"]
 
 
@@ -387,6 +387,21 @@ def test_unrecovered_counters_and_clocks_are_seen(copy):
     assert found["counter_rollover"]["recovered"] == 0
     assert found["clock_skew"]["recovered"] == 0
     assert found["counter_reset"]["recovered"] > 0
+
+
+def test_a_wire_fault_just_before_the_end_counts_on_a_skewed_server_too(copy):
+    record = copy.truth / "wire_faults.jsonl"
+    before = verify(copy.home, copy.truth)["planted"]["server_restart"]["planted"]
+    end = ANCHOR.astimezone(UTC)
+    for after_s in (-5, 5):  # F03's clock runs 37 s ahead; the second fault is after the end
+        times = {
+            "start": end + timedelta(seconds=after_s - 3),
+            "end": end + timedelta(seconds=after_s),
+        }
+        line = {"kind": "server_restart", "server_uri": "urn:parkpulse:sim:F03"}
+        with record.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line | {k: t.isoformat() for k, t in times.items()}) + "\n")
+    assert verify(copy.home, copy.truth)["planted"]["server_restart"]["planted"] == before + 1
 
 
 def test_values_beyond_the_span_of_the_truth_are_excused_not_counted_as_right(copy):
