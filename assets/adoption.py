@@ -5,9 +5,9 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from assets.machines import BY_DAY, SINGLE_RUN
-from assets.partitions import DAYS, HOME, PARKS, site_names
+from assets.partitions import DAYS, HOME, PARKS, SINGLE_RUN, site_names
 from assets.pictures import bars
+from assets.storage import BY_DAY
 from assets.words import OWNERS, both
 from connectors import received
 from connectors.lake import Lake, Partition

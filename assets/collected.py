@@ -11,13 +11,14 @@ from assets.partitions import (
     FACTORY_DAYS,
     HOME,
     PARKS,
+    SINGLE_RUN,
     partition_of,
 )
 from assets.storage import DAY_COLUMN
 from assets.words import OWNERS, both
 from connectors import received
 from pipelines import bronze, raw
-from pipelines.shifts import local_day
+from pipelines.days import local_day
 
 
 def outside(
@@ -139,7 +140,7 @@ def box(context: dg.AssetExecutionContext) -> tuple[str, list[date]]:
         ),
     },
     partitions_def=FACTORY_DAYS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=SINGLE_RUN,
     deps=["segments"],
 )
 def raw_values(context: dg.AssetExecutionContext) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -7,18 +7,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from datetime import time as wall_time
 from pathlib import Path
 from types import FrameType
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import polars as pl
 from rich.table import Table
 
 from connectors.errors import ParkPulseError
-from connectors.home import ZONE, Home
+from connectors.home import Home
 from connectors.release import kpi_table_text
+from pipelines.days import day_of, midnight
 
 Say = Callable[[str], None]
 
@@ -37,10 +36,10 @@ def run(
     """Run the demo in `home`; gives verify's exit code (0 all tolerances hold, 1 one is broken)."""
     started = time.monotonic()
     anchor = at or datetime.now(UTC)
-    history_from = local_midnight(anchor, days_before=2)
-    local_first = history_from.astimezone(ZoneInfo(ZONE)).date()
+    first_day = day_of(anchor) - timedelta(days=2)
+    history_from = midnight(first_day)
     home.replace(
-        first_day=local_first,
+        first_day=first_day,
         now_offset_s=(anchor - datetime.now(UTC)).total_seconds() if at else 0.0,
     )
 
@@ -57,13 +56,6 @@ def run(
 
             serve(home, say)
     return code
-
-
-def local_midnight(anchor: datetime, *, days_before: int) -> datetime:
-    """Midnight of the plant's zone, so many days before the anchor's local date, in UTC."""
-    zone = ZoneInfo(ZONE)
-    day = anchor.astimezone(zone).date() - timedelta(days=days_before)
-    return datetime.combine(day, wall_time(), zone).astimezone(UTC)
 
 
 def _simulate_and_collect(

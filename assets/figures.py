@@ -5,7 +5,6 @@ from typing import Any, Final
 import dagster as dg
 import polars as pl
 
-from assets.machines import BY_DAY, SINGLE_RUN
 from assets.partitions import (
     DAYS,
     FACTORY_DAYS,
@@ -13,9 +12,11 @@ from assets.partitions import (
     NEIGHBOURS,
     SAME_DAY,
     SAME_FACTORY,
+    SINGLE_RUN,
     site_names,
 )
 from assets.pictures import bars
+from assets.storage import BY_DAY
 from assets.words import OWNERS, both
 from connectors.ledger import Ledger
 from pipelines import oee

@@ -8,15 +8,12 @@ import dagster as dg
 import polars as pl
 
 from assets.collected import box
-from assets.partitions import FACTORY_DAYS, HOME, NEIGHBOURS, SAME_FACTORY, factory_days
-from assets.storage import DAY_COLUMN, NEAREST
+from assets.partitions import FACTORY_DAYS, HOME, NEIGHBOURS, SAME_FACTORY, SINGLE_RUN, factory_days
+from assets.storage import BY_DAY, DAY_COLUMN, NEAREST
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition
 from pipelines import carry, clock, counters, process, states
 from pipelines.schemas import TABLES
-
-SINGLE_RUN: Final = dg.BackfillPolicy.single_run()
-BY_DAY: Final = {DAY_COLUMN: "partition_day"}
 
 UNREAD: Final = ["value_raw", "is_array", "value_type", "origin"]
 """Columns of raw values that no silver table reads."""

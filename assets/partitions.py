@@ -7,12 +7,12 @@ file say which partitions there are.
 import tomllib
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from connectors.home import ZONE, Home, default_home
+from connectors.home import Home, default_home
 from connectors.lake import Partition
+from pipelines.days import ZONE, day_of
 
 HOME: Final = Home(default_home())
 
@@ -29,11 +29,11 @@ def site_names(kind: str, home: Home = HOME) -> dict[str, str]:
 def local_today(home: Home = HOME) -> date:
     """The home's local date: today, or the day a replay pretends it is."""
     offset = home.now_offset_s if home.exists() else 0.0
-    return (datetime.now(UTC) + timedelta(seconds=offset)).astimezone(ZoneInfo(ZONE)).date()
+    return day_of(datetime.now(UTC) + timedelta(seconds=offset))
 
 
 def _days(home: Home) -> dg.DailyPartitionsDefinition:
-    today = datetime.now(UTC).astimezone(ZoneInfo(ZONE)).date()
+    today = day_of(datetime.now(UTC))
     ahead = (local_today(home) - today).days
     first = home.first_day if home.exists() else today - timedelta(days=2)
     return dg.DailyPartitionsDefinition(
@@ -48,6 +48,8 @@ DAYS: Final = _days(HOME)
 FACTORIES: Final = dg.StaticPartitionsDefinition(FACTORY_IDS or ["none"])
 PARKS: Final = dg.StaticPartitionsDefinition(PARK_IDS or ["none"])
 FACTORY_DAYS: Final = dg.MultiPartitionsDefinition({"day": DAYS, "factory": FACTORIES})
+SINGLE_RUN: Final = dg.BackfillPolicy.single_run()
+"""One run serves a whole box of partitions."""
 
 
 def factory_days(first: int, last: int) -> dg.MultiPartitionMapping:

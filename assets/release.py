@@ -11,8 +11,8 @@ from typing import Any, Final
 import dagster as dg
 import polars as pl
 
-from assets.machines import BY_DAY, SINGLE_RUN
-from assets.partitions import DAYS, FACTORY_IDS, HOME, PARK_IDS, site_names
+from assets.partitions import DAYS, FACTORY_IDS, HOME, PARK_IDS, SINGLE_RUN, site_names
+from assets.storage import BY_DAY
 from assets.words import OWNERS, both
 from connectors import received
 from connectors.lake import Lake, Partition, sha256_of

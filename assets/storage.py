@@ -13,9 +13,9 @@ import dagster as dg
 import polars as pl
 
 from assets.partitions import partition_of
-from connectors.home import ZONE
 from connectors.lake import Lake, Partition, Written
 from pipelines import schemas
+from pipelines.days import local_day
 
 Frame = pl.DataFrame | pl.LazyFrame
 Tables = Mapping[str, Frame]
@@ -26,6 +26,9 @@ ALIASES: Final = {"park_tags": "tags"}
 
 DAY_COLUMN: Final = "day_column"
 """Metadata of an asset: the column whose local day names the partition of a row."""
+
+BY_DAY: Final = {DAY_COLUMN: "partition_day"}
+"""Rows that name their partition themselves, in a column that is not stored."""
 
 NEAREST: Final = "nearest_before"
 """Metadata of an input: take the newest partition on or before the first asked for."""
@@ -107,5 +110,5 @@ def _partitions(context: dg.OutputContext | dg.InputContext) -> list[Partition]:
 def _local_day(schema: pl.Schema, column: str, first_day: str) -> pl.Expr:
     day = pl.col(column)
     if schema[column] != pl.Date():
-        day = day.dt.convert_time_zone(ZONE).dt.date()
+        day = local_day(day)
     return day.clip(lower_bound=date.fromisoformat(first_day))

@@ -12,8 +12,6 @@ from connectors.errors import HomeRefused
 
 MARKER: Final = "home.json"
 SCHEMA_VERSION: Final = 1
-ZONE: Final = "Asia/Shanghai"
-"""The plant's zone: it names partitions and lays out shifts, nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,6 @@ class Home:
             "schema_version": SCHEMA_VERSION,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "first_day": first_day.isoformat(),
-            "zone": ZONE,
             "now_offset_s": now_offset_s,
         }
         write_atomic(self.root / MARKER, json.dumps(marker, indent=2).encode())

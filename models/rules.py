@@ -1,9 +1,10 @@
 """Findings from states and counts, each against the machine's own training day. Causal."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
@@ -69,6 +70,18 @@ class Habits:
     def enough(self) -> bool:
         """False where the training day holds too little producing to judge another by."""
         return self.producing_s >= LEAST_TRAINING_H * 3600
+
+    def to_json(self) -> str:
+        """As text, for the register of models."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` gave; JSON has no whole numbers as keys, so the windows become them."""
+        known: dict[str, Any] = json.loads(text)
+        for name in ("pace_spread", "pace_worst"):
+            known[name] = {int(window): value for window, value in known[name].items()}
+        return cls(**known)
 
 
 def learn_habits(

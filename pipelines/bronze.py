@@ -7,9 +7,6 @@ import polars as pl
 
 from pipelines.raw import event_ticks, received_ticks
 from pipelines.schemas import REPEAT_KEY
-from pipelines.shifts import local_day
-
-__all__ = ["compact", "local_day", "quarantine"]
 
 NODE: Final = ["server_uri", "node_id"]
 VALUE: Final = [

@@ -7,9 +7,9 @@ from typing import Final
 import polars as pl
 
 from pipelines.catalogue import NODE, bad, number
+from pipelines.days import day_start, local_day
 from pipelines.raw import event_ticks
 from pipelines.schemas import RAW
-from pipelines.shifts import ZONE, local_day
 
 CARRIED: Final = ["state", "context", "counter"]
 """Kinds of measure whose last value still holds when the day is over."""
@@ -52,8 +52,7 @@ def touching(episodes: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
     An open episode touches every day from its start on; `states.stitch` joins them again.
     """
     wanted = pl.DataFrame({"partition_day": days}, schema={"partition_day": pl.Date()})
-    midnight = pl.col("partition_day").cast(pl.Datetime("us")).dt.replace_time_zone(ZONE)
-    begin = midnight.dt.convert_time_zone("UTC")
-    end = midnight.dt.offset_by("1d").dt.convert_time_zone("UTC")
+    day = pl.col("partition_day")
+    begin, end = day_start(day), day_start(day.dt.offset_by("1d"))
     touches = (pl.col("start") < end) & (pl.col("end").is_null() | (pl.col("end") > begin))
     return episodes.join(wanted, how="cross").filter(touches)

@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.shifts import local_day
+from pipelines.days import local_day
 
 TOLERATED_US: Final = 2_000_000
 """An offset below two seconds is sampling and transport, not a wrong clock."""

@@ -10,8 +10,8 @@ from typing import Final
 import polars as pl
 
 from pipelines.catalogue import NODE, good
+from pipelines.days import local_day
 from pipelines.raw import event_ticks, time_of
-from pipelines.shifts import local_day
 
 Frame = pl.DataFrame | pl.LazyFrame
 

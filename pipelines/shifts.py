@@ -1,4 +1,4 @@
-"""The plan: shifts, and the busy time in them. The only module that knows local time."""
+"""The plan: shifts, and the busy time in them."""
 
 from typing import Final
 
@@ -6,16 +6,8 @@ import polars as pl
 
 from pipelines.equipment import UNIT, expand, units_of
 
-ZONE: Final = "Asia/Shanghai"
-"""The plants' zone. China keeps no summer time, but times are stored in UTC all the same."""
-
 SHIFT_KEY: Final = [*UNIT, "production_day", "shift_id"]
 CUTS: Final = ["break", "planned_maintenance"]
-
-
-def local_day(time: pl.Expr) -> pl.Expr:
-    """The plant's calendar date of a UTC time: the name of its partition."""
-    return time.dt.convert_time_zone(ZONE).dt.date()
 
 
 def windows(plan: pl.DataFrame, work_units: pl.DataFrame) -> pl.DataFrame:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from connectors.fleet import Fleet, read_fleet
-from connectors.home import ZONE, Home
+from connectors.home import Home
 from connectors.opcua.collector import Progress, collect
+from pipelines.days import day_of
 
 Say = Callable[[str], None]
 
@@ -40,7 +40,7 @@ def run(
     clock = _clock(at)
     begin = history_from or clock() - timedelta(hours=history_hours)
     home.create(
-        first_day=begin.astimezone(ZoneInfo(ZONE)).date(),
+        first_day=day_of(begin),
         now_offset_s=(clock() - datetime.now(UTC)).total_seconds() if at else 0.0,
     )
     logging.basicConfig(format="collect: %(message)s", level=logging.WARNING)

@@ -11,8 +11,9 @@ import polars as pl
 from markupsafe import Markup, escape
 
 from connectors.reports.words import ACTIVITIES
+from pipelines import days
 
-ZONE: Final = ZoneInfo("Asia/Shanghai")
+ZONE: Final = ZoneInfo(days.ZONE)
 WIDTH: Final = 860
 LEFT: Final = 64
 RIGHT: Final = 14

@@ -1,7 +1,7 @@
 """Writes the anomaly report: one self-contained HTML file per factory and day."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ def write_report(
     *,
     factory: str | Mapping[str, str],
     day: date,
+    until: datetime,
     machines: pl.DataFrame,
     events: pl.DataFrame,
     signals: pl.DataFrame,
@@ -39,7 +40,8 @@ def write_report(
     Args:
         folder: where the report goes; made if need be.
         factory: its id, or `{"id", "zh", "en"}`.
-        day: the local production day.
+        day: the local day.
+        until: how far its data were judged; an event without an end lasts to here.
         machines: `line_id, work_unit_id` and, where known, `machine_type`.
         events: anomaly events of the day (equipment key, `event_id kind start end state priority
             why_zh why_en peak_score contributors suppressed_by check_zh check_en lost_min ...`).
@@ -51,7 +53,6 @@ def write_report(
         lang: the language shown first, zh or en; the page holds both.
     """
     names = {"id": factory, "zh": factory, "en": factory} if isinstance(factory, str) else factory
-    until = _until(day, oee)
     shown = view.items(events, signals, episodes, until)
     page = _ENVIRONMENT.get_template("report.html.j2").render(
         factory=names,
@@ -76,13 +77,6 @@ def write_report(
     part.write_text(page, encoding="utf-8", newline="\n")
     part.replace(target)
     return target
-
-
-def _until(day: date, oee: pl.DataFrame) -> datetime:
-    """How far the report reaches: the end of its last shift, or of the local day."""
-    last = oee["end"].max() if oee.height else None
-    midnight = datetime.combine(day, time(), tzinfo=figures.ZONE) + timedelta(days=1)
-    return last if isinstance(last, datetime) else midnight.astimezone(UTC)
 
 
 def _notes(notes: Mapping[str, list[str]]) -> list[dict[str, Any]]:

@@ -115,7 +115,7 @@ def percent(share: float | None) -> str:
 
 def _item(event: View, signals: pl.DataFrame, episodes: pl.DataFrame, until: datetime) -> View:
     end = event["end"] or until
-    axis = Axis(event["start"] - BEFORE, min(end + AFTER, max(until, end)))
+    axis = Axis(event["start"] - BEFORE, min(end + AFTER, until))
     contributors = [_contributor(c) for c in event["contributors"]]
     mine = episodes.filter(pl.col("work_unit_id") == event["work_unit_id"])
     panels: list[tuple[Markup, pl.DataFrame]] = []

@@ -10,8 +10,8 @@ from connectors.lake import Lake, Partition
 from connectors.verification.truth import Truth
 from connectors.verification.window import Window
 from pipelines import comparison
+from pipelines.days import day_start
 from pipelines.schemas import TIME
-from pipelines.shifts import ZONE
 
 WEEK_US: Final = 7 * 24 * 3600 * 1_000_000
 _DAY: Final = timedelta(days=1)
@@ -91,17 +91,11 @@ def _events(home: Home, parts: list[Partition]) -> pl.DataFrame:
         if (frame := lake.scan("anomaly_events", [part])) is not None
     ]
     rows = pl.concat(days).collect(engine="in-memory")
-    until = _midnight(pl.col("_day").dt.offset_by("1d")).cast(TIME)
+    until = day_start(pl.col("_day").dt.offset_by("1d")).cast(TIME)
     ended = rows.with_columns(end=pl.coalesce("end", until))
     return ended.sort("_day", maintain_order=True).unique(
         "event_id", keep="last", maintain_order=True
     )
-
-
-def _midnight(day: pl.Expr) -> pl.Expr:
-    """The UTC time at which a local day begins."""
-    local = day.cast(pl.Datetime("us")).dt.replace_time_zone(ZONE)
-    return local.dt.convert_time_zone("UTC")
 
 
 def _machine_weeks(truth: Truth, window: Window, parts: list[Partition]) -> float | None:
@@ -114,7 +108,7 @@ def _machine_weeks(truth: Truth, window: Window, parts: list[Partition]) -> floa
         [(part.day, part.factory) for part in parts],
         schema={"day": pl.Date(), "factory_id": pl.String()},
         orient="row",
-    ).with_columns(start=_midnight(pl.col("day")), end=_midnight(pl.col("day").dt.offset_by("1d")))
+    ).with_columns(start=day_start(pl.col("day")), end=day_start(pl.col("day").dt.offset_by("1d")))
     first = pl.max_horizontal("start", "from_time")
     last = pl.min_horizontal("end", "to_time")
     lapped = (last - first).dt.total_microseconds().clip(0)

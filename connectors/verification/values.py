@@ -3,19 +3,19 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from connectors.export import ExportCounts, site_spans
-from connectors.home import ZONE, Home
+from connectors.home import Home
 from connectors.raw import ticks_of, time_of
 from connectors.verification import planted
 from connectors.verification.truth import Truth
 from connectors.verification.window import Window
 from pipelines import comparison, schemas
+from pipelines.days import midnight
 
 _KINDS: Final = ("lost", "repeated", "foreign")
 _SERVERS_OWN: Final = "nsu=http://opcfoundation.org/UA/;"
@@ -125,9 +125,9 @@ def _pieces(
     before, held = _BEGINNING, pl.DataFrame(schema=schemas.RAW)
     for day, rows in site_spans(home.root, site_id, received):
         if held.height:
-            midnight = ticks_of(datetime.combine(day, time(), ZoneInfo(ZONE)))
-            yield before, midnight, held
-            before = midnight
+            here = ticks_of(midnight(day))
+            yield before, here, held
+            before = here
         held = rows
     yield before, _END, held
 

@@ -12,8 +12,8 @@ from connectors.home import Home
 from connectors.ledger import Ledger
 from connectors.verification.truth import Truth
 from pipelines.coverage import covered, disjoint
+from pipelines.days import local_day
 from pipelines.equipment import UNIT
-from pipelines.shifts import local_day
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from connectors.home import Home
 from connectors.raw import RAW_SCHEMA, ticks_of
 from connectors.segments import SegmentWriter
 from pipelines import bronze, raw
+from pipelines.days import local_day
 
 NOON = datetime(2026, 11, 21, 4, tzinfo=UTC)
 FIRST, TODAY, TOMORROW = date(2026, 11, 19), date(2026, 11, 21), date(2026, 11, 22)
@@ -65,7 +66,7 @@ def test_every_row_is_in_one_partition_or_in_quarantine(home):
     for time in times:
         seal(home, (time, NOON))
     kept, set_apart = 0, 0
-    happened, arrived = (bronze.local_day(pl.col(c)) for c in ("source_time", "received_time"))
+    happened, arrived = (local_day(pl.col(c)) for c in ("source_time", "received_time"))
     for day in (FIRST, date(2026, 11, 20), TODAY, TOMORROW):
         rows, _ = received.rows(home, "F01", [day])
         good, bad = bronze.quarantine(raw.from_segments(rows))

@@ -1,6 +1,6 @@
 """Raw rows: times at the ends of the calendar, repeats, quarantine, local days."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -117,9 +117,3 @@ def test_quarantine_counts_what_it_takes():
     assert kept["source_time"].to_list() == [times[0], times[2], None]
     assert taken["source_time"].to_list() == [times[1], times[3], times[4]]
     assert kept.schema == taken.schema == RAW
-
-
-def test_local_day_turns_at_midnight_in_shanghai():
-    times = pl.DataFrame({"t": [plant.at(-1), plant.at(0)]}, {"t": RAW["source_time"]})
-    days = times.select(bronze.local_day(pl.col("t"))).to_series().to_list()
-    assert days == [date(2026, 3, 1), date(2026, 3, 2)]

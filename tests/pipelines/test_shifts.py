@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import shifts
-from pipelines.shifts import local_day
+from pipelines.days import local_day
 from tests.pipelines import plant
 
 UNITS = plant.tags(["item_state"], units=("M1", "M2"))

@@ -78,6 +78,7 @@ def write(tmp_path, events, **more):
     given = {
         "factory": {"id": "F01", "zh": "某某制造", "en": "Some Works"},
         "day": date(2026, 11, 21),
+        "until": at(16),
         "machines": MACHINES,
         "events": pl.DataFrame(events, schema_overrides={"suppressed_by": pl.String()})
         if events
