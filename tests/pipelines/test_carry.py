@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines import bronze, carry
+from pipelines.days import local_day as local_day_of
 from pipelines.schemas import RAW, STATE_EPISODES
 from tests.pipelines import plant
 from tests.pipelines.plant import BAD, DAY, UNCERTAIN, Said
@@ -60,7 +61,7 @@ def test_day_after_day_carries_what_all_days_at_once_do(said):
     once = carry.last_values(plant.NOTHING_CARRIED, rows, TAGS, DAYS)
     days, before = [], plant.NOTHING_CARRIED
     for day in DAYS:
-        today = rows.filter(bronze.local_day(pl.col("source_time")) == day)
+        today = rows.filter(local_day_of(pl.col("source_time")) == day)
         before = carry.last_values(before, today, TAGS, [day])
         days.append(before)
     assert pl.concat(days).equals(once)
