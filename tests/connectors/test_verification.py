@@ -16,7 +16,7 @@ from rich.console import Console
 from connectors import console, export, received, segments
 from connectors.errors import HomeRefused, ParkPulseError
 from connectors.fleet import read_calendar, read_cycles
-from connectors.home import ZONE, Home
+from connectors.home import Home
 from connectors.lake import Lake, Partition
 from connectors.ledger import Ledger
 from connectors.opcua import catalogue
@@ -29,6 +29,7 @@ from connectors.simulator.timeline import build_factories
 from connectors.tables import write_catalogue
 from connectors.verification import planted, verify
 from pipelines import bronze, clock, counters, oee, states
+from pipelines.days import ZONE
 from pipelines.raw import from_segments
 from pipelines.schemas import COUNT_INCREMENTS
 
