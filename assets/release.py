@@ -94,6 +94,9 @@ def _protected(day: date, rolled: pl.DataFrame, adopted: pl.DataFrame) -> pl.Dat
         if (found := lake.scan(name, [Partition()])) is not None
     )
     of_day = rolled.filter(pl.col("production_day") == day)
+    is_area = (pl.col("level") == "district") | (
+        (pl.col("level") == "park") & pl.col("park_id").is_not_null()
+    )
     parts = arithmetic.contributions(register, terminals, evidence, day)
     factories = of_day.filter(pl.col("level") == "factory")
     contributions = pl.concat(
@@ -103,7 +106,7 @@ def _protected(day: date, rolled: pl.DataFrame, adopted: pl.DataFrame) -> pl.Dat
         ]
     )
     table = indicators.kpi_table(
-        of_day.filter(pl.col("level").is_in(["park", "district"])),
+        of_day.filter(is_area),
         adopted.filter(pl.col("reference_date") == day),
         contributions,
         period=day.isoformat(),

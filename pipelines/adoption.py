@@ -178,7 +178,10 @@ def _by_group(
 
 
 def _firms(register: pl.DataFrame, devices: pl.DataFrame, on: date) -> pl.DataFrame:
-    """Enterprises in the scope of CA-1 with `is_declared is_verified is_unknown`."""
+    """Enterprises in the scope of CA-1 with `is_declared is_verified is_unknown`.
+
+    A declaration without a readable beginning may hold or not: it is unknown, not "no".
+    """
     is_connected_device = (
         pl.col("is_deployed") & (pl.col("kind") == "device") & pl.col("is_connected")
     )
@@ -188,18 +191,17 @@ def _firms(register: pl.DataFrame, devices: pl.DataFrame, on: date) -> pl.DataFr
         last_use.is_between(on - USE_WINDOW, on).fill_null(False)
         | pl.col("uscc").is_in(with_device.implode())
     )  # fmt: skip
-    is_declared = (
-        (declared == "yes")
-        & (pl.col("declared_from") <= on)
-        & (pl.col("declared_to").is_null() | (pl.col("declared_to") >= on - USE_WINDOW))
-    ).fill_null(False)
+    may_last = pl.col("declared_to").is_null() | (pl.col("declared_to") >= on - USE_WINDOW)
+    claims = (declared == "yes") & may_last
+    is_declared = (claims & (pl.col("declared_from") <= on)).fill_null(False)
+    is_undated = claims & pl.col("declared_from").is_null()
     return register.filter(scope().is_null()).select(
         unit_id="uscc",
         legal_group="legal_group",
         park_ids="park_ids",
         is_declared=is_declared,
         is_verified=is_verified,
-        is_unknown=(declared == "unknown") & ~is_verified,
+        is_unknown=((declared == "unknown") | is_undated) & ~is_verified,
     )
 
 

@@ -8,6 +8,7 @@ what is published from the district's figure (secondary).
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 import polars as pl
@@ -37,8 +38,16 @@ SHARES: Final = {SHARE_OF_ENTERPRISES, "share_of_units"}
 PROGRAMME: Final = "programme"
 """Family of figures that are public lists: nothing to hide."""
 
+OUTSIDE: Final = "outside every park"
+"""What the district counts beyond the parks. It is never printed, but district less parks gives it:
+it takes part in every relation as a cell that is always hidden."""
+
 Groups = Mapping[str, tuple[int, int]]
 """Legal group to its numerator and denominator."""
+
+
+FEW_GROUPS: Final = 3
+"""Two respondents know each other's figure from their sum (Handbook on SDC, 4.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class Rule:
     """When a cell is unsafe. `p_percent` is configuration and never leaves, not even in a repr."""
 
     p_percent: float = field(repr=False)
-    min_groups: int = 3
+    min_groups: int = FEW_GROUPS
     min_population: int = 10
 
 
@@ -132,6 +141,18 @@ def _by_area(
     )
     for _, area, group, part, whole in rows.iter_rows():
         found.setdefault(area, {})[group] = (part, whole)
+    outside = _outside(found)
+    return found | ({OUTSIDE: outside} if outside else {})
+
+
+def _outside(areas: Mapping[str, Groups]) -> dict[str, tuple[int, int]]:
+    """What each group has in the district beyond its parks; who is in two has nothing."""
+    found = {}
+    for group, (part, whole) in areas.get(DISTRICT_ID, {}).items():
+        inside = [own[group] for area, own in areas.items() if area != DISTRICT_ID and group in own]
+        rest = (part - sum(p for p, _ in inside), whole - sum(w for _, w in inside))
+        if min(rest) >= 0 and max(rest) > 0:
+            found[group] = rest
     return found
 
 
@@ -162,17 +183,19 @@ def _pattern(series: list[Series], areas: list[str], rule: Rule, known: Cells) -
     """Area to the reason for hiding it, for one family."""
     reasons = {area: _first(s.reason([area], rule) for s in series) for area in areas}
     primary = frozenset(area for area, why in reasons.items() if why)
+    harmless = frozenset({OUTSIDE} & set(areas)) - primary
     relations = _relations(areas)
 
     def is_safe(hidden: Cells) -> bool:
-        unseen = hidden - known
+        unseen = (hidden - known) | harmless
         return not any(
-            _leaks(s, areas, relations, unseen) or _unsafe_sum(s, relations, unseen, rule)
+            _leaks(s, areas, relations, unseen) - harmless
+            or _unsafe_sum(s, relations, unseen, rule)
             for s in series
         )
 
     secondary = suppression.complete(primary, _losses(series[0], areas, known), is_safe)
-    return {area: reasons[area] or SECONDARY for area in primary | secondary}
+    return {area: reasons[area] or SECONDARY for area in (primary | secondary) - {OUTSIDE}}
 
 
 def _first(reasons: Iterable[str | None]) -> str | None:
@@ -183,9 +206,8 @@ def _losses(series: Series, areas: list[str], known: Cells) -> dict[str, int]:
     """What hiding a cell costs: what stands behind it; the district more than all parks."""
     size = {area: 1 + sum(d for _, d in series.areas.get(area, {}).values()) for area in areas}
     district = 1 + sum(size.values())
-    return {
-        area: district if area == DISTRICT_ID else size[area] for area in areas if area not in known
-    }
+    free = set(areas) - known - {OUTSIDE}
+    return {area: district if area == DISTRICT_ID else size[area] for area in sorted(free)}
 
 
 def _leaks(series: Series, areas: list[str], relations: list[Relation], hidden: Cells) -> Cells:
@@ -234,8 +256,10 @@ def _applied(
 
 def _cut(completeness: float | None, decimals: int) -> float | None:
     """Cut, not rounded, so that 1 means complete; no finer than the figure itself is printed."""
-    places = 10 ** (2 + min(decimals, 1))
-    return None if completeness is None else int(completeness * places) / places
+    if completeness is None:
+        return None
+    last = Decimal(1).scaleb(-2 - min(decimals, 1))
+    return float(Decimal(repr(completeness)).quantize(last, ROUND_DOWN))
 
 
 def audit(rows: pl.DataFrame, contributions: pl.DataFrame) -> pl.DataFrame:
@@ -243,7 +267,8 @@ def audit(rows: pl.DataFrame, contributions: pl.DataFrame) -> pl.DataFrame:
 
     Attacks PUBLISHED rows as an outsider who also knows every denominator would: exact linear
     algebra over the hidden cells, then interval arithmetic on numerators and on what is missing
-    to the denominators. Empty when nothing leaks.
+    to the denominators. Empty when nothing leaks; OUTSIDE is named where fewer than FEW_GROUPS
+    stand behind it and the district less its parks gives it away.
     """
     leaks: list[tuple[str, str]] = []
     for series in _families(rows, contributions):
@@ -251,7 +276,9 @@ def audit(rows: pl.DataFrame, contributions: pl.DataFrame) -> pl.DataFrame:
         for s in series:
             is_mine = pl.col("indicator_id") == s.indicator_id
             hidden = frozenset(rows.filter(is_mine, pl.col("status") == CONFIDENTIAL)["area_id"])
-            found = _leaks(s, areas, _relations(areas), hidden)
-            leaks += [(s.indicator_id, area) for area in sorted(found)]
+            unprinted = hidden | ({OUTSIDE} & set(areas))
+            found = _leaks(s, areas, _relations(areas), unprinted)
+            few = len(s.areas.get(OUTSIDE, {})) < FEW_GROUPS
+            leaks += [(s.indicator_id, area) for area in sorted(found) if area != OUTSIDE or few]
     schema = {"indicator_id": pl.String(), "area_id": pl.String()}
     return pl.DataFrame(leaks, schema=schema, orient="row")

@@ -65,7 +65,7 @@ def _area(facts: ParkFacts, park: str | None) -> Iterator[tuple[str, str, int, i
     sme = [e for e in facts.enterprises if in_scope(e) and park in (None, *e.park_ids)]
     verified = [e for e in sme if _used(e, on) or e.uscc in users]
     either = [e for e in sme if _used(e, on) or e.uscc in users or _declared(e, on)]
-    unknown = sum(e.declared_cloud == "unknown" and e not in verified for e in sme)
+    unknown = sum(_nobody_knows(e, on) and e not in verified for e in sme)
     yield "CA-1", "verified", len(verified), len(sme), unknown
     yield "CA-1", "declared_or_verified", len(either), len(sme), unknown
     terminals = [t for t in facts.terminals if park in (None, t.park_id) and _in_service(t, on)]
@@ -105,6 +105,13 @@ def _used(enterprise: Enterprise, on: date) -> bool:
     if enterprise.provider_last_use is None:
         return False
     return on - _WINDOW <= enterprise.provider_last_use.astimezone(ZONE).date() <= on
+
+
+def _nobody_knows(enterprise: Enterprise, on: date) -> bool:
+    """No declaration, or one that may have begun at any time and has not ended."""
+    ended = enterprise.declared_to is not None and enterprise.declared_to < on - _WINDOW
+    undated = enterprise.declared_cloud == "yes" and enterprise.declared_from is None
+    return enterprise.declared_cloud == "unknown" or (undated and not ended)
 
 
 def _declared(enterprise: Enterprise, on: date) -> bool:

@@ -239,6 +239,15 @@ def test_declaration_window(fields, is_declared):
     assert one(park.figures(), "CA-1", "declared_or_verified")["numerator"] == is_declared
 
 
+@pytest.mark.parametrize("begun", [None, "soon"])
+def test_a_declaration_without_a_date_is_unknown(begun):
+    park = Gateway()
+    park.firm("F", declared_cloud="yes", declared_from=begun)
+    for basis in ("verified", "declared_or_verified"):
+        found = one(park.figures(), "CA-1", basis)
+        assert (found["numerator"], found["denominator"], found["unknown"]) == (0, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("day", "is_used"),
     [("2026-11-21", True), ("2026-11-22", False), ("2026-08-23", True), ("2026-08-22", False)],
@@ -409,7 +418,11 @@ def twin(firms: list[dict], devices: list[dict], park: str | None) -> dict[str, 
         counts["sme"] += 1
         counts["verified"] += e2 or e3
         counts["either"] += e1 or e2 or e3
-        counts["unknown"] += firm["declared_cloud"] == "unknown" and not (e2 or e3)
+        undated = (
+            firm["declared_cloud"] == "yes" and not firm["declared_from"]
+            and (firm["declared_to"] is None or firm["declared_to"] >= since)
+        )  # fmt: skip
+        counts["unknown"] += (firm["declared_cloud"] == "unknown" or undated) and not (e2 or e3)
     here = [
         i for i, d in enumerate(devices)
         if park is None or park in firms[d["firm"]]["parks"].split(",")

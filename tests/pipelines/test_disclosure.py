@@ -166,10 +166,12 @@ def kpi_of(rows: list[tuple[str, str, float | None]], target: float | None = Non
 
 
 def shares(
-    counts: dict[str, dict[str, tuple[int, int]]], name: str
+    counts: dict[str, dict[str, tuple[int, int]]],
+    name: str,
+    outside: dict[str, tuple[int, int]] | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """KPI and contributions of one indicator from park -> group -> (part, whole)."""
-    district: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    district: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0), outside or {})
     for groups in counts.values():
         for group, (part, whole) in groups.items():
             district[group] = (district[group][0] + part, district[group][1] + whole)
@@ -212,6 +214,44 @@ def test_a_small_park_takes_the_smallest_other_park_with_it():
         ),
         parts,
     ).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("outside", "expected"),
+    [
+        (1, {"P02": SECONDARY}),  # else district less parks is one firm's own figure
+        (2, {"P02": SECONDARY}),
+        (9, {"P02": SECONDARY}),  # a percentage of fewer than ten
+        (10, {}),
+    ],
+)
+def test_who_is_in_no_park_does_not_follow_from_the_district_less_its_parks(outside, expected):
+    parks = {"P01": firms(40, 20, "a"), "P02": firms(30, 20, "b")}
+    kpi, parts = shares(parks, "sme_cloud_share", firms(outside, 1, "o"))
+    rows = disclosure.protect(kpi, parts, RULE)
+    assert reasons(rows) == expected
+    assert disclosure.audit(rows, parts).is_empty()
+    assert set(rows["area_id"]) == {"P01", "P02", DISTRICT_ID}
+    open_to_all = rows.with_columns(status=pl.lit("p"))
+    leaks = disclosure.audit(open_to_all, parts)["area_id"].to_list()
+    assert leaks == ([disclosure.OUTSIDE] if outside < 3 else [])
+
+
+def test_who_is_in_two_parks_is_not_outside_any():
+    parks = {"P01": firms(40, 20, "a"), "P02": firms(40, 20, "a")}
+    kpi, parts = shares(parks, "sme_cloud_share")
+    once = parts.with_columns(
+        numerator=pl.col("numerator").clip(0, 1), denominator=pl.col("denominator").clip(0, 1)
+    )
+    assert reasons(disclosure.protect(kpi, once, RULE)) == {}
+
+
+@pytest.mark.parametrize(
+    ("completeness", "decimals", "printed"),
+    [(0.29, 0, 0.29), (0.57, 0, 0.57), (0.999, 0, 0.99), (0.58, 1, 0.58), (1.0, 1, 1.0)],
+)
+def test_completeness_is_cut_in_decimals(completeness, decimals, printed):
+    assert disclosure._cut(completeness, decimals) == printed
 
 
 def test_one_legal_group_is_one_respondent():
