@@ -1,4 +1,4 @@
-# Every target does its own set-up: Python >= 3.11 and make are all it takes.
+# Every target but clean does its own set-up: Python >= 3.11 and make are all it takes.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,10 @@ help:
 	@echo "make check  ruff, mypy --strict, import-linter"
 	@echo "make bench  side-by-side measurements, each with a peer in the same run"
 	@echo "make soak   the long suites"
-	@echo "make peers  tests that need Node, Chromium or LibreOffice"
+	@echo "make peers  tests that need Chromium or LibreOffice"
+	@echo "make setup  the virtual environment in .venv, from requirements.lock"
+	@echo "make lock   resolve pyproject.toml into requirements.lock anew"
+	@echo "make clean  remove .venv and build leftovers; homes stay"
 
 setup: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml
@@ -47,9 +50,9 @@ soak: setup
 peers: setup
 	$(BIN)/python -m pytest -m peers
 
-lock:
+lock: setup
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --universal --generate-hashes \
 		--no-strip-extras --no-emit-index-url --no-header --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) parkpulse-home parkpulse-truth build *.egg-info
+	rm -rf $(VENV) build *.egg-info

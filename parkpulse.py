@@ -292,6 +292,16 @@ def materialize(home: Path, first: datetime | None, last: datetime | None) -> No
 
 @cli.command()
 @home_option
+def ui(home: Path) -> None:
+    """Dagster's pages of a home, read-only, until Ctrl-C: the lineage from server to release."""
+    paths = use(home)
+    from assets.ui import serve
+
+    serve(paths, say=say)
+
+
+@cli.command()
+@home_option
 @click.option(
     "--day",
     type=click.DateTime(["%Y-%m-%d"]),

@@ -14,6 +14,7 @@ from typing import Final
 import polars as pl
 from rich.table import Table
 
+from assets.ui import ended, serve
 from connectors.errors import ParkPulseError
 from connectors.home import Home
 from connectors.release import kpi_table_text
@@ -26,8 +27,6 @@ SERVERS_UP_S: Final = 120.0
 
 STOP_S: Final = 12.0
 """What a process gets to end by itself before it is killed: two end within half a minute."""
-
-POLL_S: Final = 0.5
 
 
 def run(
@@ -52,8 +51,6 @@ def run(
         code = _compute_and_check(home, truth, stage)
         stage("done")
         if ui:
-            from assets.ui import serve
-
             serve(home, say)
     return code
 
@@ -77,7 +74,7 @@ def _simulate_and_collect(
         collect = ["collect", "--fleet", str(fleet), "--home", str(home.root)]
         window = ["--history-from", history_from.isoformat(), "--after-history", str(live_s)]
         with child([*collect, *window, *replay]) as collector:
-            if _ended(collector) != 0:
+            if ended(collector) != 0:
                 raise ParkPulseError("the collector", "ended early", "see its last lines above")
         _wait_for(truth / "manifest.json", servers)
 
@@ -111,19 +108,11 @@ def places(home: Home, truth: Path, release: Path) -> Table:
         "tables (Parquet)": home.lake,
         "sealed segments": home.segments,
         "what the simulator knows": truth,
-        "lineage, in Dagster": "parkpulse demo --ui",
+        "lineage, in Dagster": f"parkpulse ui --home {home.root}",
     }
     for what, where in rows.items():
         table.add_row(what, str(where))
     return table
-
-
-def _ended(process: subprocess.Popen[bytes]) -> int:
-    """Wait in short steps: one long wait does not notice Ctrl-C once Polars is loaded."""
-    while process.poll() is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(POLL_S)
-    return process.returncode
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:

@@ -1,5 +1,6 @@
 """Dagster's pages of a home, read-only, until Ctrl-C."""
 
+import contextlib
 import importlib.util
 import os
 import socket
@@ -14,15 +15,21 @@ from urllib.error import URLError
 from connectors.errors import ParkPulseError
 from connectors.home import Home
 
+PAGES: Final = "Dagster's pages"
 FIRST_PORT: Final = 3000
 PORTS: Final = 50
 UP_S: Final = 120.0
+POLL_S: Final = 0.5
 
 
 def serve(home: Home, say: Callable[[str], None]) -> None:
     """Run Dagster's webserver on loopback until interrupted; says where it answers."""
+    _ = home.first_day  # HomeRefused where there is no home
     if importlib.util.find_spec("dagster_webserver") is None:
-        raise ParkPulseError("--ui", "needs dagster-webserver", "pip install 'parkpulse[ui]'")
+        raise ParkPulseError(PAGES, "need dagster-webserver", "pip install 'parkpulse[ui]'")
+    from assets.materialize import prepare
+
+    prepare()
     port = free_port()
     command = [
         sys.executable, "-m", "dagster_webserver", "--read-only", "-h", "127.0.0.1",
@@ -35,7 +42,7 @@ def serve(home: Home, say: Callable[[str], None]) -> None:
         try:
             _await(f"http://127.0.0.1:{port}/server_info", process)
             say(f"Dagster: http://127.0.0.1:{port}/asset-groups (read-only; Ctrl-C ends it)")
-            process.wait()
+            ended(process)
         finally:
             process.terminate()
 
@@ -47,7 +54,9 @@ def free_port() -> int:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
     raise ParkPulseError(
-        "--ui", f"no free port in {FIRST_PORT} to {FIRST_PORT + PORTS}", "end another server"
+        PAGES,
+        f"no free port in {FIRST_PORT} to {FIRST_PORT + PORTS}",
+        "end another server",
     )
 
 
@@ -59,4 +68,16 @@ def _await(url: str, process: "subprocess.Popen[bytes]") -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.5)
-    raise ParkPulseError("Dagster's webserver", "does not answer", "run `dagster dev` to see why")
+    raise ParkPulseError(
+        PAGES,
+        "do not answer",
+        "start `dagster-webserver -m assets.definitions` to see why",
+    )
+
+
+def ended(process: "subprocess.Popen[bytes]") -> int:
+    """Wait in short steps: one long wait does not notice Ctrl-C once Polars is loaded."""
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_S)
+    return process.returncode

@@ -12,6 +12,7 @@ from connectors.errors import HomeRefused
 
 MARKER: Final = "home.json"
 SCHEMA_VERSION: Final = 1
+DEMO: Final = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,9 @@ class Home:
             ) from error
         return marker
 
-    def create(self, *, first_day: date, now_offset_s: float = 0.0) -> Self:
+    def create(
+        self, *, first_day: date, now_offset_s: float = 0.0, made_by: str = "collect"
+    ) -> Self:
         """Make the folder and its marker; an existing home is left as it is."""
         if self.exists():
             return self
@@ -105,15 +108,20 @@ class Home:
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "first_day": first_day.isoformat(),
             "now_offset_s": now_offset_s,
+            "made_by": made_by,
         }
         write_atomic(self.root / MARKER, json.dumps(marker, indent=2).encode())
         return self
 
     def replace(self, *, first_day: date, now_offset_s: float = 0.0) -> Self:
-        """Empty a home that carries our marker and make it anew; refuse any other folder."""
+        """Empty a demo's home and make it anew; refuse any other folder."""
         if self.exists():
+            if self._marker().get("made_by") != DEMO:
+                raise HomeRefused(
+                    self.root, "holds what no demo has made", "choose another --home, or delete it"
+                )
             shutil.rmtree(self.root)
-        return self.create(first_day=first_day, now_offset_s=now_offset_s)
+        return self.create(first_day=first_day, now_offset_s=now_offset_s, made_by=DEMO)
 
 
 def default_home() -> Path:

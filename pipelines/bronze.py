@@ -17,7 +17,7 @@ VALUE: Final = [
 """A float is compared by its bits: 0.0 and -0.0 are two values, and a NaN equals itself."""
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""No value of a connected plant is older: an older clock was never set."""
+"""No value of a connected factory is older: an older clock was never set."""
 
 AHEAD: Final = timedelta(hours=24)
 """A source this far ahead of our own receipt is wrong, whatever its zone."""

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 ZONE: Final = "Asia/Shanghai"
-"""The plants' zone. China keeps no summer time, but times are stored in UTC all the same."""
+"""The factories' zone. China keeps no summer time, but times are stored in UTC all the same."""
 
 
 def local_day(time: pl.Expr) -> pl.Expr:
-    """The plant's calendar date of a UTC time: the name of its partition."""
+    """The factory's calendar date of a UTC time: the name of its partition."""
     return time.dt.convert_time_zone(ZONE).dt.date()
 
 

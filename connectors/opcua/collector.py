@@ -50,7 +50,11 @@ async def collect(
     """
     with _sole_collector(home), Ledger(home) as ledger:
         for site in fleet.sites:
-            segments.recover(home / "segments" / site.site_id)
+            for tail in segments.recover(home / "segments" / site.site_id):
+                log.warning(
+                    "%s: sealed %d rows that a stopped collector left; %d bytes of an unfinished "
+                    "write, never acknowledged, were cut", site.site_id, tail.rows, tail.bytes_cut,
+                )  # fmt: skip
         write_plans(fleet, home)
         servers = [(site, entry) for site in fleet.sites for entry in site.servers]
         urls = [entry.url for _, entry in servers]

@@ -26,7 +26,6 @@ TYPE_NAMES: Final = (
     "ExpandedNodeId", "StatusCode", "QualifiedName", "LocalizedText", "ExtensionObject",
     "DataValue", "Variant", "DiagnosticInfo",
 )  # fmt: skip
-ORIGINS: Final = ("live", "republished", "history")
 Json: TypeAlias = Any
 """A number, or what `json.dumps` writes."""
 _MAX_DEPTH: Final = 16

@@ -173,7 +173,7 @@ class Link:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
             _raise_failures(everything - {stopping})
             async with asyncio.timeout(CLOSING_S):
-                await self._close(jobs, catching_up, subscribed_at)
+                await self._close(jobs, catching_up)
         finally:
             for job in everything:
                 job.cancel()
@@ -482,12 +482,7 @@ class Link:
 
     # --- the end
 
-    async def _close(
-        self,
-        jobs: set[asyncio.Task[None]],
-        catching_up: asyncio.Task[None],
-        subscribed_at: datetime,
-    ) -> None:
+    async def _close(self, jobs: set[asyncio.Task[None]], catching_up: asyncio.Task[None]) -> None:
         """Finish the back-fill, then prove coverage up to the server's clock by a last read."""
         while not self._caught_up:
             await asyncio.wait(

@@ -46,7 +46,6 @@ CONTROL: Final = Words(
 )
 COMPARATOR: Final = {"gt": ">", "ge": "≥", "le": "≤", "eq": "="}
 COMPARATOR_ZH: Final = {"gt": "超过（不含）", "ge": "不少于", "le": "不高于", "eq": "等于"}
-UNIT_EN: Final = {"家": "factories", "个": "parks", "万个": "× 10,000", "%": "%"}
 HIDDEN: Final = "＊"
 """How a hidden figure is printed, as in Chinese yearbooks with the note 因保密不公布."""
 NOTHING: Final = "—"

@@ -92,12 +92,12 @@ def gap_rows(gaps: pl.DataFrame) -> list[View]:
 
 
 def local(time: datetime) -> str:
-    """Day and time in the plant's zone."""
+    """Day and time in the factory's zone."""
     return f"{time.astimezone(ZONE):%m-%d %H:%M}"
 
 
 def span(start: datetime, end: datetime | None) -> str:
-    """From and to in the plant's zone, the date once where it is the same."""
+    """From and to in the factory's zone, the date once where it is the same."""
     if end is None:
         return f"{local(start)} –"
     same = start.astimezone(ZONE).date() == end.astimezone(ZONE).date()

@@ -26,7 +26,6 @@ FIXED: Final = {
 
 _VALUE, _STATUS, _SOURCE, _SERVER = 1, 2, 4, 8
 _NULL_VARIANT: Final = b"\x00"
-_ARRAY_BIT: Final = 0x80
 _FRACTION: Final = re.compile(r"\.(\d+)")
 _STRING: Final = struct.Struct("<Bi")
 _DATE_TIME: Final = struct.Struct("<Bq")

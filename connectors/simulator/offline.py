@@ -69,7 +69,7 @@ def write_offline(
     if home.exists():
         raise HomeRefused(folder, "it holds a home already", "delete it or give a new folder")
     first_day = anchor.astimezone(ZONE).date() - timedelta(days=days)
-    home.create(first_day=first_day, now_offset_s=_offset_s(anchor))
+    home.create(first_day=first_day, now_offset_s=_offset_s(anchor), made_by="simulate")
     made = list(sites or timelines(seed, anchor, signal_period_s, days_back=max(4, days)))
     urls = {site.site_id: f"opc.tcp://127.0.0.1:{FIRST_PORT + n}" for n, site in enumerate(made)}
     write_fleet(folder / FLEET, urls, span_of(anchor, days_back=max(4, days)))

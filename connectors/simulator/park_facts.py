@@ -2,7 +2,7 @@
 
 Nothing here names a real enterprise. The hard cases are planted on purpose: size classes on their
 bounds, evidence on the last day that counts and the day after, a legal unit with two sites, groups,
-devices that two platforms list, a plant that stood still, a device connected on 4 days of 5.
+devices that two platforms list, an enterprise that stood still, a device connected on 4 days of 5.
 """
 
 import random
@@ -183,7 +183,7 @@ def _instant(day: date, second: int) -> datetime:
 
 
 def _resting(rng: random.Random, days: Sequence[date]) -> frozenset[date]:
-    """Days off: none (a plant that never stops), Sundays or weekends, and public holidays."""
+    """Days off: none (an enterprise that never stops), Sundays or weekends, and public holidays."""
     weekly = rng.choices((7, 6, 5), (25, 45, 30))[0]
     if weekly == 7:
         return frozenset()

@@ -15,7 +15,7 @@ def test_an_existing_home_is_left_as_it_is(tmp_path):
 
 
 def test_replacing_empties_only_what_is_ours(tmp_path):
-    home = Home(tmp_path / "home").create(first_day=DAY)
+    home = Home(tmp_path / "home").replace(first_day=DAY)
     (home.root / "old").write_text("old")
     home.replace(first_day=date(2027, 1, 1))
     assert [path.name for path in home.root.iterdir()] == [MARKER]
@@ -25,6 +25,16 @@ def test_replacing_empties_only_what_is_ours(tmp_path):
     with pytest.raises(HomeRefused, match="was not made by ParkPulse"):
         Home(tmp_path / "mine").replace(first_day=DAY)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize("maker", [{}, {"made_by": "simulate"}])
+def test_a_demo_never_empties_what_was_collected(tmp_path, maker):
+    home = Home(tmp_path / "home").create(first_day=DAY, **maker)
+    home.segments.mkdir()
+    (home.segments / "00000001-urn-a.arrow").write_bytes(b"values")
+    with pytest.raises(HomeRefused, match="no demo has made; choose another --home"):
+        home.replace(first_day=DAY)
+    assert (home.segments / "00000001-urn-a.arrow").read_bytes() == b"values"
 
 
 @pytest.mark.parametrize(

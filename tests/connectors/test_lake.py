@@ -44,7 +44,7 @@ def test_a_strange_folder_is_never_taken_for_a_home(tmp_path):
 
 
 def test_a_second_demo_replaces_its_own_home(tmp_path):
-    home = Home(tmp_path / "h").create(first_day=DAY)
+    home = Home(tmp_path / "h").replace(first_day=DAY)
     (home.root / "old").touch()
     home.replace(first_day=date(2026, 11, 22))
     assert home.first_day == date(2026, 11, 22)
