@@ -4,10 +4,11 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.amounts import IDEALS, US
 from pipelines.coverage import covered, horizon
 from pipelines.elements import SUMS, element_times
 from pipelines.equipment import UNIT, AnyFrame, eager, units_of
-from pipelines.indices import IDEALS, US, indices, ratios, roll_up
+from pipelines.indices import indices, ratios, roll_up
 from pipelines.quantities import QUANTITIES, quantities
 from pipelines.schemas import OEE_BY_SHIFT
 from pipelines.shifts import SHIFT_KEY, busy_intervals, windows

@@ -53,7 +53,7 @@ def test_vorne_in_full_digits():
 
 def test_every_ratio_by_hand():
     """PBT 1000 = APT 500 + AUST 100 + ADET 150 + ADOT 250; 40 pieces of 10 s, 30 good."""
-    found = figures(**row(1000, 500, 10, 40, 30, aust=100, adet=150, sq=8, rq=2, pot_s=1250))
+    found = figures(**row(1000, 500, 10, 40, 30, aust=100, adet=150, sq=8, rq=2, calendar_s=1250))
     assert found["availability"] == 0.5
     assert found["effectiveness"] == 0.8
     assert found["quality_ratio"] == 0.75
