@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines import bronze, carry, clock, counters, oee, states
 from pipelines.raw import EPOCH_TICKS
-from pipelines.schemas import COVERAGE, CYCLES, PLAN, RAW, TAGS
+from pipelines.schemas import COVERAGE, CYCLES, GAPS, PLAN, RAW, TAGS
 
 MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
 """2026-03-02 00:00 in Shanghai."""
@@ -116,6 +116,16 @@ def coverage(*spans, server=SERVER) -> pl.DataFrame:
     return pl.DataFrame(rows, COVERAGE)
 
 
+def gaps(*rows, server=SERVER) -> pl.DataFrame:
+    """Rows of (measure or None for the whole server, start, end or None), in seconds."""
+    found = [
+        {"server_uri": server, "node_id": m and node(m), "from_time": at(a),
+         "to_time": None if b is None else at(b), "reason": "not heard"}
+        for m, a, b in rows
+    ]  # fmt: skip
+    return pl.DataFrame(found, GAPS)
+
+
 NOTHING_CARRIED = pl.DataFrame(schema=RAW)
 
 
@@ -161,6 +171,7 @@ def by_day(rows, tag_rows, cycle_rows, days):
         )
 
 
-def figures(rows, tag_rows, plan_rows, cycle_rows, covered) -> pl.DataFrame:
+def figures(rows, tag_rows, plan_rows, cycle_rows, covered, missed=None) -> pl.DataFrame:
     episodes, increments = silver(rows, tag_rows, cycle_rows)
-    return oee.by_shift(episodes, increments, plan_rows, cycle_rows, covered, tag_rows)
+    more = {} if missed is None else {"gaps": missed}
+    return oee.by_shift(episodes, increments, plan_rows, cycle_rows, covered, tag_rows, **more)

@@ -55,21 +55,28 @@ def machines(draw):
     return said
 
 
-def fast(said, rows=None):
+GAPS = st.tuples(
+    st.sampled_from([None, *plant.MACHINERY]),
+    st.integers(0, 4500),
+    st.one_of(st.none(), st.integers(1, 2000)),
+).map(lambda gap: (gap[0], gap[1], gap[2] and gap[1] + gap[2]))
+
+
+def fast(said, rows=None, gaps=()):
     rows = plant.raw(said) if rows is None else rows
     return plant.figures(
         rows, plant.tags(counter_max=MAX), plant.plan(*PLAN), plant.cycles(**PRI),
-        plant.coverage(*COVERED),
+        plant.coverage(*COVERED), plant.gaps(*gaps) if gaps else None,
     )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
-@given(machines())
-def test_fast_equals_slow(said):
-    for row in fast(said).to_dicts():
+@settings(max_examples=40, deadline=None)
+@given(machines(), st.lists(GAPS, max_size=3))
+def test_fast_equals_slow(said, gaps):
+    for row in fast(said, gaps=gaps).to_dicts():
         shift = row["shift_id"]
         start, end = next((a, b) for s, a, b, k in PLAN if s == shift and k == "busy")
-        times = slow_oee.times(said, PLAN, shift, start, end, COVERED)
+        times = slow_oee.times(said, PLAN, shift, start, end, COVERED, gaps)
         pieces = slow_oee.quantities(said, PLAN, shift, start, end, MAX, PRI)
         assert {name: row[f"{name}_s"] for name in times} == times
         assert row["pbt_s"] == sum(times.values())
