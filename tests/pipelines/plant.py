@@ -7,6 +7,7 @@ from itertools import pairwise
 import polars as pl
 
 from pipelines import bronze, carry, clock, counters, oee, states
+from pipelines.days import local_day
 from pipelines.raw import EPOCH_TICKS
 from pipelines.schemas import COVERAGE, CYCLES, GAPS, PLAN, RAW, TAGS
 
@@ -69,6 +70,14 @@ class Said:
     status: int = 0
     unit: str = "M1"
     late: float = 0.0
+
+
+def ahead(rows: pl.DataFrame, seconds: int) -> pl.DataFrame:
+    """The same rows of a source whose clock is ahead (behind where it is negative)."""
+    return rows.with_columns(
+        source_time=pl.col("source_time") + pl.duration(seconds=seconds),
+        source_ticks=pl.col("source_ticks") + seconds * 10_000_000,
+    )
 
 
 def raw(said, server=SERVER) -> pl.DataFrame:
@@ -134,10 +143,10 @@ def timed(rows: pl.DataFrame) -> pl.DataFrame:
     return clock.correct(compacted, clock.skew(compacted))
 
 
-def silver(rows, tag_rows, cycle_rows, carried=NOTHING_CARRIED):
+def silver(rows, tag_rows, cycle_rows, carried=NOTHING_CARRIED, offsets=None):
     """Episodes and increments of `rows`, behind what was carried, as the assets make them."""
     compacted = pl.concat([carried.select(RAW.names()), bronze.compact(rows)])
-    values = clock.correct(compacted, clock.skew(compacted))
+    values = clock.correct(compacted, clock.skew(compacted) if offsets is None else offsets)
     return (
         states.episodes(values, tag_rows),
         counters.increments(values, tag_rows, cycle_rows),
@@ -160,14 +169,17 @@ def in_parts(rows, tag_rows, cycle_rows, edges):
 def by_day(rows, tag_rows, cycle_rows, days):
     """Silver of each day alone: its rows and its neighbours', behind the last values before."""
     carried = carry.last_values(NOTHING_CARRIED, bronze.compact(rows), tag_rows, days)
-    day = clock.local_day(pl.col("source_time"))
+    offsets = clock.skew_by_day(bronze.compact(rows))
+    day = local_day(pl.col("source_time"))
     for number, today in enumerate(days[2:-1], 2):
         near = rows.filter(day.is_between(days[number - 1], days[number + 1]))
         before = carried.filter(pl.col("partition_day") == days[number - 2])
-        episodes, increments = silver(near, tag_rows, cycle_rows, before)
+        asked = {*clock.days_of(before), *days[number - 1 : number + 2]}
+        known = offsets.filter(pl.col("day").is_in(asked))
+        episodes, increments = silver(near, tag_rows, cycle_rows, before, known)
         yield (
             carry.touching(episodes, [today]),
-            increments.filter(clock.local_day(pl.col("to_time")) == today),
+            increments.filter(local_day(pl.col("to_time")) == today),
         )
 
 
