@@ -58,8 +58,10 @@ def oee_by_shift(
 ) -> pl.DataFrame:
     """OEE per work unit and shift, with the times and quantities it was computed from."""
     with Ledger(HOME.root, read_only=True) as ledger:
-        coverage = ledger.coverage()
-    figures = oee.by_shift(state_episodes, count_increments, plan, cycles, coverage, tags)
+        coverage, gaps = ledger.coverage(), ledger.gaps()
+    figures = oee.by_shift(
+        state_episodes, count_increments, plan, cycles, coverage, tags, gaps=gaps
+    )
     return figures.with_columns(partition_day=pl.col("production_day"))
 
 

@@ -1,7 +1,7 @@
 """Bronze to silver: last values, clocks, episodes, increments, process values."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import dagster as dg
@@ -13,7 +13,7 @@ from assets.storage import BY_DAY, DAY_COLUMN, NEAREST
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition
 from pipelines import carry, clock, counters, process, states
-from pipelines.schemas import TABLES
+from pipelines.schemas import RAW, TABLES
 
 UNREAD: Final = ["value_raw", "is_array", "value_type", "origin"]
 """Columns of raw values that no silver table reads."""
@@ -88,9 +88,9 @@ def state_episodes(
     tags: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Every episode that touches a day of the box, in that day's partition."""
-    _, days = box(context)
+    factory, days = box(context)
     kinds = ("state", "context")
-    values, catalogue = timed(raw_values, last_values, clock_offsets, tags, kinds)
+    values, catalogue = timed(factory, raw_values, last_values, clock_offsets, tags, kinds)
     return carry.touching(states.episodes(values, catalogue), days)
 
 
@@ -108,6 +108,7 @@ def state_episodes(
     ),
 )
 def count_increments(
+    context: dg.AssetExecutionContext,
     raw_values: pl.LazyFrame,
     last_values: pl.LazyFrame,
     clock_offsets: pl.LazyFrame,
@@ -115,8 +116,9 @@ def count_increments(
     cycles: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Pieces by machine, kind and instant."""
+    factory, _ = box(context)
     kinds = ("counter", "context")
-    values, catalogue = timed(raw_values, last_values, clock_offsets, tags, kinds)
+    values, catalogue = timed(factory, raw_values, last_values, clock_offsets, tags, kinds)
     return counters.increments(values, catalogue, cycles.collect(engine="in-memory"))
 
 
@@ -134,14 +136,17 @@ def count_increments(
     ),
 )
 def process_values(
+    context: dg.AssetExecutionContext,
     raw_values: pl.LazyFrame,
     last_values: pl.LazyFrame,
     clock_offsets: pl.LazyFrame,
     tags: pl.LazyFrame,
 ) -> dict[str, pl.DataFrame]:
     """Good process values by machine type."""
+    factory, _ = box(context)
     kinds = ("process", "energy")
-    return process.process_values(*timed(raw_values, last_values, clock_offsets, tags, kinds))
+    values, catalogue = timed(factory, raw_values, last_values, clock_offsets, tags, kinds)
+    return process.process_values(values, catalogue)
 
 
 def earlier(table: str, partition: Partition) -> pl.DataFrame:
@@ -152,7 +157,16 @@ def earlier(table: str, partition: Partition) -> pl.DataFrame:
     return found.collect() if found is not None else pl.DataFrame(schema=TABLES[table])
 
 
+def offsets_of(factory: str, days: Sequence[date]) -> pl.LazyFrame:
+    """Clock offsets of single days, however long ago; the home's first day holds all before it."""
+    parts = sorted({Partition(max(day, HOME.first_day), factory) for day in days})
+    found = Lake(HOME.lake).scan("clock_offsets", parts)
+    offsets = clock.skew_by_day(pl.DataFrame(schema=RAW)).lazy() if found is None else found
+    return offsets.filter(pl.col("day").is_in(days))
+
+
 def timed(
+    factory: str,
     raw_values: pl.LazyFrame,
     last_values: pl.LazyFrame,
     clock_offsets: pl.LazyFrame,
@@ -161,13 +175,18 @@ def timed(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Raw values of some kinds of measure, behind what was carried, with corrected `time`; tags.
 
-    Only the rows and columns that silver reads leave the disk.
+    Only the rows and columns that silver reads leave the disk. A carried row is corrected by the
+    offset of its own day, as it was when that day was computed.
     """
     catalogue = tags.filter(pl.col("measure_kind").is_in(kinds)).collect(engine="in-memory")
     nodes = catalogue.lazy().select("server_uri", "node_id").unique()
-    rows = [
-        frame.drop(UNREAD).join(nodes, on=["server_uri", "node_id"], how="semi")
+    carried, own = (
+        frame.drop(UNREAD)
+        .join(nodes, on=["server_uri", "node_id"], how="semi")
+        .collect(engine="in-memory")
         for frame in (last_values, raw_values)
-    ]
-    offsets = clock_offsets.collect(engine="in-memory")
-    return clock.correct(pl.concat(rows).collect(engine="in-memory"), offsets), catalogue
+    )
+    near = clock_offsets.collect(engine="in-memory")
+    asked = [day for day in clock.days_of(carried) if day not in set(near["day"])]
+    offsets = pl.concat([near, offsets_of(factory, asked).collect(engine="in-memory")])
+    return clock.correct(pl.concat([carried, own]), offsets), catalogue

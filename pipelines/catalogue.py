@@ -26,11 +26,10 @@ def named(values: pl.DataFrame, tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataF
     Needs `time` (see `clock.correct`). A tag holds from valid_from to valid_to; the first meaning
     of a node also holds before it was written down. Values without a time have no place here.
     """
-    first = pl.col("valid_from").min().over(NODE)
-    known = tags.with_columns(
-        valid_from=pl.when(pl.col("valid_from") > first).then("valid_from")
-    ).filter(wanted, pl.col("work_unit_id").is_not_null())
-    known = known.sort(*NODE, "valid_from").with_row_index("tag_no")
+    known = tags.with_columns(valid_from=held_from(NODE)).filter(
+        wanted, pl.col("work_unit_id").is_not_null()
+    )
+    known = known.sort(*NODE, "valid_from", "valid_to", *UNIT, "measure").with_row_index("tag_no")
     holds = pl.col("valid_from").is_null() | (pl.col("time") >= pl.col("valid_from"))
     holds &= pl.col("valid_to").is_null() | (pl.col("time") < pl.col("valid_to"))
     arrival = [name for name in ("server_ticks", "received_time") if name in values.columns]
@@ -39,6 +38,13 @@ def named(values: pl.DataFrame, tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataF
         .filter(pl.col("time").is_not_null(), holds)
         .sort("tag_no", "time", *arrival, maintain_order=True)
     )
+
+
+def held_from(key: Sequence[str]) -> pl.Expr:
+    """`valid_from` of a tag, null where nobody knows an earlier one of the same `key`."""
+    since = pl.col("valid_from")
+    dated = since.is_not_null().all().over(key)
+    return pl.when(~(dated & (since == since.min().over(key)))).then(since)
 
 
 def is_measure(measures: Sequence[str]) -> pl.Expr:

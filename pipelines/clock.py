@@ -1,5 +1,6 @@
 """Source clocks that are off, and taking a steady offset away."""
 
+from datetime import date
 from typing import Final
 
 import polars as pl
@@ -56,7 +57,7 @@ def correct(frame: pl.DataFrame, skew: pl.DataFrame) -> pl.DataFrame:
     none. `clock_unstable`: the server's offset is above 2 s and not stable.
     """
     known = _judged(skew)
-    source = pl.col("source_time") - _taken()
+    source = pl.col("source_time") - pl.duration(microseconds=pl.col("taken_us").fill_null(0))
     return (
         frame.with_columns(day=local_day(pl.col("source_time")))
         .join(known, on=_key(skew), how="left", maintain_order="left")
@@ -66,13 +67,6 @@ def correct(frame: pl.DataFrame, skew: pl.DataFrame) -> pl.DataFrame:
         )
         .drop("taken_us", "day")
     )
-
-
-def correct_coverage(coverage: pl.DataFrame, skew: pl.DataFrame) -> pl.DataFrame:
-    """Coverage, which is in source time, moved as `correct` moves the values."""
-    beside = coverage.join(_judged(skew), on="server_uri", how="left", maintain_order="left")
-    moved = beside.with_columns(pl.col("from_time", "to_time") - _taken())
-    return moved.select(coverage.columns)
 
 
 def skew_by_day(frame: pl.DataFrame) -> pl.DataFrame:
@@ -90,6 +84,18 @@ def skew_by_day(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([empty, *parts]).sort("day", "server_uri")
 
 
+def days_of(frame: pl.DataFrame) -> list[date]:
+    """The local days of source time in `frame`: those whose own skew `correct` needs."""
+    return (
+        frame.select(day=local_day(pl.col("source_time")))
+        .to_series()
+        .drop_nulls()
+        .unique()
+        .sort()
+        .to_list()
+    )
+
+
 def _key(skew: pl.DataFrame) -> list[str]:
     return ["server_uri", "day"] if "day" in skew.columns else ["server_uri"]
 
@@ -101,10 +107,6 @@ def _judged(skew: pl.DataFrame) -> pl.DataFrame:
         taken_us=pl.when(off & pl.col("stable")).then("offset_us").otherwise(0),
         clock_unstable=off & ~pl.col("stable"),
     )
-
-
-def _taken() -> pl.Expr:
-    return pl.duration(microseconds=pl.col("taken_us").fill_null(0))
 
 
 def _quantile(at: float) -> pl.Expr:

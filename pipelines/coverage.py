@@ -1,34 +1,43 @@
 """For which times the ledger vouches, per work unit."""
 
+from typing import Final
+
 import polars as pl
 
+from pipelines.catalogue import NODE, held_from, is_measure
+from pipelines.counters import KINDS
 from pipelines.equipment import UNIT, units_of
+from pipelines.schemas import GAPS
+from pipelines.states import MEASURES
+
+HEARD: Final = [*MEASURES, "order_id", "product_id", *KINDS]
+"""What a figure of OEE is made of: where one of these was not heard, the machine is unknown."""
+
+NO_GAPS: Final = pl.DataFrame(schema=GAPS)
 
 
-def covered(coverage: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+def covered(
+    coverage: pl.DataFrame, tags: pl.DataFrame, gaps: pl.DataFrame = NO_GAPS
+) -> pl.DataFrame:
     """Disjoint spans (equipment key, from_time, to_time) in which a work unit is covered.
 
-    All its servers must be: those of its tags, or of its factory when `tags` names no server.
+    All its servers must be while a tag of theirs holds: those of its tags, or of its factory when
+    `tags` names no server. A gap of a server or of a node in HEARD is not covered; an open one has
+    no end, and a bare list of work units knows no nodes.
     """
-    servers = _servers(coverage, tags)
-    needed = servers.group_by(UNIT).agg(needed=pl.len())
-    spans = servers.join(
-        disjoint(coverage, ["server_uri", "factory_id"]), on=["server_uri", "factory_id"]
-    )
-    edges = pl.concat(
-        [
-            spans.select(*UNIT, time="from_time", step=pl.lit(1)),
-            spans.select(*UNIT, time="to_time", step=pl.lit(-1)),
-        ]
-    )
+    needed = _needed(coverage, tags)
+    vouched = disjoint(coverage, ["server_uri", "factory_id"])
+    there = _lapped(needed.join(vouched, on=["server_uri", "factory_id"], suffix="_other"))
+    holes = disjoint(_holes(gaps, needed, tags), UNIT)
+    edges = [*_edges(needed, 1, 1), *_edges(there, 0, -1), *_edges(holes, 0, 1)]
     depth = (
-        edges.group_by(*UNIT, "time").agg(pl.sum("step")).sort(*UNIT, "time")
+        pl.concat(edges).group_by(*UNIT, "time").agg(pl.sum("needed", "missing"))
+        .sort(*UNIT, "time")
         .with_columns(
-            depth=pl.col("step").cum_sum().over(UNIT), to=pl.col("time").shift(-1).over(UNIT)
+            pl.col("needed", "missing").cum_sum().over(UNIT), to=pl.col("time").shift(-1).over(UNIT)
         )
-        .join(needed, on=UNIT, nulls_equal=True)
     )  # fmt: skip
-    full = depth.filter(pl.col("depth") == pl.col("needed"), pl.col("to").is_not_null())
+    full = depth.filter(pl.col("needed") > 0, pl.col("missing") == 0, pl.col("to").is_not_null())
     return full.select(*UNIT, from_time="time", to_time="to").sort(*UNIT, "from_time")
 
 
@@ -37,12 +46,64 @@ def horizon(coverage: pl.DataFrame) -> pl.DataFrame:
     return coverage.group_by("factory_id").agg(first=pl.min("from_time"), last=pl.max("to_time"))
 
 
-def _servers(coverage: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+def _needed(coverage: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    """Disjoint spans (equipment key, server_uri) in which a work unit needs a server."""
     if "server_uri" in tags.columns:
         own = tags.filter(pl.col("work_unit_id").is_not_null(), pl.col("server_uri").is_not_null())
-        return own.select(*UNIT, "server_uri").unique()
-    servers = coverage.select("factory_id", "server_uri").unique()
-    return units_of(tags).join(servers, on="factory_id").select(*UNIT, "server_uri")
+        spans = own.select(*UNIT, "server_uri", from_time=_needed_from(), to_time="valid_to")
+    else:
+        servers = coverage.select("factory_id", "server_uri").unique()
+        never = pl.lit(None, coverage.schema["from_time"])
+        spans = units_of(tags).join(servers, on="factory_id")
+        spans = spans.select(*UNIT, "server_uri", from_time=never, to_time=never)
+    ends = spans.unique().join(horizon(coverage), on="factory_id")
+    whole = ends.with_columns(
+        from_time=pl.coalesce("from_time", "first"), to_time=pl.coalesce("to_time", "last")
+    )
+    return disjoint(whole.drop("first", "last"), [*UNIT, "server_uri"])
+
+
+def _needed_from() -> pl.Expr:
+    """A server was needed before its first tag was written down, unless another has made way."""
+    succession = pl.col("valid_to").is_not_null().any().over(UNIT)
+    return pl.when(succession).then(held_from(UNIT)).otherwise(held_from([*UNIT, "server_uri"]))
+
+
+def _holes(gaps: pl.DataFrame, needed: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    """Spans (equipment key) in which a server, or a node in HEARD, was not heard."""
+    of_server = gaps.filter(pl.col("node_id").is_null())
+    whole = _lapped(needed.join(of_server, on="server_uri", suffix="_other"))
+    if "server_uri" not in tags.columns:
+        return whole.select(*UNIT, "from_time", "to_time")
+    held = tags.with_columns(from_time=held_from(NODE), to_time="valid_to")
+    heard = held.filter(is_measure(HEARD), pl.col("work_unit_id").is_not_null())
+    meant = _lapped(heard.join(gaps, on=NODE, suffix="_other"))
+    single = _lapped(
+        meant.select(*UNIT, "server_uri", "from_time", "to_time")
+        .join(needed, on=[*UNIT, "server_uri"], nulls_equal=True, suffix="_other")
+    )  # fmt: skip
+    return pl.concat([part.select(*UNIT, "from_time", "to_time") for part in (whole, single)])
+
+
+def _lapped(paired: pl.DataFrame) -> pl.DataFrame:
+    """Each pair of spans (the second's edges end in `_other`) as what both share; null is open."""
+    return paired.with_columns(
+        from_time=pl.max_horizontal("from_time", "from_time_other"),
+        to_time=pl.min_horizontal("to_time", "to_time_other"),
+    ).filter((pl.col("from_time") < pl.col("to_time")).fill_null(value=True))
+
+
+def _edges(spans: pl.DataFrame, needed: int, missing: int) -> list[pl.DataFrame]:
+    """What changes where spans begin, and back again where they end."""
+    return [
+        spans.select(
+            *UNIT,
+            time=name,
+            needed=pl.lit(sign * needed, pl.Int64),
+            missing=pl.lit(sign * missing, pl.Int64),
+        )
+        for name, sign in (("from_time", 1), ("to_time", -1))
+    ]
 
 
 def disjoint(spans: pl.DataFrame, key: list[str]) -> pl.DataFrame:

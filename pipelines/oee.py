@@ -5,7 +5,7 @@ from typing import Final
 import polars as pl
 
 from pipelines.amounts import IDEALS, US
-from pipelines.coverage import covered, horizon
+from pipelines.coverage import NO_GAPS, covered, horizon
 from pipelines.elements import SUMS, element_times
 from pipelines.equipment import UNIT, AnyFrame, eager, units_of
 from pipelines.indices import indices, ratios, roll_up
@@ -27,17 +27,18 @@ def by_shift(
     coverage: AnyFrame,
     tags: AnyFrame,
     profile: str = PROFILE,
+    gaps: AnyFrame = NO_GAPS,
 ) -> pl.DataFrame:
     """`schemas.OEE_BY_SHIFT`, one row per work unit and shift that has begun.
 
     `tags` may be the tag catalogue or a bare list of work units (then all of the factory's servers
     must be covered). Shifts that ended before the first coverage are left out; one that is not over
     at the end of its factory's coverage is cut there. Unknown time is no element: it is what lies
-    outside coverage, before the first state, or under a Bad one.
+    outside coverage, in `gaps`, before the first state, or under a Bad one.
     """
     units = units_of(eager(tags))
     shifts, pieces = _clipped(eager(plan), eager(coverage), units)
-    spans = covered(eager(coverage), eager(tags))
+    spans = covered(eager(coverage), eager(tags), eager(gaps))
     times = element_times(stitch(eager(state_episodes)), spans, pieces, profile)
     increments = eager(count_increments)
     counters = _counters(increments, eager(tags), units)

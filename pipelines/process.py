@@ -32,7 +32,8 @@ def process_values(values: pl.DataFrame, tags: pl.DataFrame) -> dict[str, pl.Dat
 def exceptions(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     """What the wide tables leave out: key, exact `time`, measure, value, status_code, `reason`.
 
-    `reason`: not_good, not_a_number, or extra (a further value in the same step).
+    `reason`: not_good, not_a_number, no_machine_type, or extra (a further value in the same step,
+    be it of another node of that measure).
     """
     rows = _placed(values, tags).filter(pl.col("reason").is_not_null())
     return rows.select(
@@ -69,19 +70,28 @@ def _placed(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
         .with_columns(phase=_phase())
         .with_columns(bucket=(since + step // 2) // step * step)
     )
-    usable_rows = placed.filter("usable")
-    again = _same_tag() & (pl.col("bucket") == pl.col("bucket").shift(1))
+    usable_rows = placed.filter("usable").join(_signals(placed), on="tag_no", maintain_order="left")
+    first = pl.struct("signal_no", "bucket").is_first_distinct()
     placed = pl.concat(
         [
-            usable_rows.with_columns(extra=again.fill_null(value=False)),
+            usable_rows.with_columns(extra=~first).drop("signal_no"),
             placed.filter(~pl.col("usable")).with_columns(extra=pl.lit(value=False)),
         ]
     )
     reason = (
         pl.when(~good()).then(pl.lit("not_good")).when(~pl.col("usable"))
-        .then(pl.lit("not_a_number")).when("extra").then(pl.lit("extra"))
+        .then(pl.lit("not_a_number")).when(pl.col("machine_type").is_null())
+        .then(pl.lit("no_machine_type")).when("extra").then(pl.lit("extra"))
     )  # fmt: skip
     return placed.with_columns(reason=reason)
+
+
+def _signals(rows: pl.DataFrame) -> pl.DataFrame:
+    """Each tag with the number of its place in the wide tables (`tag_no, signal_no`)."""
+    tags = rows.unique("tag_no", keep="first").sort("tag_no")
+    return tags.select(
+        "tag_no", signal_no=pl.col("tag_no").first().over(*UNIT, "machine_type", "measure")
+    )
 
 
 def _phase() -> pl.Expr:

@@ -147,7 +147,9 @@ COVERAGE: Final = pl.Schema(
         "to_time": TIME,
     }
 )
-"""What the ledger vouches for: every value the server gave between these source times is here."""
+"""What the ledger vouches for: every value the server gave between these times is here. They are
+the server's (or the collector's, where that is earlier), so source times are corrected before they
+are compared with them; GAPS are in the same time."""
 
 OEE_BY_SHIFT: Final = pl.Schema(
     {

@@ -84,7 +84,7 @@ class World:
                 self.caught_up.set()
 
     def vouchable(self, server_time: datetime | None) -> datetime:
-        """The source time up to which a statement made now holds: the earlier of both clocks."""
+        """The time up to which a statement made now holds: server's or ours, the earlier."""
         now = self.clock()
         if server_time is None or abs(server_time - now) > _OTHER_TIME:
             return now

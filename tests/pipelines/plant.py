@@ -7,8 +7,9 @@ from itertools import pairwise
 import polars as pl
 
 from pipelines import bronze, carry, clock, counters, oee, states
+from pipelines.days import local_day
 from pipelines.raw import EPOCH_TICKS
-from pipelines.schemas import COVERAGE, CYCLES, PLAN, RAW, TAGS
+from pipelines.schemas import COVERAGE, CYCLES, GAPS, PLAN, RAW, TAGS
 
 MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
 """2026-03-02 00:00 in Shanghai."""
@@ -71,6 +72,14 @@ class Said:
     late: float = 0.0
 
 
+def ahead(rows: pl.DataFrame, seconds: int) -> pl.DataFrame:
+    """The same rows of a source whose clock is ahead (behind where it is negative)."""
+    return rows.with_columns(
+        source_time=pl.col("source_time") + pl.duration(seconds=seconds),
+        source_ticks=pl.col("source_ticks") + seconds * 10_000_000,
+    )
+
+
 def raw(said, server=SERVER) -> pl.DataFrame:
     rows = []
     for s in said:
@@ -116,6 +125,16 @@ def coverage(*spans, server=SERVER) -> pl.DataFrame:
     return pl.DataFrame(rows, COVERAGE)
 
 
+def gaps(*rows, server=SERVER) -> pl.DataFrame:
+    """Rows of (measure or None for the whole server, start, end or None), in seconds."""
+    found = [
+        {"server_uri": server, "node_id": m and node(m), "from_time": at(a),
+         "to_time": None if b is None else at(b), "reason": "not heard"}
+        for m, a, b in rows
+    ]  # fmt: skip
+    return pl.DataFrame(found, GAPS)
+
+
 NOTHING_CARRIED = pl.DataFrame(schema=RAW)
 
 
@@ -124,10 +143,10 @@ def timed(rows: pl.DataFrame) -> pl.DataFrame:
     return clock.correct(compacted, clock.skew(compacted))
 
 
-def silver(rows, tag_rows, cycle_rows, carried=NOTHING_CARRIED):
+def silver(rows, tag_rows, cycle_rows, carried=NOTHING_CARRIED, offsets=None):
     """Episodes and increments of `rows`, behind what was carried, as the assets make them."""
     compacted = pl.concat([carried.select(RAW.names()), bronze.compact(rows)])
-    values = clock.correct(compacted, clock.skew(compacted))
+    values = clock.correct(compacted, clock.skew(compacted) if offsets is None else offsets)
     return (
         states.episodes(values, tag_rows),
         counters.increments(values, tag_rows, cycle_rows),
@@ -150,17 +169,21 @@ def in_parts(rows, tag_rows, cycle_rows, edges):
 def by_day(rows, tag_rows, cycle_rows, days):
     """Silver of each day alone: its rows and its neighbours', behind the last values before."""
     carried = carry.last_values(NOTHING_CARRIED, bronze.compact(rows), tag_rows, days)
-    day = clock.local_day(pl.col("source_time"))
+    offsets = clock.skew_by_day(bronze.compact(rows))
+    day = local_day(pl.col("source_time"))
     for number, today in enumerate(days[2:-1], 2):
         near = rows.filter(day.is_between(days[number - 1], days[number + 1]))
         before = carried.filter(pl.col("partition_day") == days[number - 2])
-        episodes, increments = silver(near, tag_rows, cycle_rows, before)
+        asked = {*clock.days_of(before), *days[number - 1 : number + 2]}
+        known = offsets.filter(pl.col("day").is_in(asked))
+        episodes, increments = silver(near, tag_rows, cycle_rows, before, known)
         yield (
             carry.touching(episodes, [today]),
-            increments.filter(clock.local_day(pl.col("to_time")) == today),
+            increments.filter(local_day(pl.col("to_time")) == today),
         )
 
 
-def figures(rows, tag_rows, plan_rows, cycle_rows, covered) -> pl.DataFrame:
+def figures(rows, tag_rows, plan_rows, cycle_rows, covered, missed=None) -> pl.DataFrame:
     episodes, increments = silver(rows, tag_rows, cycle_rows)
-    return oee.by_shift(episodes, increments, plan_rows, cycle_rows, covered, tag_rows)
+    more = {} if missed is None else {"gaps": missed}
+    return oee.by_shift(episodes, increments, plan_rows, cycle_rows, covered, tag_rows, **more)

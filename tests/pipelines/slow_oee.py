@@ -51,12 +51,19 @@ def is_busy(plan, shift, second):
     return within("busy") and not within("break") and not within("planned_maintenance")
 
 
-def times(said, plan, shift, start, end, covered):
+def is_heard(gaps, second):
+    return not any(
+        a <= second and (b is None or second < b) and measure != "stop_reason_code"
+        for measure, a, b in gaps
+    )
+
+
+def times(said, plan, shift, start, end, covered, gaps=()):
     out = dict.fromkeys(("apt", "aust", "adet", "adot", "unknown"), 0)
     for second in range(start, end):
         if not is_busy(plan, shift, second):
             continue
-        seen = any(a <= second < b for a, b in covered)
+        seen = any(a <= second < b for a, b in covered) and is_heard(gaps, second)
         name = element(
             state_at(said, "item_state", second),
             state_at(said, "operation_mode", second),

@@ -71,6 +71,16 @@ def test_every_server_of_a_machine_must_be_covered():
     assert bare["apt_s"].to_list() == [1000]
 
 
+def test_what_was_not_heard_is_unknown():
+    """The last state before a gap would else have lasted through it."""
+    plan, whole = plant.plan(("A", 0, H, "busy")), plant.coverage((0, H))
+    for missed in (plant.gaps((None, 600, 3000)), plant.gaps(("parts_total", 600, 3000))):
+        found = plant.figures(plant.raw(RUNNING), plant.tags(), plan, PRI, whole, missed)
+        shift = found.row(0, named=True)
+        assert (shift["apt_s"], shift["unknown_s"]) == (1200, 2400)
+        assert shift["completeness"] == pytest.approx(1 / 3)
+
+
 def test_a_machine_whose_server_fell_silent_is_still_there():
     """Another server of the factory tells that time went on."""
     both = pl.concat([plant.coverage((0, H)), plant.coverage((0, 3 * H), server="urn:plant:s2")])

@@ -73,6 +73,23 @@ def test_process_values_are_not_carried():
     assert found["node_id"].to_list() == [plant.node("item_state")]
 
 
+def test_a_carried_row_keeps_the_clock_of_its_own_day():
+    """A clock 600 s ahead: running at 23:49, stopped at 23:52 the day before yesterday's midnight.
+
+    With its raw time the carried run would begin after the stop, and last for ever.
+    """
+    said = [Said(-660, m, v) for m, v in (("item_state", 3), ("operation_mode", 3))]
+    said += [Said(-660, "parts_total", 1011), Said(-480, "parts_total", 1012)]
+    said += [Said(-480, "item_state", 1), Said(30 * H, "order_id", "O1")]
+    rows, tags, cycles = plant.ahead(plant.raw(said), 600), plant.tags(), plant.cycles(A=10.0)
+    days = [DAY + timedelta(days=n) for n in range(-3, 4)]
+    episodes, increments = zip(*plant.by_day(rows, tags, cycles, days), strict=True)
+    assert pl.concat(increments).select("to_time", "amount").rows() == [(plant.at(-480), 1)]
+    of_today = dict(zip(days[2:-1], episodes, strict=True))[DAY + timedelta(days=1)]
+    assert of_today["start"].is_sorted()
+    assert of_today["item_state"].to_list()[-2:] == [1, 1]
+
+
 def touched(start, end):
     """Days of DAYS in which an episode (hours from the first midnight) has an instant."""
     first = datetime.combine(DAY, datetime.min.time(), ZoneInfo("Asia/Shanghai"))

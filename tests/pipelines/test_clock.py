@@ -62,9 +62,3 @@ def test_server_time_stands_in_where_the_source_gave_none():
     timed = clock.correct(rows, clock.skew(rows))
     assert timed["time"].equals(timed["server_time"].rename("time"))
     assert not timed["clock_unstable"].any()
-
-
-def test_coverage_moves_with_the_values():
-    rows = skewed(lambda s: 60)
-    moved = clock.correct_coverage(plant.coverage((60, 160)), clock.skew(rows))
-    assert moved.equals(plant.coverage((0, 100)))

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelines import bronze, oee, states
+from pipelines import bronze, clock, oee, states
 from tests.pipelines import plant, slow_oee
 from tests.pipelines.plant import BAD, UNCERTAIN, Said
 
@@ -55,21 +55,28 @@ def machines(draw):
     return said
 
 
-def fast(said, rows=None):
+GAPS = st.tuples(
+    st.sampled_from([None, *plant.MACHINERY]),
+    st.integers(0, 4500),
+    st.one_of(st.none(), st.integers(1, 2000)),
+).map(lambda gap: (gap[0], gap[1], gap[2] and gap[1] + gap[2]))
+
+
+def fast(said, rows=None, gaps=()):
     rows = plant.raw(said) if rows is None else rows
     return plant.figures(
         rows, plant.tags(counter_max=MAX), plant.plan(*PLAN), plant.cycles(**PRI),
-        plant.coverage(*COVERED),
+        plant.coverage(*COVERED), plant.gaps(*gaps) if gaps else None,
     )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
-@given(machines())
-def test_fast_equals_slow(said):
-    for row in fast(said).to_dicts():
+@settings(max_examples=40, deadline=None)
+@given(machines(), st.lists(GAPS, max_size=3))
+def test_fast_equals_slow(said, gaps):
+    for row in fast(said, gaps=gaps).to_dicts():
         shift = row["shift_id"]
         start, end = next((a, b) for s, a, b, k in PLAN if s == shift and k == "busy")
-        times = slow_oee.times(said, PLAN, shift, start, end, COVERED)
+        times = slow_oee.times(said, PLAN, shift, start, end, COVERED, gaps)
         pieces = slow_oee.quantities(said, PLAN, shift, start, end, MAX, PRI)
         assert {name: row[f"{name}_s"] for name in times} == times
         assert row["pbt_s"] == sum(times.values())
@@ -104,10 +111,10 @@ ODD = st.one_of(
 """Null values, states nobody knows, doubtful context; also several values of one instant."""
 
 
-def same(parts, rows, tags, cycles):
+def same(parts, rows, tags, cycles, offsets=None):
     """Whether the silver of the parts, joined, is that of the whole history, trust and all."""
     episodes, increments = zip(*parts, strict=True)
-    whole_episodes, whole_increments = plant.silver(rows, tags, cycles)
+    whole_episodes, whole_increments = plant.silver(rows, tags, cycles, offsets=offsets)
     stitched = states.stitch(pl.concat(episodes))
     assert stitched.equals(states.stitch(whole_episodes))
     joined = pl.concat(increments).sort("kind", "to_time", maintain_order=True)
@@ -126,14 +133,20 @@ def test_parts_with_carry_equal_the_whole(said, odd, edges):
     same(plant.in_parts(rows, tags, cycles, edges), rows, tags, cycles)
 
 
-@settings(max_examples=20, deadline=None)
-@given(machines(), st.lists(ODD, max_size=15))
-def test_days_each_alone_equal_the_whole(said, odd):
+@settings(max_examples=30, deadline=None)
+@given(machines(), st.lists(ODD, max_size=15), st.sampled_from([0, 600, -600]))
+@example(
+    [Said(s, m, v) for s, m, v in [(-500, "product_id", "A"), (-432, "item_state", 3),
+     (2158, "item_state", 1), (2158, "parts_total", 1), (2200, "parts_total", 2)]], [], 600,
+)  # fmt: skip
+def test_days_each_alone_equal_the_whole(said, odd, ahead_s):
     """As the assets do it: a day's rows and its neighbours', last values, `touching`, `stitch`."""
     slowly = [replace(s, second=s.second * 40) for s in said + odd]
-    tags, cycles, rows = plant.tags(counter_max=MAX), plant.cycles(**PRI), plant.raw(slowly)
+    tags, cycles = plant.tags(counter_max=MAX), plant.cycles(**PRI)
+    rows = plant.ahead(plant.raw(slowly), ahead_s)
     days = [plant.DAY + timedelta(days=n) for n in range(-3, 8)]
-    same(plant.by_day(rows, tags, cycles, days), rows, tags, cycles)
+    offsets = clock.skew_by_day(bronze.compact(rows))
+    same(plant.by_day(rows, tags, cycles, days), rows, tags, cycles, offsets)
 
 
 @settings(max_examples=20, deadline=None)

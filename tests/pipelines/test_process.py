@@ -13,9 +13,14 @@ TAGS = plant.tags(
 )
 
 
-def wide(said, tags=TAGS):
+def everything(said, tags=TAGS):
     values = plant.timed(plant.raw(said))
-    return process.process_values(values, tags)["press"], process.exceptions(values, tags)
+    return process.process_values(values, tags), process.exceptions(values, tags)
+
+
+def wide(said, tags=TAGS):
+    tables, left_out = everything(said, tags)
+    return tables["press"], left_out
 
 
 def test_one_row_per_step_one_column_per_measure():
@@ -68,12 +73,47 @@ def test_a_machine_type_that_said_nothing_has_an_empty_table():
     assert table.schema["pressure"] == pl.Float64
 
 
+def foreign(tags=TAGS):
+    return tags.with_columns(machine_type=pl.lit(None, pl.String))
+
+
+def test_a_machine_of_no_known_type_is_an_exception():
+    said = [Said(10 * n, "pressure", float(n)) for n in range(5)]
+    said.append(Said(50, "pressure", 5.0, BAD))
+    tables, left_out = everything(said, foreign())
+    assert tables == {}
+    assert left_out["reason"].to_list() == ["no_machine_type"] * 5 + ["not_good"]
+    assert left_out["value"].to_list() == [0, 1, 2, 3, 4, 5]
+
+
+def doubled(tags=TAGS):
+    """Two nodes of one measure: M1's current is its pressure once more."""
+    return tags.with_columns(
+        measure=pl.col("measure").replace("current", "pressure"),
+    )
+
+
+def test_a_second_node_of_a_measure_is_an_exception():
+    said = [Said(10 * n, "pressure", float(n)) for n in range(5)]
+    said += [Said(10 * n, "current", 100.0 + n) for n in range(5)]
+    table, left_out = wide(said, doubled())
+    kept, others = table["pressure"].to_list(), left_out["value"].to_list()
+    assert sorted(kept + others) == [0, 1, 2, 3, 4, 100, 101, 102, 103, 104]
+    assert left_out["reason"].unique().to_list() == ["extra"]
+    backwards = wide(list(reversed(said)), doubled().reverse())
+    assert backwards[0].equals(table)
+    assert backwards[1].equals(left_out)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.builds(
     Said, st.integers(0, 200), st.sampled_from(["pressure", "current"]), st.floats(-5, 5),
     st.sampled_from([0, BAD]), st.sampled_from(["M1", "M2"])), max_size=40,
-    unique_by=lambda s: (s.second, s.measure, s.unit)))  # fmt: skip
-def test_every_value_is_in_the_table_or_an_exception(said):
-    table, left_out = wide(said)
-    placed = sum(table[name].count() for name in ("pressure", "current"))
+    unique_by=lambda s: (s.second, s.measure, s.unit)),
+    st.sampled_from([TAGS, foreign(), doubled(), pl.concat([TAGS[:5], foreign()[5:]])]),
+)  # fmt: skip
+def test_every_value_is_in_the_table_or_an_exception(said, tags):
+    tables, left_out = everything(said, tags)
+    names = ("pressure", "current")
+    placed = sum(table[n].count() for table in tables.values() for n in names if n in table.columns)
     assert placed + left_out.height == len(said)
