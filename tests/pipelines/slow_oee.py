@@ -42,13 +42,25 @@ def context_at(said, measure, second):
     return None if found is None else found.value or None
 
 
+def owner(plan, second):
+    """Of the shifts whose window holds the second, the one that starts last."""
+    says = [row for row in plan if row[3] in ("busy", "not_planned")]
+    windows = {
+        shift: (min(a for s, a, _, _ in says if s == shift), max(b for s, _, b, _ in says if s == shift))
+        for shift, _, _, _ in says
+    }
+    holding = [(a, -b, shift) for shift, (a, b) in windows.items() if a <= second < b]
+    return max(holding)[2] if holding else None
+
+
 def is_busy(plan, shift, second):
     def within(kind):
         return any(
             a <= second < b for s, a, b, k in plan if k == kind and (kind != "busy" or s == shift)
         )
 
-    return within("busy") and not within("break") and not within("planned_maintenance")
+    cut = within("break") or within("planned_maintenance") or within("not_planned")
+    return owner(plan, second) == shift and within("busy") and not cut
 
 
 def times(said, plan, shift, start, end, covered):
