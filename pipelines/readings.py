@@ -1,0 +1,108 @@
+"""Which count a figure needs, and when its counters were not read."""
+
+from typing import Final
+
+import polars as pl
+
+from pipelines.coverage import disjoint
+from pipelines.schemas import TIME
+
+BEFORE: Final = pl.datetime(1970, 1, 1, time_zone="UTC").cast(TIME)
+AFTER: Final = pl.datetime(2200, 1, 1, time_zone="UTC").cast(TIME)
+"""Times no plan reaches: the ends of what was never read, and of what is not read any more."""
+
+FIGURES: Final = {"pq": "total", "gq": "good"}
+BESIDE: Final = ["scrap", "rework"]
+
+
+def needed(counters: pl.DataFrame) -> pl.DataFrame:
+    """`unit_no, figure, kind`: the counts that pq and gq of a work unit are made of.
+
+    Its own counter, else what it follows from; where neither total nor good is counted, a total
+    that never spoke.
+    """
+    has = {kind: pl.col(f"has_{kind}") for kind in ("total", "good", *BESIDE)}
+    uses = {
+        ("pq", "total"): has["total"] | ~has["good"],
+        ("gq", "good"): has["good"],
+        ("pq", "good"): ~has["total"] & has["good"],
+        ("gq", "total"): ~has["good"],
+    } | {
+        (figure, kind): ~has[own] & (has["total"] | has["good"]) & has[kind]
+        for figure, own in FIGURES.items()
+        for kind in BESIDE
+    }
+    return pl.concat(
+        counters.filter(used).select("unit_no", figure=pl.lit(figure), kind=pl.lit(kind))
+        for (figure, kind), used in uses.items()
+    )
+
+
+def heard(rows: pl.DataFrame) -> pl.DataFrame:
+    """Per `unit_no` and kind the first good reading, `first`, and the end of the last row."""
+    first = pl.coalesce("from_time", "to_time").min()
+    return rows.group_by("unit_no", "kind").agg(first=first, last=pl.max("to_time"))
+
+
+def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+    """Per `unit_no` from when on all the counters of a figure have spoken: since_pq, since_gq."""
+    silent = uses.join(spoken, on=["unit_no", "kind"], how="left")
+    first = pl.col("first").fill_null(AFTER)
+    return silent.group_by("unit_no").agg(
+        first.filter(pl.col("figure") == figure).max().alias(f"since_{figure}")
+        for figure in FIGURES
+    )
+
+
+def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+    """`unit_no, figure, from_time, to_time, brings` in which a needed counter was not read.
+
+    Before its first reading, in a gap, before an estimated reset, and after the last reading that
+    went Bad. `brings`: the pieces of the span are known, though not when in it they were made.
+    """
+    key = ["unit_no", "kind"]
+    silent = uses.join(spoken, on=key, how="left")
+    before = silent.select(
+        "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
+        brings=pl.lit(value=False),
+    )  # fmt: skip
+    lost = rows.filter(is_unread(), pl.col("from_time").is_not_null())
+    told = lost.join(spoken, on=key).filter(
+        pl.col("amount").is_not_null() | (pl.col("to_time") == pl.col("last"))
+    )
+    known = pl.col("amount").is_not_null()
+    spans = told.join(uses, on=key).select(
+        "unit_no", "figure", "from_time",
+        to_time=pl.when(known).then("to_time").otherwise(AFTER),
+        brings=known & ~pl.col("estimated"),
+    )  # fmt: skip
+    return pl.concat([before, spans])
+
+
+def is_unread() -> pl.Expr:
+    """Increments that span time in which the counter was not read."""
+    return (pl.col("cause") == "gap") | pl.col("estimated")
+
+
+def doubtful(spans: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
+    """Per busy interval (`shift`) and figure the disjoint unread spans in it.
+
+    A span whose pieces came back within the same busy interval is in no doubt.
+    """
+    inside = spans.join(pieces.select("unit_no", "shift", "start", "end"), on="unit_no").filter(
+        pl.col("from_time") < pl.col("end"), pl.col("to_time") > pl.col("start")
+    )
+    same = (pl.col("from_time") >= pl.col("start")) & (pl.col("to_time") < pl.col("end"))
+    cut = inside.filter(~(pl.col("brings") & same)).with_columns(
+        from_time=pl.max_horizontal("from_time", "start"),
+        to_time=pl.min_horizontal("to_time", "end"),
+    )
+    return disjoint(cut, ["unit_no", "shift", "figure"])
+
+
+def lasted(spans: pl.DataFrame) -> pl.DataFrame:
+    """Per shift the microseconds of `doubtful` spans: `unread_pq` and `unread_gq`."""
+    us = (pl.col("to_time") - pl.col("from_time")).dt.total_microseconds()
+    return spans.group_by("shift").agg(
+        us.filter(pl.col("figure") == figure).sum().alias(f"unread_{figure}") for figure in FIGURES
+    )
