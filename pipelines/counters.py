@@ -34,7 +34,9 @@ def increments(values: pl.DataFrame, tags: pl.DataFrame, cycles: pl.DataFrame) -
     steps = _steps(readings, _products(values, tags, units), tags)
     counted = _judged(_bounded(steps, cycles, units)).rename({"time": "to_time"})
     told = pl.col("cause").is_in(["reset", "gap"])
-    every = pl.concat([counted.filter((pl.col("amount") > 0) | told), _lost(readings)], how="diagonal")
+    every = pl.concat(
+        [counted.filter((pl.col("amount") > 0) | told), _lost(readings)], how="diagonal"
+    )
     return (
         _once(every, readings)
         .join(units, on="unit_no")

@@ -46,7 +46,7 @@ def by_shift(
         (pl.col("end") - pl.col("start")).dt.total_microseconds().sum().alias("pbt"),
         *(pl.sum(f"{name}_us").alias(name) for name in SUMS),
     )
-    increments = eager(count_increments).join(units, on=UNIT, nulls_equal=True)
+    increments = readings.numbered_rows(eager(count_increments), units)
     counters = _counters(increments, eager(tags), units)
     uses, spoken = readings.needed(counters), readings.heard(increments)
     doubts = readings.doubtful(readings.unread(increments, uses, spoken), pieces)
@@ -99,7 +99,7 @@ def _counters(increments: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame)
         wanted = tags.filter(is_measure(list(KINDS))).join(units, on=UNIT, nulls_equal=True)
         rows = wanted.select("unit_no", kind=pl.col("measure").replace(KINDS))
     else:
-        rows = increments.select("unit_no", "kind")
+        rows = increments.select("unit_no", pl.col("kind").cast(pl.String))
     own = rows.group_by("unit_no").agg(
         (pl.col("kind") == kind).any().alias(f"has_{kind}") for kind in KINDS.values()
     )
@@ -145,7 +145,7 @@ def _evident() -> list[pl.Expr]:
 
 
 def _bounds() -> list[pl.Expr]:
-    """completeness (of time), lower and upper.
+    """Completeness (of time), lower and upper.
 
     Lower takes unknown time as lost, and not as a shift's own what came over its edge while nobody
     listened: unread pieces, with unknown time all that were begun before. Upper lets the machine

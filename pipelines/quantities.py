@@ -5,10 +5,9 @@ from typing import Final
 import polars as pl
 
 from pipelines.cycles import per_unit, with_pri
-from pipelines.readings import BESIDE, is_unread
+from pipelines.readings import BESIDE, KINDS
 
 US: Final = 1_000_000
-KINDS: Final = ["total", "good", *BESIDE]
 QUANTITIES: Final = {"pq": "total", "gq": "good", "sq": "scrap", "rq": "rework"}
 IDEAL: Final = {
     "ideal_total_us": "pq", "ideal_good_us": "gq", "ideal_most_us": "most",
@@ -27,7 +26,7 @@ def quantities(
 ) -> pl.DataFrame:
     """Per `shift` that made anything: `pq gq sq rq pq_outside_plan` and ideal microseconds.
 
-    `rows` are increments with `unit_no`; `pieces` busy intervals and `own` the time of each shift,
+    `rows` are `readings.numbered_rows`; `pieces` busy intervals and `own` the time of each shift,
     both with `shift`: a piece belongs where it was counted, an edge to what begins there.
     `doubts` is `readings.doubtful`. Ideal times are null where a product has no PRI; the sums of
     the rest bound OEE: all (known), at most, what surely is good (read), and what was also begun
@@ -55,28 +54,42 @@ def with_its_piece(rows: pl.DataFrame) -> pl.DataFrame:
     What is told while the total is not read stays where it is: its piece was made there.
     """
     is_late = pl.col("kind").is_in(BESIDE)
-    steps = rows.filter(pl.col("kind") == "total").sort("to_time", maintain_order=True)
-    counted, lost = pl.col("amount") > 0, pl.col("amount").is_null()
-    last = [
-        pl.when(lost).then(None)
-        .otherwise(pl.when(counted).then(name).forward_fill().over("unit_no")).alias(alias)
-        for name, alias in (("to_time", "step"), ("row", "step_row"))
-    ]  # fmt: skip
-    made = steps.with_row_index("row").with_columns(last)
-    by_row = made.select(step_row="row", made="product_id")
-    known = made.select("unit_no", "step", "step_row", at="to_time")
-    late = rows.filter(is_late).sort("to_time", maintain_order=True)
-    moved = (
-        late.join_asof(
-            known, left_on="to_time", right_on="at", by="unit_no", check_sortedness=False
-        )
-        .join(by_row, on="step_row", how="left", maintain_order="left")
-        .with_columns(
-            pl.when(pl.col("step").is_null()).then(old).otherwise(new).alias(old)
-            for old, new in (("to_time", "step"), ("product_id", "made"))
-        )
+    steps = _steps(rows.filter(pl.col("kind") == "total"))
+    moved = _since(rows.filter(is_late), steps).with_columns(
+        pl.when(pl.col("step").is_null()).then(old).otherwise(new).alias(old)
+        for old, new in (("to_time", "step"), ("product_id", "made"))
     )
     return pl.concat([rows.filter(~is_late), moved.select(rows.columns)])
+
+
+def _steps(total: pl.DataFrame) -> pl.DataFrame:
+    """At every word of a total counter the last step, `step`, and what it `made`.
+
+    Null from where the counter is not read until it is again.
+    """
+    words = total.select(
+        "unit_no",
+        at="to_time",
+        step=pl.when(pl.col("amount") > 0).then("to_time"),
+        made="product_id",
+        amount="amount",
+    )
+    counted, still = words.filter(pl.col("amount") > 0), words.filter(pl.col("amount") == 0)
+    before = _since(still.select("unit_no", "amount", to_time="at"), counted.drop("amount"))
+    return pl.concat(
+        [
+            words.filter(pl.col("amount").is_null() | (pl.col("amount") > 0)),
+            before.select("unit_no", "to_time", "step", "made", "amount").rename({"to_time": "at"}),
+        ]
+    ).drop("amount")
+
+
+def _since(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """Adds the step that stands at `to_time`."""
+    return rows.sort("to_time", maintain_order=True).join_asof(
+        steps.sort("at", maintain_order=True), left_on="to_time", right_on="at", by="unit_no",
+        check_sortedness=False, coalesce=False,
+    )  # fmt: skip
 
 
 def _placed(rows: pl.DataFrame, spans: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -101,9 +114,11 @@ def _doubted(placed: pl.DataFrame, doubts: pl.DataFrame) -> pl.DataFrame:
     spans = doubts.filter(pl.col("figure") == "gq").select(
         busy="shift", span_from="from_time", span_to="to_time"
     )
-    mixed = (pl.col("cause") == "gap") & pl.col("estimated")
-    crossing = (pl.col("begun_before") & is_unread()) | mixed
+    mixed = ~pl.col("is_reset") & pl.col("estimated")
+    crossing = (pl.col("begun_before") & pl.col("unread")) | mixed
     rows = placed.with_columns(crossing=crossing, doubted=pl.lit(value=False))
+    if spans.is_empty():
+        return rows
     touched = pl.col("busy").is_in(spans["busy"].unique().implode()).fill_null(value=False)
     found = rows.filter(touched).join_asof(
         spans.sort("span_from"), left_on="to_time", right_on="span_from", by="busy",
@@ -161,9 +176,9 @@ def _per_shift(rows: pl.DataFrame) -> pl.DataFrame:
     ideal = rows.with_columns(_ideal_us(of).alias(name) for name, of in IDEAL.items())
     return ideal.group_by("shift").agg(
         *(pl.sum(name) for name in QUANTITIES),
-        ideal_known_us=pl.sum("ideal_good_us"),
         *(_null_if_any(name) for name in ("ideal_total_us", "ideal_good_us")),
         *(pl.sum(name) for name in ("ideal_most_us", "ideal_read_us", "ideal_own_us")),
+        ideal_known_us=pl.sum("ideal_good_us"),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Final
 import polars as pl
 
 from pipelines.coverage import disjoint
+from pipelines.equipment import UNIT
 from pipelines.schemas import TIME
 
 BEFORE: Final = pl.datetime(1970, 1, 1, time_zone="UTC").cast(TIME)
@@ -13,6 +14,28 @@ AFTER: Final = pl.datetime(2200, 1, 1, time_zone="UTC").cast(TIME)
 
 FIGURES: Final = {"pq": "total", "gq": "good"}
 BESIDE: Final = ["scrap", "rework"]
+KINDS: Final = ["total", "good", *BESIDE]
+KIND: Final = pl.Enum(KINDS)
+
+
+def numbered_rows(increments: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """Increments by `unit_no` of `units`, narrow; `unread` ones span time nobody counted in."""
+    is_reset = pl.col("cause") == "reset"
+    unit_no = increments.select(UNIT).join(
+        units, on=UNIT, nulls_equal=True, how="left", maintain_order="left"
+    )
+    rows = increments.with_columns(unit_no["unit_no"]).filter(pl.col("unit_no").is_not_null())
+    return rows.select(
+        "unit_no",
+        "from_time",
+        "to_time",
+        pl.col("kind").cast(KIND),
+        "amount",
+        "product_id",
+        "estimated",
+        is_reset=is_reset,
+        unread=(pl.col("cause") == "gap") | (is_reset & pl.col("estimated")),
+    )
 
 
 def needed(counters: pl.DataFrame) -> pl.DataFrame:
@@ -33,7 +56,7 @@ def needed(counters: pl.DataFrame) -> pl.DataFrame:
         for kind in BESIDE
     }
     return pl.concat(
-        counters.filter(used).select("unit_no", figure=pl.lit(figure), kind=pl.lit(kind))
+        counters.filter(used).select("unit_no", figure=pl.lit(figure), kind=pl.lit(kind, KIND))
         for (figure, kind), used in uses.items()
     )
 
@@ -66,7 +89,7 @@ def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.D
         "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
         brings=pl.lit(value=False),
     )  # fmt: skip
-    lost = rows.filter(is_unread(), pl.col("from_time").is_not_null())
+    lost = rows.filter(pl.col("unread"), pl.col("from_time").is_not_null())
     told = lost.join(spoken, on=key).filter(
         pl.col("amount").is_not_null() | (pl.col("to_time") == pl.col("last"))
     )
@@ -77,11 +100,6 @@ def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.D
         brings=known & ~pl.col("estimated"),
     )  # fmt: skip
     return pl.concat([before, spans])
-
-
-def is_unread() -> pl.Expr:
-    """Increments that span time in which the counter was not read."""
-    return (pl.col("cause") == "gap") | pl.col("estimated")
 
 
 def doubtful(spans: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:

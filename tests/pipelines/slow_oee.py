@@ -46,7 +46,10 @@ def owner(plan, second):
     """Of the shifts whose window holds the second, the one that starts last."""
     says = [row for row in plan if row[3] in ("busy", "not_planned")]
     windows = {
-        shift: (min(a for s, a, _, _ in says if s == shift), max(b for s, _, b, _ in says if s == shift))
+        shift: (
+            min(a for s, a, _, _ in says if s == shift),
+            max(b for s, _, b, _ in says if s == shift),
+        )
         for shift, _, _, _ in says
     }
     holding = [(a, -b, shift) for shift, (a, b) in windows.items() if a <= second < b]
