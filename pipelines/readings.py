@@ -25,7 +25,7 @@ def numbered_rows(increments: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame
         units, on=UNIT, nulls_equal=True, how="left", maintain_order="left"
     )
     rows = increments.with_columns(unit_no["unit_no"]).filter(pl.col("unit_no").is_not_null())
-    return rows.select(
+    narrow = rows.select(
         "unit_no",
         "from_time",
         "to_time",
@@ -36,6 +36,20 @@ def numbered_rows(increments: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame
         is_reset=is_reset,
         unread=(pl.col("cause") == "gap") | (is_reset & pl.col("estimated")),
     )
+    return pl.concat([narrow.filter(~pl.col("unread")), _gone(narrow.filter("unread"))])
+
+
+def _gone(rows: pl.DataFrame) -> pl.DataFrame:
+    """Unread rows from where a reading went Bad: until then the good one before it held."""
+    ordered = rows.sort("unit_no", "kind", "to_time", pl.col("amount").is_null())
+    lost = pl.col("amount").is_null()
+    follows = pl.all_horizontal(
+        pl.col(name) == pl.col(name).shift(1) for name in ("unit_no", "kind", "from_time")
+    )
+    since = (
+        pl.when(lost).then("to_time").when(follows & lost.shift(1)).then(pl.col("to_time").shift(1))
+    )
+    return ordered.with_columns(from_time=since.otherwise("from_time"))
 
 
 def needed(counters: pl.DataFrame) -> pl.DataFrame:
