@@ -126,7 +126,7 @@ def steps(said, measure, counter_max, pri):
 def unread(said, measure, plan, shift, start, end, counter_max, pri):
     """Busy seconds of the shift in which the counter was not read and that no piece makes good."""
     busy = busy_seconds(plan, shift)
-    words = [s for s in readings(said, measure)]
+    words = readings(said, measure)
     good = [s.second for s in words if s.status < BAD]
     if not good:
         return set(busy)
@@ -155,9 +155,10 @@ def booked(said, second, product, counter_max, pri):
 
 
 KINDS = {"pq": "parts_total", "gq": "parts_good", "sq": "parts_bad", "rq": "parts_rework"}
+MEASURES = tuple(KINDS.values())
 
 
-def quantities(said, plan, shift, start, end, counter_max, pri, measures=tuple(KINDS.values())):
+def quantities(said, plan, shift, start, end, counter_max, pri, measures=MEASURES):
     """Pieces of a shift of a machine that has the `measures`; None where nobody read them."""
     sums = dict.fromkeys([*KINDS, "outside"], 0)
     per_product = {}

@@ -314,8 +314,8 @@ def test_lines_may_use_the_same_work_unit_id():
     said = plant.raw([*RUNNING, *pieces(10, 20, 30)])
     idle = plant.raw([*RUNNING, *pieces()]).with_columns(node_id=pl.col("node_id") + "2")
     keys = plant.tags().with_columns(park_id=pl.lit(None, pl.String))
-    found = plant.figures(pl.concat([said, idle]), pl.concat([keys, other]),
-                          plant.plan(("A", 0, H, "busy")), PRI, plant.coverage((-100, H)))  # fmt: skip
+    rows, tags, plan = pl.concat([said, idle]), pl.concat([keys, other]), ("A", 0, H, "busy")
+    found = plant.figures(rows, tags, plant.plan(plan), PRI, plant.coverage((-100, H)))
     assert dict(found.select("line_id", "pq").rows()) == {"L1": 3, "L2": 0}
 
 
