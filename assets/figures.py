@@ -13,13 +13,14 @@ from assets.partitions import (
     SAME_DAY,
     SAME_FACTORY,
     SINGLE_RUN,
+    factory_days,
     site_names,
 )
 from assets.pictures import bars
-from assets.storage import BY_DAY
+from assets.storage import BY_DAY, NEAREST
 from assets.words import OWNERS, both
 from connectors.ledger import Ledger
-from pipelines import oee
+from pipelines import counters, oee
 
 LEVELS: Final = {
     "line": ["park_id", "factory_id", "line_id"],
@@ -36,6 +37,7 @@ LEVELS: Final = {
     ins={
         "state_episodes": dg.AssetIn(partition_mapping=NEIGHBOURS),
         "count_increments": dg.AssetIn(partition_mapping=NEIGHBOURS),
+        "last_values": dg.AssetIn(partition_mapping=factory_days(-2, -2), metadata={NEAREST: True}),
         "plan": dg.AssetIn(partition_mapping=SAME_FACTORY),
         "cycles": dg.AssetIn(partition_mapping=SAME_FACTORY),
         "tags": dg.AssetIn(partition_mapping=SAME_FACTORY),
@@ -52,6 +54,7 @@ LEVELS: Final = {
 def oee_by_shift(
     state_episodes: pl.LazyFrame,
     count_increments: pl.LazyFrame,
+    last_values: pl.LazyFrame,
     plan: pl.LazyFrame,
     cycles: pl.LazyFrame,
     tags: pl.LazyFrame,
@@ -59,9 +62,9 @@ def oee_by_shift(
     """OEE per work unit and shift, with the times and quantities it was computed from."""
     with Ledger(HOME.root, read_only=True) as ledger:
         coverage, gaps = ledger.coverage(), ledger.gaps()
-    figures = oee.by_shift(
-        state_episodes, count_increments, plan, cycles, coverage, tags, gaps=gaps
-    )
+    before = counters.standing(last_values.collect(), tags.collect())
+    made = pl.concat([before, count_increments.collect(engine="in-memory")])
+    figures = oee.by_shift(state_episodes, made, plan, cycles, coverage, tags, gaps=gaps)
     return figures.with_columns(partition_day=pl.col("production_day"))
 
 

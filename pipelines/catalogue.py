@@ -53,8 +53,10 @@ def is_measure(measures: Sequence[str]) -> pl.Expr:
 
 
 def number() -> pl.Expr:
-    """A whole number, whatever integer type carried it; null when it was none."""
-    return pl.coalesce("value_int", pl.col("value_uint").cast(pl.Int64, strict=False))
+    """A whole number, whatever numeric type carried it; null when it was none."""
+    unsigned, real = pl.col("value_uint"), pl.col("value_float")
+    whole = pl.when(real == real.floor()).then(real.cast(pl.Int64, strict=False))
+    return pl.coalesce("value_int", unsigned.cast(pl.Int64, strict=False), whole)
 
 
 def numbered(frame: pl.DataFrame) -> pl.DataFrame:

@@ -4,10 +4,10 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.catalogue import NODE, bad, is_measure, named, number
+from pipelines.catalogue import NODE, bad, is_measure, named, number, numbered
 from pipelines.cycles import per_unit, with_pri
 from pipelines.equipment import UNIT
-from pipelines.schemas import COUNT_INCREMENTS
+from pipelines.schemas import COUNT_INCREMENTS, CYCLES
 
 KINDS: Final = {
     "parts_total": "total",
@@ -25,35 +25,78 @@ pieces twice as fast as planned for long, and two more may fall between readings
 def increments(values: pl.DataFrame, tags: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
     """`schemas.COUNT_INCREMENTS` from raw rows with `time` (see `clock.correct`).
 
-    Bad values are skipped: the next good one brings the pieces. The first reading ever adds
-    nothing. Steps of 0 are left out. `estimated`: pieces lost at an unforeseen reset, or a gap
-    within which a product was set.
+    Bad values are skipped: the next good one brings the pieces. Steps of 0 are left out, but what
+    was not read is told: a first reading, a reading gone Bad, the one that is good again.
+    `estimated`: a reset unforeseen or unseen, or a gap within which a product was set.
     """
-    judged = _judged(_bounded(_steps(values, tags), cycles))
+    units = numbered(tags)
+    readings = _readings(values, tags, units)
+    steps = _steps(readings, _products(values, tags, units), tags)
+    counted = _judged(_bounded(steps, cycles, units)).rename({"time": "to_time"})
+    told = pl.col("cause").is_in(["reset", "gap"])
+    every = pl.concat(
+        [counted.filter((pl.col("amount") > 0) | told), _lost(readings)], how="diagonal"
+    )
     return (
-        judged.filter((pl.col("amount") > 0) | (pl.col("cause") == "reset"))
-        .rename({"time": "to_time"})
-        .sort(*UNIT, "kind", "to_time", *NODE)
+        _once(every, readings)
+        .join(units, on="unit_no")
+        .sort(*UNIT, "kind", "to_time", *NODE, pl.col("amount").is_null())
         .select(pl.col(name).cast(dtype) for name, dtype in COUNT_INCREMENTS.items())
     )
 
 
-def _good_counts(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
-    """Good counter readings by node and time; `bad_before` counts the others so far."""
-    rows = named(values, tags, is_measure(list(KINDS)))
+def standing(last_values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    """What `carry.last_values` tell of counters: since when they have been read, or not. No pieces.
+
+    Beside the increments of later days: a counter need not change in those to be known.
+    """
+    dated = last_values.with_columns(time=pl.coalesce("source_time", "server_time"))
+    return increments(dated, tags, pl.DataFrame(schema=CYCLES))
+
+
+def _readings(values: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """Counter readings by node and time; `count` is null where a value is Bad or no number."""
+    rows = named(values, tags, is_measure(list(KINDS))).join(units, on=UNIT, nulls_equal=True)
     kind = pl.col("measure").replace_strict(KINDS, default=None, return_dtype=pl.String)
     count = pl.when(~bad()).then(number())
-    every = rows.select(*UNIT, *NODE, "time", kind=kind, count=count)
+    every = rows.select("unit_no", *NODE, "time", kind=kind, count=count)
+    return every.sort(*NODE, "time", maintain_order=True)
+
+
+def _once(rows: pl.DataFrame, readings: pl.DataFrame) -> pl.DataFrame:
+    """The rows of one node per work unit and kind: two nodes that count the same count once.
+
+    The first by server and node id; another only until that one has spoken.
+    """
+    kind = ["unit_no", "kind"]
+    good = readings.filter(pl.col("count").is_not_null())
+    spoke = good.group_by(*kind, *NODE).agg(first=pl.min("time")).sort(*kind, *NODE)
+    others = spoke.with_columns(better=pl.col("first").cum_min().shift(1).over(kind))
+    ranked = rows.join(others, on=[*kind, *NODE], how="left")
+    return ranked.filter(pl.col("better").is_null() | (pl.col("to_time") <= pl.col("better")))
+
+
+def _lost(readings: pl.DataFrame) -> pl.DataFrame:
+    """A reading that is Bad after a good one: from the good one on the count is unknown."""
     missing = pl.col("count").is_null()
-    ordered = every.sort(*NODE, "time", maintain_order=True)
-    return ordered.with_columns(bad_before=missing.cum_sum().over(NODE)).filter(~missing)
+    beside = readings.with_columns(from_time=pl.col("time").shift(1), was=missing.shift(1))
+    return beside.filter(_same_node(), missing, ~pl.col("was")).select(
+        "unit_no", *NODE, "kind", "from_time", to_time="time",
+        amount=pl.lit(None, pl.Int64), cause=pl.lit("gap"), estimated=pl.lit(value=False),
+    )  # fmt: skip
 
 
-def _products(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+def _same_node() -> pl.Expr:
+    return pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in NODE)
+
+
+def _products(values: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """What each work unit makes from `time` on; null for nothing."""
     rows = named(values, tags, is_measure(["product_id"])).filter(~bad())
     text = pl.coalesce("value_text", number().cast(pl.String)).replace("", None)
-    fresh = rows.select(*UNIT, *NODE, "time", product_id=text)
+    fresh = rows.join(units, on=UNIT, nulls_equal=True).select(
+        "unit_no", *NODE, "time", product_id=text
+    )
     return fresh.sort(*NODE, "time", maintain_order=True)
 
 
@@ -62,29 +105,34 @@ def _with_product(rows: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
 
     A product set at that very instant counts.
     """
-    unit = ["factory_id", "work_unit_id"]
-    made = products.select(*unit, "time", "product_id", set_time="time")
+    made = products.select("unit_no", "time", "product_id", set_time="time")
     made = made.sort("time", maintain_order=True)
-    once = made.unique([*unit, "time"], keep="last", maintain_order=True)
+    once = made.unique(["unit_no", "time"], keep="last", maintain_order=True)
     return (
         rows.with_row_index("row")
         .sort("time", maintain_order=True)
-        .join_asof(once, on="time", by=unit, check_sortedness=False)
+        .join_asof(once, on="time", by="unit_no", check_sortedness=False)
         .sort("row")
         .drop("row")
     )
 
 
-def _steps(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
-    """Good readings beside the good reading before: `before`, `from_time`, `skipped` between."""
-    rows = _with_product(_good_counts(values, tags), _products(values, tags))
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in NODE)
-    beside = rows.with_columns(
-        from_time=pl.col("time").shift(1),
-        before=pl.col("count").shift(1),
-        skipped=pl.col("bad_before") > pl.col("bad_before").shift(1),
+def _steps(readings: pl.DataFrame, products: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    """Good readings beside the good reading before: `before`, `from_time`, `skipped` between.
+
+    The first of a node has none before it.
+    """
+    missing = pl.col("count").is_null()
+    good = readings.with_columns(bad_before=missing.cum_sum().over(NODE)).filter(~missing)
+    beside = _with_product(good, products).with_columns(
+        pl.when(_same_node()).then(expr).alias(name)
+        for name, expr in {
+            "from_time": pl.col("time").shift(1),
+            "before": pl.col("count").shift(1),
+            "skipped": pl.col("bad_before") > pl.col("bad_before").shift(1),
+        }.items()
     )
-    return beside.filter(same).join(_facts(tags), on=NODE, how="left", maintain_order="left")
+    return beside.join(_facts(tags), on=NODE, how="left", maintain_order="left")
 
 
 def _facts(tags: pl.DataFrame) -> pl.DataFrame:
@@ -94,19 +142,18 @@ def _facts(tags: pl.DataFrame) -> pl.DataFrame:
     return last.select(*NODE, "counter_max", "reset_policy")
 
 
-def _bounded(steps: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
+def _bounded(steps: pl.DataFrame, cycles: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """Adds `possible`: the most pieces the time allows, as SLACK_FACTOR says; null without a PRI.
 
     Where the product has no PRI the fastest product of the work unit bounds.
     """
-    unit = ["factory_id", "work_unit_id"]
-    known = per_unit(cycles, steps)
-    fastest = known.group_by(unit).agg(fastest_s=pl.min("pri_s"))
+    known = per_unit(cycles, units)
+    fastest = known.group_by("unit_no").agg(fastest_s=pl.min("pri_s"))
     pri_us = (pl.coalesce("pri_s", "fastest_s") * 1_000_000).round().cast(pl.Int64)
     elapsed_us = (pl.col("time") - pl.col("from_time")).dt.total_microseconds()
     return (
         with_pri(steps, known, "time")
-        .join(fastest, on=unit, how="left")
+        .join(fastest, on="unit_no", how="left")
         .with_columns(possible=(SLACK_FACTOR * elapsed_us) // pri_us + SLACK_PIECES)
     )
 
@@ -116,14 +163,15 @@ def _judged(steps: pl.DataFrame) -> pl.DataFrame:
     step = pl.col("count") - pl.col("before")
     wrapped = step + pl.col("counter_max") + 1
     rollover = ((step < 0) & (wrapped <= pl.col("possible"))).fill_null(value=False)
+    first, skipped = pl.col("before").is_null(), pl.col("skipped").fill_null(value=False)
     cause = (
         pl.when(rollover).then(pl.lit("rollover")).when(step < 0).then(pl.lit("reset"))
-        .when("skipped").then(pl.lit("gap")).otherwise(pl.lit("step"))
+        .when(first | skipped).then(pl.lit("gap")).otherwise(pl.lit("step"))
     )  # fmt: skip
-    unforeseen = pl.col("reset_policy").fill_null("never") == "never"
+    unforeseen = (pl.col("reset_policy").fill_null("never") == "never") | skipped
     product_set = (pl.col("set_time") > pl.col("from_time")).fill_null(value=False)
     amount = pl.when(rollover).then(wrapped).when(step < 0).then("count").otherwise(step)
-    return steps.with_columns(amount=amount, cause=cause).with_columns(
+    return steps.with_columns(amount=amount.fill_null(0), cause=cause).with_columns(
         estimated=((pl.col("cause") == "reset") & unforeseen)
         | ((pl.col("cause") == "gap") & product_set)
     )

@@ -10,24 +10,31 @@ from pipelines.schemas import TIME
 ALWAYS: Final = pl.datetime(1970, 1, 1, time_zone="UTC").cast(TIME)
 
 
-def per_unit(cycles: pl.DataFrame, work_units: pl.DataFrame) -> pl.DataFrame:
-    """Cycles per work unit, product and valid_from; of several the most specific, none below 0."""
-    rows = expand(cycles, units_of(work_units)).filter(pl.col("pri_s") > 0)
-    dated = rows.with_columns(valid_from=pl.col("valid_from").fill_null(ALWAYS))
-    key = [*UNIT, "product_id"]
-    best = pl.col("specificity") == pl.col("specificity").max().over(key)
-    once = dated.filter(best).sort(*key, "valid_from", "pri_s")
-    return once.unique([*key, "valid_from"], keep="first", maintain_order=True).select(
-        *key, "valid_from", "pri_s"
+def per_unit(cycles: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """Cycles by `unit_no` of `catalogue.numbered` units, product and valid_from.
+
+    At any time the most specific of the rows valid by then holds: a less specific one that begins
+    later changes nothing. What is no finite time above 0 is unknown.
+    """
+    usable = pl.col("pri_s").is_finite() & (pl.col("pri_s") > 0)
+    rows = expand(cycles, units_of(units)).filter(usable)
+    dated = rows.join(units, on=UNIT, nulls_equal=True).with_columns(
+        valid_from=pl.col("valid_from").fill_null(ALWAYS)
     )
+    key = ["unit_no", "product_id"]
+    ordered = dated.sort(*key, "valid_from", -pl.col("specificity"), "pri_s")
+    once = ordered.unique([*key, "valid_from"], keep="first", maintain_order=True)
+    holds = pl.col("specificity") == pl.col("specificity").cum_max().over(key)
+    return once.filter(holds).select(*key, "valid_from", "pri_s")
 
 
 def with_pri(rows: pl.DataFrame, cycles: pl.DataFrame, time: str) -> pl.DataFrame:
-    """Adds `pri_s` of the row's product at `time`; null where none is known. Sorts by `time`.
+    """Adds `pri_s` of the row's unit_no and product at `time`; null where none is known.
 
-    Before its first valid_from a product has the first PRI: it was made, so it took that time.
+    Sorts by `time`. Before its first valid_from a product has the first PRI: it was made, so it
+    took that time.
     """
-    key = ["factory_id", "work_unit_id", "product_id"]
+    key = ["unit_no", "product_id"]
     first = pl.col("valid_from").min().over(key)
     since = pl.when(pl.col("valid_from") == first).then(ALWAYS).otherwise("valid_from")
     known = cycles.select(*key, "pri_s", valid_from=since).sort("valid_from")

@@ -4,19 +4,23 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.amounts import IDEALS, US
+from pipelines import readings
+from pipelines.amounts import IDEALS, seconds
+from pipelines.catalogue import is_measure, numbered
+from pipelines.counters import KINDS
 from pipelines.coverage import NO_GAPS, covered, horizon
 from pipelines.elements import SUMS, element_times
 from pipelines.equipment import UNIT, AnyFrame, eager, units_of
 from pipelines.indices import indices, ratios, roll_up
 from pipelines.quantities import QUANTITIES, quantities
 from pipelines.schemas import OEE_BY_SHIFT
-from pipelines.shifts import SHIFT_KEY, busy_intervals, windows
+from pipelines.shifts import SHIFT_KEY, busy_intervals, territories, windows
 from pipelines.states import stitch
 
 __all__ = ["by_shift", "indices", "roll_up"]
 
 PROFILE: Final = "opc40001-1"
+BOUNDING: Final = ["ideal_known", "ideal_most", "ideal_read", "ideal_own"]
 
 
 def by_shift(
@@ -36,25 +40,35 @@ def by_shift(
     at the end of its factory's coverage is cut there. Unknown time is no element: it is what lies
     outside coverage, in `gaps`, before the first state, or under a Bad one.
     """
-    units = units_of(eager(tags))
-    shifts, pieces = _clipped(eager(plan), eager(coverage), units)
+    units = numbered(units_of(eager(tags)))
+    shifts, own, pieces = _clipped(eager(plan), eager(coverage), units)
     spans = covered(eager(coverage), eager(tags), eager(gaps))
     times = element_times(stitch(eager(state_episodes)), spans, pieces, profile)
-    increments = eager(count_increments)
-    counters = _counters(increments, eager(tags), units)
-    made = quantities(increments, pieces, shifts, eager(cycles), counters)
     lasted = times.group_by("shift").agg(
         (pl.col("end") - pl.col("start")).dt.total_microseconds().sum().alias("pbt"),
         *(pl.sum(f"{name}_us").alias(name) for name in SUMS),
     )
-    rows = shifts.join(lasted, on="shift", how="left").join(made, on="shift", how="left")
+    increments = readings.numbered_rows(eager(count_increments), units)
+    counters = _counters(increments, eager(tags), units)
+    uses, spoken = readings.needed(counters), readings.heard(increments)
+    doubts = readings.doubtful(readings.unread(increments, uses, spoken), pieces)
+    made = quantities(increments, pieces, own, doubts, eager(cycles), counters)
+    rows = (
+        shifts.join(lasted, on="shift", how="left")
+        .join(made, on="shift", how="left")
+        .join(readings.lasted(doubts), on="shift", how="left")
+        .join(readings.since(uses, spoken), on="unit_no", how="left")
+    )
     return _figures(rows, profile).sort(*UNIT, "start", "shift_id")
 
 
 def _clipped(
     plan: pl.DataFrame, coverage: pl.DataFrame, units: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(shifts, busy intervals) that coverage reaches, numbered by `shift` and cut at its end."""
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """(shifts, their own time, busy intervals) that coverage reaches, cut at its end.
+
+    Numbered by `shift`, and by the `unit_no` of `units`.
+    """
     seen = horizon(coverage)
     begun = (pl.col("start") < pl.col("last")) & (pl.col("end") > pl.col("first"))
     shifts = (
@@ -64,44 +78,51 @@ def _clipped(
         .with_columns(is_open=pl.col("end") > pl.col("last"))
         .with_columns(end=pl.min_horizontal("end", "last"))
         .drop("first")
+        .join(units, on=UNIT, nulls_equal=True, maintain_order="left")
         .with_row_index("shift")
     )
-    number = shifts.select(*SHIFT_KEY, "shift", "last")
-    pieces = (
-        busy_intervals(plan, units)
-        .join(number, on=SHIFT_KEY, nulls_equal=True)
-        .with_columns(end=pl.min_horizontal("end", "last"))
-        .filter(pl.col("start") < pl.col("end"))
-        .drop("last")
-    )
-    return shifts.drop("last"), pieces
+    number = shifts.select(*SHIFT_KEY, "shift", "unit_no", "last")
+
+    def cut(spans: pl.DataFrame) -> pl.DataFrame:
+        return (
+            spans.join(number, on=SHIFT_KEY, nulls_equal=True)
+            .with_columns(end=pl.min_horizontal("end", "last"))
+            .filter(pl.col("start") < pl.col("end"))
+            .drop("last")
+        )
+
+    own, pieces = cut(territories(plan, units)), cut(busy_intervals(plan, units))
+    return shifts.drop("last"), own, pieces
 
 
 def _counters(increments: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
-    """Which work units count their total and their good pieces themselves."""
+    """The work units, and which kinds of pieces each counts itself, as `has_<kind>`."""
     if "measure" in tags.columns:
-        rows, name, total, good = tags, "measure", "parts_total", "parts_good"
+        wanted = tags.filter(is_measure(list(KINDS))).join(units, on=UNIT, nulls_equal=True)
+        rows = wanted.select("unit_no", kind=pl.col("measure").replace(KINDS))
     else:
-        rows, name, total, good = increments, "kind", "total", "good"
-    own = rows.group_by(UNIT).agg(
-        has_total=(pl.col(name) == total).any(), has_good=(pl.col(name) == good).any()
+        rows = increments.select("unit_no", pl.col("kind").cast(pl.String))
+    own = rows.group_by("unit_no").agg(
+        (pl.col("kind") == kind).any().alias(f"has_{kind}") for kind in KINDS.values()
     )
-    return units.join(own, on=UNIT, nulls_equal=True, how="left")
+    return units.join(own, on="unit_no", how="left").with_columns(
+        pl.col(f"has_{kind}").fill_null(value=False) for kind in KINDS.values()
+    )
 
 
 def _figures(rows: pl.DataFrame, profile: str) -> pl.DataFrame:
     """Working sums as `schemas.OEE_BY_SHIFT`."""
-    times = ["pbt", *SUMS]
-    ideals = [*IDEALS, "ideal_known", "ideal_own"]
+    times = ["pbt", *SUMS, "unread_pq", "unread_gq"]
+    ideals = [*IDEALS, *BOUNDING]
     counts = [*QUANTITIES, "pq_outside_plan"]
     idle = pl.col("pq").is_null()
     sums = rows.with_columns(
         *(pl.col(name).fill_null(0).alias(f"_{name}_us") for name in times),
         *(pl.when(idle).then(0).otherwise(f"{name}_us").alias(f"_{name}_us") for name in ideals),
         *(pl.col(name).fill_null(0) for name in counts),
-    )
-    seconds = [(pl.col(f"_{name}_us") / US).alias(f"{name}_s") for name in [*times, *IDEALS]]
-    rated = sums.with_columns(*seconds, profile_id=pl.lit(profile))
+    ).with_columns(_evident())
+    shown = [seconds(pl.col(f"_{name}_us")).alias(f"{name}_s") for name in ("pbt", *SUMS, *IDEALS)]
+    rated = sums.with_columns(*shown, profile_id=pl.lit(profile))
     return (
         rated.with_columns(ratios(rated.columns))
         .with_columns(_bounds())
@@ -109,24 +130,37 @@ def _figures(rows: pl.DataFrame, profile: str) -> pl.DataFrame:
     )
 
 
-def _bounds() -> list[pl.Expr]:
-    """completeness, lower and upper.
+def _evident() -> list[pl.Expr]:
+    """Pieces and their ideal times, null where no counter was read in the shift's busy time.
 
-    Lower takes unknown time as lost, and pieces that were begun before a shift with unknown time
-    as not its own. Upper lets the machine make good pieces at its ideal rate all unknown time; it
-    stays below 1 unless OEE itself does not.
+    A counter that only stood still was read: it speaks when it changes.
+    """
+    known = {
+        figure: (pl.col(f"since_{figure}") < pl.col("end")).fill_null(value=False)
+        & ((pl.col(f"_unread_{figure}_us") < pl.col("_pbt_us")) | (pl.col("_pbt_us") == 0))
+        for figure in ("pq", "gq")
+    }
+    told = {"pq": known["pq"], "pq_outside_plan": known["pq"], "_ideal_total_us": known["pq"]}
+    told |= {"gq": known["gq"], "_ideal_good_us": known["gq"]}
+    told |= {name: known["pq"] | known["gq"] | (pl.col(name) > 0) for name in ("sq", "rq")}
+    return [pl.when(is_told).then(name).alias(name) for name, is_told in told.items()]
+
+
+def _bounds() -> list[pl.Expr]:
+    """Completeness (of time), lower and upper.
+
+    Lower takes unknown time as lost, and not as a shift's own what came over its edge while nobody
+    listened: unread pieces, with unknown time all that were begun before. Upper lets the machine
+    make good pieces at its ideal rate all unknown and unread time; it stays below 1 unless OEE
+    itself does not.
     """
     pbt, unknown = pl.col("_pbt_us"), pl.col("_unknown_us")
-    least = (
-        pl.when(unknown == 0)
-        .then("_ideal_known_us")
-        .otherwise(pl.min_horizontal("_ideal_known_us", "_ideal_own_us"))
-    )
-    most = pl.max_horizontal(pl.min_horizontal(pl.col("_ideal_known_us") + unknown, pbt), least)
-    most = (
-        pl.when(pl.col("_ideal_good_us").is_null())
-        .then(pl.max_horizontal(most, pbt))
-        .otherwise(most)
-    )
+    known = pl.col("_ideal_known_us")
+    sure = pl.when(unknown == 0).then("_ideal_read_us").otherwise("_ideal_own_us")
+    least = pl.min_horizontal(known, sure)
+    reach = pl.col("_ideal_most_us") + unknown + pl.col("_unread_gq_us")
+    most = pl.max_horizontal(pl.min_horizontal(reach, pbt), known)
+    undefined = pl.col("_ideal_good_us").is_null()
+    most = pl.when(undefined).then(pl.max_horizontal(most, pbt)).otherwise(most)
     bounds = {"completeness": pbt - unknown, "lower": least, "upper": most}
     return [pl.when(pbt > 0).then(us / pbt).alias(name) for name, us in bounds.items()]

@@ -100,7 +100,8 @@ COUNT_INCREMENTS: Final = pl.Schema(
     }
 )
 """Pieces since the last reading, in the smallest declared unit. `kind`: total, good, scrap,
-rework. `cause`: step, reset, rollover, gap."""
+rework. `cause`: step, reset, rollover, gap. Rows of `gap` also tell what was not read: `from_time`
+null at a first reading, `amount` null where a reading went Bad, 0 where nothing was lost."""
 
 PLAN: Final = pl.Schema(
     {
@@ -187,7 +188,8 @@ OEE_BY_SHIFT: Final = pl.Schema(
 )
 """OEE per work unit and shift. Seconds are whole microseconds divided once; `ideal_total_s` and
 `ideal_good_s` are the sums of PRI x PQ and PRI x GQ over products. A shift that has not ended
-counts up to the end of its coverage and says `is_open`."""
+counts up to the end of its coverage and says `is_open`. Quantities and what follows from them are
+null where no counter was read; `completeness` is of time, `lower` and `upper` are of both."""
 
 TABLES: Final = {
     "raw_values": RAW,

@@ -194,11 +194,17 @@ def _totals(oee: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Sums over shifts; ratios are taken after summing. Bounds weigh by planned busy time."""
     pbt = pl.col("pbt_s")
     sums = [
-        pl.col("pbt_s", "apt_s", "unknown_s", "ideal_total_s", "ideal_good_s").sum(),
+        pl.col("pbt_s", "apt_s", "unknown_s").sum(),
+        *(_sum_if_known(name) for name in ("ideal_total_s", "ideal_good_s")),
         (pl.col("lower") * pbt).sum().alias("lower_s"),
         (pl.col("upper") * pbt).sum().alias("upper_s"),
     ]
     return oee.group_by(by).agg(sums) if by else oee.select(sums)
+
+
+def _sum_if_known(name: str) -> pl.Expr:
+    """A sum that one unknown part makes unknown."""
+    return pl.when(pl.col(name).is_not_null().all()).then(pl.sum(name)).alias(name)
 
 
 def _shares(total: Mapping[str, Any] | None) -> View:
@@ -207,7 +213,7 @@ def _shares(total: Mapping[str, Any] | None) -> View:
             ("oee", "availability", "effectiveness", "quality", "completeness", "low", "high")
         )
     return {
-        "oee": total["ideal_good_s"] / total["pbt_s"],
+        "oee": _over(total["ideal_good_s"], total["pbt_s"]),
         "availability": total["apt_s"] / total["pbt_s"],
         "effectiveness": _over(total["ideal_total_s"], total["apt_s"]),
         "quality": _over(total["ideal_good_s"], total["ideal_total_s"]),
@@ -217,5 +223,5 @@ def _shares(total: Mapping[str, Any] | None) -> View:
     }
 
 
-def _over(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def _over(part: float | None, whole: float | None) -> float | None:
+    return part / whole if whole and part is not None else None

@@ -1,5 +1,7 @@
 """OEE of one machine by walking every second: the slow twin of `pipelines.oee.by_shift`."""
 
+from functools import cache
+
 from tests.pipelines.plant import BAD, Said
 
 RULES = {
@@ -42,13 +44,37 @@ def context_at(said, measure, second):
     return None if found is None else found.value or None
 
 
+def window(plan, shift):
+    """From the first to the last of the rows that say whether the shift runs."""
+    says = [(a, b) for s, a, b, kind in plan if s == shift and kind in ("busy", "not_planned")]
+    return min(a for a, _ in says), max(b for _, b in says)
+
+
+def owner(plan, second):
+    """Of the shifts whose window holds the second, the one that starts last."""
+    shifts = {s for s, _, _, kind in plan if kind in ("busy", "not_planned")}
+    windows = {shift: window(plan, shift) for shift in shifts}
+    holding = [(a, -b, shift) for shift, (a, b) in windows.items() if a <= second < b]
+    return max(holding)[2] if holding else None
+
+
 def is_busy(plan, shift, second):
     def within(kind):
         return any(
             a <= second < b for s, a, b, k in plan if k == kind and (kind != "busy" or s == shift)
         )
 
-    return within("busy") and not within("break") and not within("planned_maintenance")
+    cut = within("break") or within("planned_maintenance") or within("not_planned")
+    return owner(plan, second) == shift and within("busy") and not cut
+
+
+@cache
+def _busy_seconds(plan, shift):
+    return {second for second in range(*window(plan, shift)) if is_busy(plan, shift, second)}
+
+
+def busy_seconds(plan, shift):
+    return _busy_seconds(tuple(plan), shift)
 
 
 def is_heard(gaps, second):
@@ -61,7 +87,7 @@ def is_heard(gaps, second):
 def times(said, plan, shift, start, end, covered, gaps=()):
     out = dict.fromkeys(("apt", "aust", "adet", "adot", "unknown"), 0)
     for second in range(start, end):
-        if not is_busy(plan, shift, second):
+        if second not in busy_seconds(plan, shift):
             continue
         seen = any(a <= second < b for a, b in covered) and is_heard(gaps, second)
         name = element(
@@ -73,40 +99,117 @@ def times(said, plan, shift, start, end, covered, gaps=()):
     return out
 
 
+def readings(said, measure):
+    return [s for s in sorted(said, key=lambda s: s.second) if s.measure == measure]
+
+
 def steps(said, measure, counter_max, pri):
-    """(from, to, amount, product) of a counter, one reading after the other."""
-    before = None
+    """(from, to, amount, product, cause) of a counter, one good reading after the other.
+
+    Cause: step, gap (a Bad reading between), or reset.
+    """
+    before, skipped = None, False
     out = []
-    for s in sorted(said, key=lambda s: s.second):
-        if s.measure != measure or s.status >= BAD:
+    for s in readings(said, measure):
+        if s.status >= BAD:
+            skipped = True
             continue
         if before is not None:
             amount = s.value - before.value
             product = context_at(said, "product_id", s.second)
+            cause = "gap" if skipped else "step"
             if amount < 0:
                 wrapped = amount + counter_max + 1
                 cycle = pri.get(product, min(pri.values()))
                 possible = wrapped * cycle <= 2 * (s.second - before.second) + 2 * cycle
                 amount = wrapped if possible else s.value
-            if amount:
-                out.append((before.second, s.second, amount, product))
-        before = s
+                cause = "step" if possible else "reset"
+            if amount or cause != "step":
+                out.append((before.second, s.second, amount, product, cause))
+        before, skipped = s, False
     return out
 
 
-def quantities(said, plan, shift, start, end, counter_max, pri):
-    sums = {"pq": 0, "gq": 0, "sq": 0, "rq": 0, "outside": 0, "ideal_good": 0.0, "ideal_total": 0.0}
-    kinds = {"pq": "parts_total", "gq": "parts_good", "sq": "parts_bad", "rq": "parts_rework"}
-    for name, measure in kinds.items():
-        for _, to, amount, product in steps(said, measure, counter_max, pri):
-            if not start <= to < end:
+def unread(said, measure, plan, shift, start, end, counter_max, pri):
+    """Busy seconds of the shift in which the counter was not read and that no piece makes good."""
+    busy = busy_seconds(plan, shift)
+    words = readings(said, measure)
+    good = [s.second for s in words if s.status < BAD]
+    if not good:
+        return set(busy)
+    doubt = {second for second in busy if second < good[0]}
+    if words[-1].status >= BAD:
+        gone = min(s.second for s in words if s.second > good[-1])
+        doubt |= {second for second in busy if second >= gone}
+    for low, high, _, _, cause in steps(said, measure, counter_max, pri):
+        gone = [s.second for s in words if low < s.second < high]
+        product_set = any(s.measure == "product_id" and low < s.second <= high for s in said)
+        low = gone[0] if gone else low
+        whole = busy >= set(range(low, high + 1))
+        if cause == "reset" or (cause == "gap" and (product_set or not whole)):
+            doubt |= {second for second in busy if low <= second < high}
+    return doubt
+
+
+def booked(said, second, product, counter_max, pri):
+    """Time and product of a piece that was judged at `second`: those of the last total step."""
+    words = [s for s in readings(said, "parts_total") if s.second <= second]
+    if not words or words[-1].status >= BAD:
+        return second, product
+    made = steps(said, "parts_total", counter_max, pri)
+    before = [(to, what) for _, to, amount, what, _ in made if amount and to <= second]
+    return before[-1] if before else (second, product)
+
+
+KINDS = {"pq": "parts_total", "gq": "parts_good", "sq": "parts_bad", "rq": "parts_rework"}
+MEASURES = tuple(KINDS.values())
+
+
+def quantities(said, plan, shift, start, end, counter_max, pri, measures=MEASURES):
+    """Pieces of a shift of a machine that has the `measures`; None where nobody read them."""
+    sums = dict.fromkeys([*KINDS, "outside"], 0)
+    per_product = {}
+    for name, measure in KINDS.items():
+        if measure not in measures:
+            continue
+        for _, to, amount, product, _ in steps(said, measure, counter_max, pri):
+            if name in ("sq", "rq"):
+                to, product = booked(said, to, product, counter_max, pri)
+            if owner(plan, to) != shift or not start <= to < end:
                 continue
             if not is_busy(plan, shift, to):
                 sums["outside"] += amount if name == "pq" else 0
                 continue
             sums[name] += amount
-            if name == "pq":
-                sums["ideal_total"] += amount * pri[product]
-            if name == "gq":
-                sums["ideal_good"] += amount * pri[product]
-    return sums
+            if amount:
+                made = per_product.setdefault(product, dict.fromkeys(KINDS, 0))
+                made[name] += amount
+    if "parts_good" not in measures:
+        for made in per_product.values():
+            made["gq"] = max(made["pq"] - made["sq"] - made["rq"], 0)
+        sums["gq"] = sum(made["gq"] for made in per_product.values())
+    sums["ideal_total"] = sum(made["pq"] * pri[p] for p, made in per_product.items())
+    sums["ideal_good"] = sum(made["gq"] * pri[p] for p, made in per_product.items())
+    return sums | known(said, plan, shift, start, end, counter_max, pri, measures, sums)
+
+
+def known(said, plan, shift, start, end, counter_max, pri, measures, sums):
+    """What takes the place of sums that nothing tells."""
+    busy = busy_seconds(plan, shift)
+    own = {"pq": ["parts_total"], "gq": ["parts_good"]}
+    if "parts_good" not in measures:
+        own["gq"] = [m for m in KINDS.values() if m in measures]
+    out = {}
+    for name, needs in own.items():
+        doubt = set()
+        for measure in needs:
+            doubt |= unread(said, measure, plan, shift, start, end, counter_max, pri)
+            good = [s.second for s in readings(said, measure) if s.status < BAD]
+            doubt |= busy if not good or good[0] >= end else set()
+        out[f"{name}_doubt"] = len(doubt)
+        if busy and doubt >= busy:
+            out |= {name: None}
+            out |= {"outside": None, "ideal_total": None} if name == "pq" else {"ideal_good": None}
+    if out.keys() >= {"pq", "gq"}:
+        out |= {name: sums[name] or None for name in ("sq", "rq")}
+    return out

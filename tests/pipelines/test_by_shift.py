@@ -229,3 +229,122 @@ def test_empty_input_gives_an_empty_table():
     found = plant.figures(plant.raw([]), plant.tags(), plant.plan(), PRI, plant.coverage())
     assert found.schema == OEE_BY_SHIFT
     assert found.is_empty()
+
+
+def m1_and(*more, tags=None, plan=(("A", 0, H, "busy"), ("B", H, 2 * H, "busy"))):
+    return shifts_of([*RUNNING, *more], *plan, tags=tags)
+
+
+@pytest.mark.parametrize(
+    "measures", [plant.MACHINERY[:5], plant.MACHINERY, [*plant.MACHINERY[:5], "parts_bad"]]
+)
+def test_a_machine_that_nobody_counted_has_no_oee(measures):
+    """0 would be a figure with completeness 1, and would halve that of the whole line."""
+    late = [Said(-30, "parts_bad", 0), Said(10, "parts_bad", 1)] if len(measures) == 6 else []
+    found = m1_and(*late, tags=plant.tags(measures))["A"]
+    names = ("pq", "gq", "pq_outside_plan", "oee", "lower", "upper")
+    assert [found[name] for name in names] == [None, None, None, None, 0, 1]
+    assert found["sq"] == (1 if late else None)
+
+
+def test_a_roll_up_over_an_uncounted_machine_is_unknown_within_bounds():
+    said = [*RUNNING, *pieces(*range(10, H, 10))]
+    two = plant.tags(units=("M1", "M2"))
+    rows = plant.figures(plant.raw(said), two, plant.plan(("A", 0, H, "busy")), PRI,
+                         plant.coverage((-100, 2 * H)))  # fmt: skip
+    day = oee.roll_up(rows, "factory_id").to_dicts()[0]
+    assert day["oee"] is None
+    assert day["lower"] == pytest.approx(0.4986, abs=1e-4)
+    assert day["upper"] > 0.99
+
+
+def test_a_counter_that_spoke_once_is_evidence_until_it_goes_bad():
+    still = [Said(-30, m, 7) for m in ("parts_total", "parts_good")]
+    found = m1_and(*still)
+    assert [(found[s]["pq"], found[s]["oee"], found[s]["upper"]) for s in "AB"] == [(0, 0, 0)] * 2
+    found = m1_and(*still, *(Said(H - 600, m, 0, BAD) for m in ("parts_total", "parts_good")))
+    assert (found["A"]["oee"], found["B"]["oee"]) == (0, None)
+    assert (found["B"]["lower"], found["B"]["upper"]) == (0, 1)
+
+
+def test_pieces_of_a_bad_spell_over_an_edge_stay_within_the_bounds():
+    """The next good reading brings B the pieces of A: 0.83 and 1.17 where both made 1.0."""
+    seen = pieces(*range(10, 2 * H, 10))
+    bad = [Said(s.second, s.measure, 0, BAD) if H - 600 < s.second < H + 5 else s for s in seen]
+    true, found = m1_and(*seen), m1_and(*bad)
+    for shift in "AB":
+        assert found[shift]["lower"] <= true[shift]["oee"] <= found[shift]["upper"]
+        assert true[shift]["lower"] == true[shift]["oee"] == true[shift]["upper"]
+    assert found["A"]["oee"] == found["A"]["lower"] < found["A"]["upper"]
+    assert found["B"]["lower"] < 1 < found["B"]["oee"]
+
+
+def test_a_bad_spell_within_busy_time_puts_nothing_in_doubt():
+    seen = pieces(*range(10, H, 10))
+    bad = [Said(s.second, s.measure, 0, BAD) if 600 < s.second < 900 else s for s in seen]
+    assert m1_and(*bad)["A"] == m1_and(*seen)["A"]
+
+
+FEWER = plant.tags(["item_state", "operation_mode", "product_id", "parts_total", "parts_bad"])
+
+
+def scrapped(totals, scraps, *more):
+    said = [Said(-30, "parts_total", 0), Said(-30, "parts_bad", 0)]
+    said += [Said(t, "parts_total", n) for n, t in enumerate(totals, 1)]
+    said += [Said(t, "parts_bad", n) for n, t in enumerate(scraps, 1)]
+    return m1_and(*said, *more, tags=FEWER)
+
+
+def test_late_scrap_belongs_to_the_shift_that_made_it():
+    """Booked when it was judged, the idle shift would have an OEE below 0."""
+    found = scrapped([10, 20, 30], [H + 100, H + 101])
+    assert [found["A"][n] for n in ("pq", "gq", "sq")] == [3, 1, 2]
+    assert [found["B"][n] for n in ("pq", "gq", "sq", "oee")] == [0, 0, 0, 0]
+
+
+def test_late_scrap_belongs_to_the_product_that_was_made():
+    found = scrapped([10, 20, 30], [50, 51], Said(40, "product_id", "B"))["A"]
+    assert (found["gq"], found["quality_ratio"]) == (1, pytest.approx(1 / 3))
+
+
+def test_more_scrap_than_pieces_is_no_negative_quantity():
+    found = scrapped([10, H + 10], [H + 20, H + 21, H + 22])["B"]
+    assert (found["pq"], found["gq"], found["oee"]) == (1, 0, 0)
+
+
+def test_late_scrap_of_a_total_that_is_not_read_stays_where_it_was_told():
+    bad = [Said(H + 50, "parts_total", 0, BAD), Said(H + 200, "parts_total", 4)]
+    found = scrapped([10, 20, 30], [H + 100], *bad)["B"]
+    assert [found[n] for n in ("pq", "gq", "sq")] == [1, 0, 1]
+
+
+def test_lines_may_use_the_same_work_unit_id():
+    """Placed by factory and work unit, the pieces of L1 would be made by L2."""
+    other = plant.tags().with_columns(line_id=pl.lit("L2"), node_id=pl.col("node_id") + "2")
+    said = plant.raw([*RUNNING, *pieces(10, 20, 30)])
+    idle = plant.raw([*RUNNING, *pieces()]).with_columns(node_id=pl.col("node_id") + "2")
+    keys = plant.tags().with_columns(park_id=pl.lit(None, pl.String))
+    rows, tags, plan = pl.concat([said, idle]), pl.concat([keys, other]), ("A", 0, H, "busy")
+    found = plant.figures(rows, tags, plant.plan(plan), PRI, plant.coverage((-100, H)))
+    assert dict(found.select("line_id", "pq").rows()) == {"L1": 3, "L2": 0}
+
+
+def test_every_piece_of_overlapping_shifts_is_in_one_of_them():
+    found = m1_and(
+        *pieces(10, 3 * H, 4.5 * H, 6 * H, 7.5 * H),
+        plan=(("A", 0, 8 * H, "busy"), ("B", H, 2 * H, "busy"), ("C", 7 * H, 9 * H, "busy"),
+              ("A", 4 * H, 5 * H, "break")),
+    )  # fmt: skip
+    assert [(found[s]["pq"], found[s]["pbt_s"] / H) for s in "ABC"] == [(3, 5), (0, 1), (1, 2)]
+    assert found["A"]["pq_outside_plan"] == 1
+
+
+def test_a_later_more_specific_cycle_does_not_rewrite_the_past():
+    later = plant.cycles(A=5.0).with_columns(
+        work_unit_id=pl.lit("M1"), valid_from=pl.lit(plant.at(1800)).cast(PRI.schema["valid_from"])
+    )
+    never = plant.cycles(A=float("nan"), B=0.0)
+    said = [*RUNNING, *pieces(10, 20, 1900)]
+    cycles = pl.concat([PRI, later, never])
+    found = shifts_of(said, ("A", 0, H, "busy"), cycles=cycles)["A"]
+    assert found["ideal_total_s"] == 25

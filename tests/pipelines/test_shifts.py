@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines import shifts
 from pipelines.days import local_day
-from tests.pipelines import plant
+from tests.pipelines import plant, slow_oee
 
 UNITS = plant.tags(["item_state"], units=("M1", "M2"))
 H = 3600
@@ -59,6 +59,43 @@ def test_a_night_shift_stays_with_the_day_it_starts():
     assert set(found["production_day"]) == {date(2026, 3, 2)}
     assert set(found.select(local_day(pl.col("end"))).to_series()) == {date(2026, 3, 3)}
     assert (found["end"] - found["start"]).dt.total_hours().to_list() == [8, 8]
+
+
+def hours(found):
+    return [(shift, *((t - plant.at(0)).total_seconds() / H for t in (a, b)))
+            for shift, a, b in found]  # fmt: skip
+
+
+def test_busy_rows_of_a_shift_count_once_where_they_overlap():
+    """Summed, the 10 h from the first start to the last end would be 12 h."""
+    assert hours(busy(("A", 0, 8 * H, "busy"), ("A", 6 * H, 10 * H, "busy"))) == [("A", 0, 10)]
+
+
+def test_an_overlap_of_two_shifts_is_of_the_later_one():
+    a, b = ("A", 0, 5 * H, "busy"), ("B", 4 * H, 8 * H, "busy")
+    assert hours(busy(a, b)) == hours(busy(b, a)) == [("A", 0, 4), ("B", 4, 8)]
+    inside = ("A", 0, 8 * H, "busy"), ("B", H, 2 * H, "busy"), ("B", 1.5 * H, 2 * H, "break")
+    assert hours(busy(*inside)) == [("A", 0, 1), ("B", 1, 1.5), ("A", 2, 8)]
+    found = shifts.territories(plant.plan(*inside), UNITS[:1]).select("shift_id", "start", "end")
+    assert hours(found.rows()) == [("A", 0, 1), ("B", 1, 2), ("A", 2, 8)]
+
+
+ROW = st.tuples(st.sampled_from("ABC"), st.integers(0, 60), st.integers(1, 30), st.sampled_from(
+    ["busy", "busy", "not_planned", "break"]))  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(ROW, max_size=8), st.randoms(use_true_random=False))
+def test_every_second_is_of_one_shift(drawn, random):
+    rows = [(shift, start, start + length, kind) for shift, start, length, kind in drawn]
+    found = busy(*rows)
+    assert busy(*random.sample(rows, len(rows))) == found
+    own = shifts.territories(plant.plan(*rows), UNITS[:1]).select("shift_id", "start", "end").rows()
+    for second in range(91):
+        holders = [s for s, a, b in own if a <= plant.at(second) < b]
+        working = [s for s, a, b in found if a <= plant.at(second) < b]
+        assert holders == ([slow_oee.owner(rows, second)] if slow_oee.owner(rows, second) else [])
+        assert working == [s for s in holders if slow_oee.is_busy(rows, s, second)]
 
 
 SPAN = st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from(

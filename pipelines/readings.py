@@ -1,0 +1,140 @@
+"""Which count a figure needs, and when its counters were not read."""
+
+from typing import Final
+
+import polars as pl
+
+from pipelines.coverage import disjoint
+from pipelines.equipment import UNIT
+from pipelines.schemas import TIME
+
+BEFORE: Final = pl.datetime(1970, 1, 1, time_zone="UTC").cast(TIME)
+AFTER: Final = pl.datetime(2200, 1, 1, time_zone="UTC").cast(TIME)
+"""Times no plan reaches: the ends of what was never read, and of what is not read any more."""
+
+FIGURES: Final = {"pq": "total", "gq": "good"}
+BESIDE: Final = ["scrap", "rework"]
+KINDS: Final = ["total", "good", *BESIDE]
+KIND: Final = pl.Enum(KINDS)
+
+
+def numbered_rows(increments: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """Increments by `unit_no` of `units`, narrow; `unread` ones span time nobody counted in."""
+    is_reset = pl.col("cause") == "reset"
+    unit_no = increments.select(UNIT).join(
+        units, on=UNIT, nulls_equal=True, how="left", maintain_order="left"
+    )
+    rows = increments.with_columns(unit_no["unit_no"]).filter(pl.col("unit_no").is_not_null())
+    narrow = rows.select(
+        "unit_no",
+        "from_time",
+        "to_time",
+        pl.col("kind").cast(KIND),
+        "amount",
+        "product_id",
+        "estimated",
+        is_reset=is_reset,
+        unread=(pl.col("cause") == "gap") | (is_reset & pl.col("estimated")),
+    )
+    return pl.concat([narrow.filter(~pl.col("unread")), _gone(narrow.filter("unread"))])
+
+
+def _gone(rows: pl.DataFrame) -> pl.DataFrame:
+    """Unread rows from where a reading went Bad: until then the good one before it held."""
+    ordered = rows.sort("unit_no", "kind", "to_time", pl.col("amount").is_null())
+    lost = pl.col("amount").is_null()
+    follows = pl.all_horizontal(
+        pl.col(name) == pl.col(name).shift(1) for name in ("unit_no", "kind", "from_time")
+    )
+    since = (
+        pl.when(lost).then("to_time").when(follows & lost.shift(1)).then(pl.col("to_time").shift(1))
+    )
+    return ordered.with_columns(from_time=since.otherwise("from_time"))
+
+
+def needed(counters: pl.DataFrame) -> pl.DataFrame:
+    """`unit_no, figure, kind`: the counts that pq and gq of a work unit are made of.
+
+    Its own counter, else what it follows from; where neither total nor good is counted, a total
+    that never spoke.
+    """
+    has = {kind: pl.col(f"has_{kind}") for kind in ("total", "good", *BESIDE)}
+    uses = {
+        ("pq", "total"): has["total"] | ~has["good"],
+        ("gq", "good"): has["good"],
+        ("pq", "good"): ~has["total"] & has["good"],
+        ("gq", "total"): ~has["good"],
+    } | {
+        (figure, kind): ~has[own] & (has["total"] | has["good"]) & has[kind]
+        for figure, own in FIGURES.items()
+        for kind in BESIDE
+    }
+    return pl.concat(
+        counters.filter(used).select("unit_no", figure=pl.lit(figure), kind=pl.lit(kind, KIND))
+        for (figure, kind), used in uses.items()
+    )
+
+
+def heard(rows: pl.DataFrame) -> pl.DataFrame:
+    """Per `unit_no` and kind the first good reading, `first`, and the end of the last row."""
+    first = pl.coalesce("from_time", "to_time").min()
+    return rows.group_by("unit_no", "kind").agg(first=first, last=pl.max("to_time"))
+
+
+def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+    """Per `unit_no` from when on all the counters of a figure have spoken: since_pq, since_gq."""
+    silent = uses.join(spoken, on=["unit_no", "kind"], how="left")
+    first = pl.col("first").fill_null(AFTER)
+    return silent.group_by("unit_no").agg(
+        first.filter(pl.col("figure") == figure).max().alias(f"since_{figure}")
+        for figure in FIGURES
+    )
+
+
+def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+    """`unit_no, figure, from_time, to_time, brings` in which a needed counter was not read.
+
+    Before its first reading, in a gap, before an estimated reset, and after the last reading that
+    went Bad. `brings`: the pieces of the span are known, though not when in it they were made.
+    """
+    key = ["unit_no", "kind"]
+    silent = uses.join(spoken, on=key, how="left")
+    before = silent.select(
+        "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
+        brings=pl.lit(value=False),
+    )  # fmt: skip
+    lost = rows.filter(pl.col("unread"), pl.col("from_time").is_not_null())
+    told = lost.join(spoken, on=key).filter(
+        pl.col("amount").is_not_null() | (pl.col("to_time") == pl.col("last"))
+    )
+    known = pl.col("amount").is_not_null()
+    spans = told.join(uses, on=key).select(
+        "unit_no", "figure", "from_time",
+        to_time=pl.when(known).then("to_time").otherwise(AFTER),
+        brings=known & ~pl.col("estimated"),
+    )  # fmt: skip
+    return pl.concat([before, spans])
+
+
+def doubtful(spans: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
+    """Per busy interval (`shift`) and figure the disjoint unread spans in it.
+
+    A span whose pieces came back within the same busy interval is in no doubt.
+    """
+    inside = spans.join(pieces.select("unit_no", "shift", "start", "end"), on="unit_no").filter(
+        pl.col("from_time") < pl.col("end"), pl.col("to_time") > pl.col("start")
+    )
+    same = (pl.col("from_time") >= pl.col("start")) & (pl.col("to_time") < pl.col("end"))
+    cut = inside.filter(~(pl.col("brings") & same)).with_columns(
+        from_time=pl.max_horizontal("from_time", "start"),
+        to_time=pl.min_horizontal("to_time", "end"),
+    )
+    return disjoint(cut, ["unit_no", "shift", "figure"])
+
+
+def lasted(spans: pl.DataFrame) -> pl.DataFrame:
+    """Per shift the microseconds of `doubtful` spans: `unread_pq` and `unread_gq`."""
+    us = (pl.col("to_time") - pl.col("from_time")).dt.total_microseconds()
+    return spans.group_by("shift").agg(
+        us.filter(pl.col("figure") == figure).sum().alias(f"unread_{figure}") for figure in FIGURES
+    )
