@@ -32,6 +32,14 @@ MOVED_SPAN: Final = 128
 """A sensor that was constant and moved is a finding until about so many rows have passed."""
 
 FASTEST: Final = 4
+"""Rows of the mean that a jump is seen in: enough to outlast one odd value, few enough for the
+first minute."""
+
+JUMP_SPAN: Final = 16
+"""Rows of the mean, twice FASTEST rows earlier, that a jump is held against."""
+
+NOISE_SPAN: Final = 64
+"""Rows over which the size of steps is averaged: a sensor that turns loud or quiet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +111,13 @@ def learn(
     weights = learn_weights(np.nan_to_num(z))
     if coupled is not None:
         weights = weights * coupled
-    whole, rest = residuals(z, weights)
+    whole, rest, settled = residuals(z, weights)
     judged = (np.isfinite(z) & ~levels.constant).sum(axis=0)
     runs = run_lengths(values)
     longest = runs.max(axis=0, initial=0).astype(np.float64)
     # A run over a tenth of the rows: a switch or a setpoint, whose standing still says little.
     longest = np.where(longest > 0.1 * np.maximum(judged, 1), np.inf, longest)
-    noise = np.median(_noise(rest), axis=0)
+    noise = np.median(_noise(rest, settled, np.full(rest.shape[1], QUIET)), axis=0)
     return Baseline(
         levels, weights, learn_slow(whole, folds), learn_slow(rest, folds), noise, longest
     )
@@ -129,17 +137,26 @@ def spans_for(rows: int) -> tuple[int, ...]:
     return tuple(s for s in SPANS if s <= max(rows // 6, SPANS[0]))
 
 
+def order(spans: tuple[int, ...]) -> list[tuple[str, int]]:
+    """(kind, span) of every channel, in the order of `channels` and of a model's limits."""
+    by_span = [(kind, span) for span in spans for kind in ("level", "residual")]
+    return [*by_span, ("jump", JUMP_SPAN), ("noise", NOISE_SPAN)]
+
+
 def channels(
-    base: Baseline, whole: Floats, rest: Floats, spans: tuple[int, ...]
+    base: Baseline, whole: Floats, rest: Floats, settled: Floats, spans: tuple[int, ...]
 ) -> Iterator[tuple[str, int, Floats]]:
-    """(kind, span, statistic (n, k)) one at a time; `whole` are filled deviations."""
+    """(kind, span, statistic (n, k)) one at a time, from what `residuals` gives."""
     level, _ = base.level_slow.follow(whole)
+    del whole
     residual, _ = base.residual_slow.follow(rest)
-    for span in spans:
-        yield "level", span, ewma(level, span)
-        yield "residual", span, ewma(residual, span)
-    yield "jump", 16, ewma(rest, FASTEST) - _later(ewma(rest, 16), 2 * FASTEST)
-    yield "noise", 64, _noise(rest) - base.noise
+    for kind, span in order(spans):
+        if kind == "jump":
+            yield kind, span, ewma(rest, FASTEST) - _later(ewma(rest, span), 2 * FASTEST)
+        elif kind == "noise":
+            yield kind, span, _noise(rest, settled, np.exp(base.noise)) - base.noise
+        else:
+            yield kind, span, ewma(level if kind == "level" else residual, span)
 
 
 def frozen(base: Baseline, values: Floats) -> Floats:
@@ -167,12 +184,19 @@ def moved(base: Baseline, z: Floats) -> Floats:
     return out
 
 
-def _noise(rest: Floats) -> Floats:
-    """Logarithm of the mean squared step over 64 rows: louder or quieter than usual."""
+def _noise(rest: Floats, settled: Floats, usual: Floats) -> Floats:
+    """Logarithm of the mean squared step over NOISE_SPAN rows: louder or quieter than usual.
+
+    It starts from `usual`, and rows count by their weight: a start is not quiet.
+    """
     steps = np.diff(rest, axis=0, prepend=rest[:1])
-    alpha = 2.0 / 65.0
-    start = np.full((1, rest.shape[1]), QUIET * (1 - alpha))
-    power, _ = lfilter([alpha], [1.0, alpha - 1.0], np.square(steps), axis=0, zi=start)
+    alpha = 2.0 / (NOISE_SPAN + 1.0)
+
+    def mean(values: Floats, start: Floats) -> Floats:
+        smooth, _ = lfilter([alpha], [1.0, alpha - 1.0], values, axis=0, zi=start * (1 - alpha))
+        return np.asarray(smooth, dtype=np.float64)
+
+    power = mean(np.square(steps), usual[None, :]) / mean(np.square(settled), np.ones((1, 1)))
     return np.asarray(np.log(np.maximum(power, QUIET)), dtype=np.float64)
 
 

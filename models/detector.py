@@ -15,7 +15,7 @@ from models import channels as ch
 from models import limits, storage
 from models.episodes import event_ids
 from models.errors import ModelError, TrainingError
-from models.neighbours import residuals
+from models.neighbours import SETTLED_ROWS, residuals
 from models.scaling import Floats, matrix
 
 MIN_ROWS: Final = 300
@@ -153,10 +153,10 @@ class Detector:
             return np.full(values.shape, np.nan), np.full(values.shape[1], np.nan), values
         levels = self.base.levels
         context = contexts(frame, self.context)
-        whole, rest = residuals(levels.deviations(values, context), self.base.weights)
+        whole, rest, _ = residuals(levels.deviations(values, context), self.base.weights)
         expected = levels.centre_rows(values, context) + (whole - rest) * levels.scale
-        at = [i for i, (kind, span) in enumerate(_kinds(self.spans)) if (kind, span) == _FAST]
-        return expected, 3.0 * self.sizes[at[0]] * levels.scale * 1.6, values
+        fast = self.sizes[ch.order(self.spans).index(_FAST)]
+        return expected, BAND * fast * levels.scale, values
 
     def update(self, frame: pl.DataFrame) -> Detector:
         """A detector whose slow baselines have followed these rows; this one stays as it is.
@@ -167,7 +167,7 @@ class Detector:
             return self
         values = matrix(frame, list(self.sensors))
         z = self.base.levels.deviations(values, contexts(frame, self.context))
-        whole, rest = residuals(_without_constants(z, self.base), self.base.weights)
+        whole, rest, _ = residuals(_without_constants(z, self.base), self.base.weights)
         level, residual = self.base.level_slow, self.base.residual_slow
         base = replace(
             self.base,
@@ -198,6 +198,9 @@ class Detector:
 
 
 _FAST: Final = ("residual", ch.SPANS[0])
+BAND: Final = 3.0 * 1.6
+"""Half the usual band in sizes of the fastest residual: three of them, and a mean over SPANS[0]
+rows of independent noise has 1 / 1.6 of a row's size."""
 
 
 def fit(train: pl.DataFrame, *, time: str = "timestamp", context: str | None = None) -> Detector:
@@ -227,8 +230,9 @@ def fit(train: pl.DataFrame, *, time: str = "timestamp", context: str | None = N
     base = ch.learn(values, context_rows, FOLDS, coupled)
     held = _held_out(values, context_rows, folds, spans, coupled)
     rows_per_week = limits.rows_per_week(_seconds(train[time]))
-    sizes, own, joint_sizes, joint_limit = _limits(held, spans, rows_per_week)
-    notes = _notes(train, sensors, base, rows_per_week)
+    weeks = train.height / rows_per_week
+    sizes, own, joint_sizes, joint_limit = _limits(held, ch.order(spans), rows_per_week, weeks)
+    notes = _notes(train, sensors, base, weeks)
     return Detector(
         time, context, tuple(sensors), base, spans, sizes, own, joint_sizes, joint_limit,
         train.height, notes,
@@ -265,15 +269,6 @@ def _sensors(train: pl.DataFrame, time: str, context: str | None) -> list[str]:
     return sensors
 
 
-def _kinds(spans: tuple[int, ...]) -> Iterator[tuple[str, int]]:
-    """The order of `ch.channels`."""
-    for span in spans:
-        yield "level", span
-        yield "residual", span
-    yield "jump", 16
-    yield "noise", 64
-
-
 def _without_constants(z: Floats, base: ch.Baseline) -> Floats:
     return np.where(base.levels.constant & np.isfinite(z), 0.0, z)
 
@@ -281,8 +276,7 @@ def _without_constants(z: Floats, base: ch.Baseline) -> Floats:
 def _statistics(
     base: ch.Baseline, z: Floats, spans: tuple[int, ...]
 ) -> Iterator[tuple[str, int, Floats]]:
-    whole, rest = residuals(_without_constants(z, base), base.weights)
-    return ch.channels(base, whole, rest, spans)
+    return ch.channels(base, *residuals(_without_constants(z, base), base.weights), spans)
 
 
 def _joint(size: Floats, known: npt.NDArray[np.bool_]) -> Floats:
@@ -299,10 +293,9 @@ def _coupled(
     alone, explained = np.zeros(values.shape[1]), np.zeros(values.shape[1])
     for fold in folds:
         base = ch.learn(*_leave(values, context, fold), FOLDS)
-        z = base.levels.deviations(values[fold], None if context is None else context[fold])
-        whole, rest = residuals(_without_constants(z, base), base.weights)
-        alone += np.square(whole).sum(axis=0)
-        explained += np.square(rest).sum(axis=0)
+        (whole, rest, _), lead = _judged_fold(base, values, context, fold)
+        alone += np.square(whole[lead:]).sum(axis=0)
+        explained += np.square(rest[lead:]).sum(axis=0)
     return np.asarray(explained < UNCOUPLED**2 * alone)
 
 
@@ -312,38 +305,56 @@ def _leave(values: Floats, context: Context, fold: npt.NDArray[np.int64]) -> tup
     return values[keep], None if context is None else context[keep]
 
 
+def _judged_fold(
+    base: ch.Baseline, values: Floats, context: Context, fold: npt.NDArray[np.int64]
+) -> tuple[tuple[Floats, Floats, Floats], int]:
+    """What `residuals` says of a fold after a lead-in, and how many rows to leave out.
+
+    The rows before a fold settle its residuals, as at scoring; the table's first rows never settle
+    and are left out.
+    """
+    first = max(int(fold[0]) - SETTLED_ROWS, 0)
+    rows = slice(first, int(fold[-1]) + 1)
+    z = base.levels.deviations(values[rows], None if context is None else context[rows])
+    lead = max(int(fold[0]), SETTLED_ROWS) - first
+    return residuals(_without_constants(z, base), base.weights), lead
+
+
 def _held_out(
     values: Floats,
     context: Context,
     folds: list[npt.NDArray[np.int64]],
     spans: tuple[int, ...],
     coupled: npt.NDArray[np.bool_],
-) -> list[Floats]:
-    """Each channel's statistic over all rows, judged by models that never saw the row's fold."""
-    parts: list[list[Floats]] = []
+) -> Iterator[Floats]:
+    """One channel's statistic at a time, judged by models that never saw the row's fold."""
+    leads, parts = [], []
     for fold in folds:
         base = ch.learn(*_leave(values, context, fold), FOLDS, coupled)
-        z = base.levels.deviations(values[fold], None if context is None else context[fold])
-        parts.append([s for _, _, s in _statistics(base, z, spans)])
-    return [np.vstack(part) for part in zip(*parts, strict=True)]
+        filled, lead = _judged_fold(base, values, context, fold)
+        leads.append(lead)
+        parts.append(ch.channels(base, *filled, spans))
+        del filled
+    for channel in zip(*parts, strict=True):
+        yield np.vstack([s[lead:] for lead, (_, _, s) in zip(leads, channel, strict=True)])
 
 
 def _limits(
-    held: list[Floats], spans: tuple[int, ...], rows_per_week: float
+    held: Iterator[Floats], order: list[tuple[str, int]], rows_per_week: float, weeks: float
 ) -> tuple[Floats, Floats, Floats, float]:
     """Sizes, limits of every channel and sensor, sizes and limit of the joint score."""
-    sizes, own, joint_sizes = [], [], np.ones(len(held))
-    joint = np.zeros((len(held[0]), 1))
-    weeks = len(held[0]) / rows_per_week
-    chances = rows_per_week * len(held) * held[0].shape[1]
-    for i, (statistic, (kind, span)) in enumerate(zip(held, _kinds(spans), strict=True)):
+    sizes, own, joint_sizes = [], [], np.ones(len(order))
+    joint = np.zeros((0, 1))
+    for i, (statistic, (kind, span)) in enumerate(zip(held, order, strict=True)):
         sizes.append(limits.tail_scale(statistic, span))
         size = np.abs(statistic) / sizes[i]
+        chances = rows_per_week * len(order) * size.shape[1]
         own.append(limits.return_level(size, chances, weeks))
         if kind in ("level", "residual"):
             together = _joint(size, np.ones(size.shape, dtype=np.bool_))
             joint_sizes[i] = max(float(np.sqrt(np.mean(np.square(together)))), 1e-9)
-            np.maximum(joint[:, 0], together / joint_sizes[i], out=joint[:, 0])
+            together = (together / joint_sizes[i])[:, None]
+            joint = np.maximum(joint, together) if len(joint) else together
     return (
         np.array(sizes),
         np.array(own),
@@ -353,9 +364,8 @@ def _limits(
 
 
 def _notes(
-    train: pl.DataFrame, sensors: list[str], base: ch.Baseline, per_week: float
+    train: pl.DataFrame, sensors: list[str], base: ch.Baseline, weeks: float
 ) -> tuple[str, ...]:
-    weeks = train.height / per_week
     notes = [
         f"limits are the level that held-out noise passes about once a machine-week, "
         f"extrapolated from {weeks:.2f} weeks of training rows"

@@ -84,15 +84,19 @@ def predict(z: Floats, weights: Floats) -> Floats:
     return expected
 
 
-def residuals(z: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Deviations with holes filled by what the neighbours say, and residuals (0 in holes)."""
+def residuals(z: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Deviations with holes filled by what the neighbours say, residuals (0 in holes), weights.
+
+    Residuals are multiplied by their row's weight (n, 1): 1 once the neighbours' past is known.
+    """
     hole = ~np.isfinite(z)
     whole = np.where(hole, 0.0, z)
     expected = predict(whole, weights)
     if hole.any():
         whole = np.where(hole, np.clip(expected, -3, 3), whole)
         expected = predict(whole, weights)
-    return whole, np.where(hole, 0.0, (whole - expected) * _settled(hole)[:, None])
+    settled = _settled(hole)[:, None]
+    return whole, np.where(hole, 0.0, (whole - expected) * settled), settled
 
 
 def _settled(hole: npt.NDArray[np.bool_]) -> Floats:

@@ -1,5 +1,4 @@
 import json
-import zipfile
 
 import numpy as np
 import polars as pl
@@ -70,14 +69,26 @@ def test_a_healthy_week_under_changing_load_raises_no_alarm(seed):
     assert alarmed(plant(60_480, seed=seed)).is_empty()
 
 
+@pytest.mark.parametrize("rows", [300, 350, 450, 700])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_short_training_gives_no_event_in_two_healthy_days(rows, seed):
+    model = detector.fit(plant(rows, seed=100 + seed))
+    assert not model.score(plant(17_280, seed=200 + seed))["is_anomaly"].any()
+
+
+def test_a_start_is_not_quiet():
+    for frame in (plant(200, seed=20), plant(200, seed=21)):
+        assert MODEL.score(frame)["score"].max() < 0.9
+
+
 def test_a_drifting_plant_is_followed_not_alarmed_on():
     def wander(frame, seed):
         walk = np.cumsum(np.random.default_rng(seed).normal(0, 0.01, frame.height))
-        return frame.with_columns(pl.col("pressure_bar") + pl.Series(walk - walk[-1] * 0))
+        return frame.with_columns(pl.col("pressure_bar") + pl.Series(walk))
 
     model = detector.fit(wander(plant(8000, seed=4), 1))
-    found = model.score(wander(plant(8000, seed=5), 2)).filter("is_anomaly")
-    assert found["event_id"].n_unique() <= 1
+    scored = model.score(wander(plant(8000, seed=5), 2))
+    assert scored["is_anomaly"].mean() < 0.01
 
 
 def test_holes_constants_repeated_and_disordered_times_are_tolerated():
@@ -183,8 +194,8 @@ def test_save_and_load_give_the_same_scores_and_no_pickle(tmp_path):
     twin = tmp_path / "twin.model"
     detector.load(path).save(twin)
     assert twin.read_bytes() == path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        assert all(b"objects" not in archive.read(n)[:200] for n in archive.namelist())
+    with np.load(path, allow_pickle=False) as members:
+        assert all(members[name].dtype != object for name in members.files)
 
 
 def test_an_unlearned_model_can_be_saved(tmp_path):
