@@ -9,7 +9,7 @@ from plants import SENSORS, plant, with_fault
 from polars.testing import assert_frame_equal
 
 from models import detector
-from models.errors import ModelError, ModelFileError, TrainingError
+from models.errors import ModelError, ModelFileError, TableError, TrainingError
 
 TRAIN = plant(3600, seed=1)
 MODEL = detector.fit(TRAIN)
@@ -91,7 +91,7 @@ def test_a_drifting_plant_is_followed_not_alarmed_on():
     assert scored["is_anomaly"].mean() < 0.01
 
 
-def test_holes_constants_repeated_and_disordered_times_are_tolerated():
+def test_holes_constants_and_repeated_times_are_tolerated():
     rng = np.random.default_rng(5)
 
     def worn(frame):
@@ -110,7 +110,61 @@ def test_holes_constants_repeated_and_disordered_times_are_tolerated():
     assert not scored["is_anomaly"].any()
     notes = " ".join(model.notes)
     assert "constant in training, judged only when they move: setpoint" in notes
-    assert "mostly missing in training: dead" in notes
+    assert "300 are needed, spread over the rows): dead (0)" in notes
+    assert notes.count("dead") == 1
+
+
+def test_a_sensor_first_seen_after_training_is_not_judged():
+    model = detector.fit(TRAIN.with_columns(dead=pl.lit(None, pl.Float64)))
+    fresh = plant(3000, seed=6).with_columns(dead=pl.int_range(3000) * 0.1)
+    assert model.sensors == tuple(SENSORS)
+    assert not model.score(fresh)["is_anomaly"].any()
+
+
+@pytest.mark.parametrize("known", [0, 3, 50, 200])
+def test_few_known_values_are_no_training(known):
+    every = pl.int_range(3600) % (3600 // max(known, 1)) == 0
+    sparse = TRAIN.with_columns(
+        pl.when(every & (known > 0)).then(s).alias(s) for s in ("flow_l_min", "load_kw")
+    )
+    model = detector.fit(sparse)
+    assert set(SENSORS) - set(model.sensors) == {"flow_l_min", "load_kw"}
+    assert not model.score(plant(3600, seed=6))["is_anomaly"].any()
+    nothing = detector.fit(TRAIN.with_columns(pl.when(every).then(s).alias(s) for s in SENSORS))
+    if known:
+        assert nothing.base is None
+        assert not nothing.score(plant(3600, seed=6))["is_anomaly"].any()
+
+
+def test_values_of_one_fold_alone_are_no_training():
+    once = TRAIN.with_columns(pl.when(pl.int_range(3600) < 700).then("load_kw").alias("load_kw"))
+    assert "load_kw" not in detector.fit(once).sensors
+
+
+def test_times_that_run_backwards_are_refused():
+    for wrong, row in ((TRAIN.reverse(), 2), (pl.concat([TRAIN[:900], TRAIN[10:]]), 901)):
+        with pytest.raises(TrainingError, match=f"times run backwards at row {row}; sort"):
+            detector.fit(wrong)
+        with pytest.raises(TableError, match=f"times run backwards at row {row}; sort"):
+            MODEL.score(wrong)
+    holed = TRAIN.with_columns(
+        pl.when(pl.int_range(3600) != 5).then("timestamp").alias("timestamp")
+    )
+    MODEL.score(holed)
+
+
+@pytest.mark.parametrize(("unit", "per_s"), [("milli", 1e3), ("micro", 1e6), ("nano", 1e9)])
+def test_the_unit_of_numeric_times_is_seen_in_their_size(unit, per_s):
+    ticks = TRAIN["timestamp"].dt.epoch("s") * int(per_s)
+    model = detector.fit(TRAIN.with_columns(ticks.alias("timestamp")))
+    assert (model.limits == MODEL.limits).all()
+    assert f"taken as {unit}seconds" in " ".join(model.notes)
+    seconds = TRAIN.with_columns(pl.col("timestamp").dt.epoch("s"))
+    assert detector.fit(seconds).notes == MODEL.notes
+
+
+def test_kinds_have_the_same_columns_learned_or_not():
+    assert MODEL.kinds(FAULTY).schema == detector.fit(TRAIN[:10]).kinds(FAULTY).schema
 
 
 def test_one_sensor_is_enough():
