@@ -3,8 +3,12 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
+from typing import Final
 
 import click
 
@@ -20,6 +24,9 @@ ENVIRONMENT = {
 }
 """One thread per BLAS call: reproducible scores, and many times faster on shared cores; and nobody
 is told what we do."""
+
+PATIENCE_S: Final = 2.0
+"""Whatever takes longer says what it is doing."""
 
 
 class Time(click.ParamType):
@@ -60,6 +67,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 def say(text: str) -> None:
     """Progress goes to stderr, figures to stdout."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def patience(text: str) -> Iterator[None]:
+    """Say what is being done once it has taken PATIENCE_S."""
+    timer = Timer(PATIENCE_S, say, [f"{text} ..."])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def use(home: Path) -> Home:
@@ -374,7 +393,9 @@ def detect_fit(train: Path, model: Path) -> None:
     """Learn what is normal."""
     from models.table import fit_file
 
-    for note in fit_file(train, model).notes:
+    with patience(f"detect: learning from {train}"):
+        notes = fit_file(train, model).notes
+    for note in notes:
         say(f"detect: {note}")
 
 
@@ -386,7 +407,8 @@ def detect_score(model: Path, data: Path, out: Path) -> None:
     """Score every row; out has timestamp, score, is_anomaly, event_id, contributors."""
     from models.table import score_file
 
-    score_file(model, data, out)
+    with patience(f"detect: scoring {data}"):
+        score_file(model, data, out)
 
 
 def main() -> None:

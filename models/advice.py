@@ -1,17 +1,28 @@
 """Words for the engineer: what to check for a kind of signal, and why an event has its priority."""
 
+import re
 from typing import Final
 
-KEYWORDS: Final = {
-    "vibration": ("vibration", "accel", "mm_s", "mm/s"),
-    "temperature": ("temp", "thermal", "degc", "°c"),
-    "coolant": ("coolant", "cooling", "lubric"),
-    "pressure": ("pressure", "vacuum", "bar", "pa"),
-    "current": ("current", "torque", "power", "load", "voltage", "kw", "ampere"),
-    "flow": ("flow", "l/min"),
-    "speed": ("speed", "rpm", "feed", "cycle"),
+WORDS: Final = {
+    "vibration": ("vibration", "vibrations", "accel", "acceleration"),
+    "temperature": ("temperature", "temp", "temps", "thermal"),
+    "coolant": ("coolant", "cooling", "lubricant", "lubrication"),
+    "pressure": ("pressure", "vacuum"),
+    "current": ("current", "torque", "power", "load", "voltage", "ampere", "amperes"),
+    "flow": ("flow",),
+    "speed": ("speed", "rpm", "feed", "infeed", "feedrate", "cycle"),
 }
-"""How a family of signals is told from a sensor's name or unit; the first match counts."""
+"""How a family of signals is told from a whole word of a sensor's name; the first match counts."""
+
+UNITS: Final = {
+    "vibration": ("mm_s", "mm/s"),
+    "temperature": ("degc", "°c"),
+    "pressure": ("bar", "pa", "kpa", "mpa"),
+    "current": ("kw",),
+    "flow": ("l_min", "l/min"),
+    "speed": ("rpm",),
+}
+"""How it is told from the unit, which may end the name: a bar feeder has no pressure."""
 
 CHECKS: Final = {
     "vibration": (
@@ -67,15 +78,21 @@ CHECKS: Final = {
 
 
 SURE: Final = 3.0
+"""Times its limit from which a signal alone can be of high priority; see `priority`."""
 
 
 def family(sensor: str, unit: str | None) -> str:
-    """The family of a signal, from its name, then its unit; `other` where nothing matches."""
-    for text in (sensor.lower(), (unit or "").lower()):
-        for name, words in KEYWORDS.items():
-            if any(word in text for word in words if len(word) > 2) or text in words:
-                return name
-    return "other"
+    """The family of a signal, from the words of its name, then its unit; else `other`."""
+    name = sensor.lower()
+    spoken = set(re.split(r"[^a-z0-9]+", name))
+    by_word = (found for found, words in WORDS.items() if spoken.intersection(words))
+    by_unit = (
+        found
+        for text in (name, (unit or "").lower())
+        for found, units in UNITS.items()
+        if text in units or text.endswith(tuple(f"_{u}" for u in units))
+    )
+    return next(by_word, None) or next(by_unit, "other")
 
 
 def check(kind: str, contributors: list[dict[str, object]]) -> tuple[str, str]:

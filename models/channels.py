@@ -24,14 +24,43 @@ DRIFTING: Final = 1.5
 """A sensor drifts when its training folds lie further apart than this many scales within them."""
 
 QUIET: Final = 1e-3
+"""Mean squared step (in scales) below which a sensor is not told from one still quieter."""
+
 FROZEN_ROWS: Final = 20
 """No run of equal values shorter than this is a finding, whatever the training rows say."""
 
 FROZEN_FACTOR: Final = 3.0
+"""A run is a finding from so many times the longest of the training rows: another day has
+longer ones."""
+
+MOST_FROZEN: Final = 3.0
+MOST_MOVED: Final = 1.5
+"""Ratios are capped here: a sensor that stands still, or a setpoint that was moved, is one finding
+however long or far, and does not outweigh a signal that is far out."""
+
+STANDING: Final = 0.5
+"""A sensor half-way to its own limit counts as standing; over half of them so, the data stopped."""
+
+BELOW_LIMIT: Final = 0.9
+RUN_WEIGHT: Final = 0.4
+"""Weight of the newest block in the run that is held against HOLD: about four blocks long."""
+
+FASTEST_FOLLOW: Final = 0.5
+LEAST_BLOCK: Final = 0.05
+"""A baseline takes at most half a block's offset; blocks spread by at least so much of a scale."""
+
 MOVED_SPAN: Final = 128
 """A sensor that was constant and moved is a finding until about so many rows have passed."""
 
 FASTEST: Final = 4
+"""Rows of the mean that a jump is seen in: enough to outlast one odd value, few enough for the
+first minute."""
+
+JUMP_SPAN: Final = 16
+"""Rows of the mean, twice FASTEST rows earlier, that a jump is held against."""
+
+NOISE_SPAN: Final = 64
+"""Rows over which the size of steps is averaged: a sensor that turns loud or quiet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +83,7 @@ class Slow:
             out[at : at + ADAPT_BLOCK] = block - baseline
             if len(block) == ADAPT_BLOCK:
                 off = block.mean(axis=0) - baseline
-                run = run + 0.4 * (off - run)
+                run = run + RUN_WEIGHT * (off - run)
                 baseline = baseline + np.where(np.abs(run) > HOLD * self.usual, 0, self.rate * off)
         return out, baseline
 
@@ -75,7 +104,8 @@ def learn_slow(deviations: Floats, folds: int) -> Slow:
     drifting = np.std(means, axis=0) > DRIFTING * np.maximum(inside, 1e-9)
     rate = np.where(drifting, 16.0, 1.0) * ADAPT_BLOCK / max(len(deviations), 1)
     tail = deviations[-max(len(deviations) // 32, 1) :].mean(axis=0)
-    return Slow(np.where(drifting, tail, 0.0), np.minimum(rate, 0.5), np.maximum(within, 0.05))
+    start = np.where(drifting, tail, 0.0)
+    return Slow(start, np.minimum(rate, FASTEST_FOLLOW), np.maximum(within, LEAST_BLOCK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +133,12 @@ def learn(
     weights = learn_weights(np.nan_to_num(z))
     if coupled is not None:
         weights = weights * coupled
-    whole, rest = residuals(z, weights)
+    whole, rest, settled = residuals(z, weights)
     judged = (np.isfinite(z) & ~levels.constant).sum(axis=0)
-    runs = run_lengths(values)
-    longest = runs.max(axis=0, initial=0).astype(np.float64)
+    longest = np.array([float(run_lengths(v[:, None]).max(initial=0)) for v in values.T])
     # A run over a tenth of the rows: a switch or a setpoint, whose standing still says little.
     longest = np.where(longest > 0.1 * np.maximum(judged, 1), np.inf, longest)
-    noise = np.median(_noise(rest), axis=0)
+    noise = np.median(_noise(rest, settled, np.full(rest.shape[1], QUIET)), axis=0)
     return Baseline(
         levels, weights, learn_slow(whole, folds), learn_slow(rest, folds), noise, longest
     )
@@ -129,17 +158,26 @@ def spans_for(rows: int) -> tuple[int, ...]:
     return tuple(s for s in SPANS if s <= max(rows // 6, SPANS[0]))
 
 
+def order(spans: tuple[int, ...]) -> list[tuple[str, int]]:
+    """(kind, span) of every channel, in the order of `channels` and of a model's limits."""
+    by_span = [(kind, span) for span in spans for kind in ("level", "residual")]
+    return [*by_span, ("jump", JUMP_SPAN), ("noise", NOISE_SPAN)]
+
+
 def channels(
-    base: Baseline, whole: Floats, rest: Floats, spans: tuple[int, ...]
+    base: Baseline, whole: Floats, rest: Floats, settled: Floats, spans: tuple[int, ...]
 ) -> Iterator[tuple[str, int, Floats]]:
-    """(kind, span, statistic (n, k)) one at a time; `whole` are filled deviations."""
+    """(kind, span, statistic (n, k)) one at a time, from what `residuals` gives."""
     level, _ = base.level_slow.follow(whole)
+    del whole
     residual, _ = base.residual_slow.follow(rest)
-    for span in spans:
-        yield "level", span, ewma(level, span)
-        yield "residual", span, ewma(residual, span)
-    yield "jump", 16, ewma(rest, FASTEST) - _later(ewma(rest, 16), 2 * FASTEST)
-    yield "noise", 64, _noise(rest) - base.noise
+    for kind, span in order(spans):
+        if kind == "jump":
+            yield kind, span, ewma(rest, FASTEST) - _later(ewma(rest, span), 2 * FASTEST)
+        elif kind == "noise":
+            yield kind, span, _noise(rest, settled, np.exp(base.noise)) - base.noise
+        else:
+            yield kind, span, ewma(level if kind == "level" else residual, span)
 
 
 def frozen(base: Baseline, values: Floats) -> Floats:
@@ -149,11 +187,11 @@ def frozen(base: Baseline, values: Floats) -> Floats:
     """
     limit = np.maximum(FROZEN_FACTOR * base.longest_run, FROZEN_ROWS)
     limit = np.where(base.levels.constant, np.inf, limit)
-    ratio = np.minimum(run_lengths(values) / limit, 3.0)
+    ratio = np.minimum(run_lengths(values) / limit, MOST_FROZEN)
     able = int(np.isfinite(limit).sum())
-    stopped = (ratio > 0.5).sum(axis=1) > 0.5 * able
+    stopped = (ratio > STANDING).sum(axis=1) > 0.5 * able
     if able > 1:
-        ratio[stopped] = np.minimum(ratio[stopped], 0.9)
+        ratio[stopped] = np.minimum(ratio[stopped], BELOW_LIMIT)
     return ratio
 
 
@@ -163,16 +201,24 @@ def moved(base: Baseline, z: Floats) -> Floats:
     at = np.flatnonzero(base.levels.constant)
     if len(at):
         off = np.nan_to_num(z[:, at])
-        out[:, at] = np.minimum(np.abs(off - ewma(off, MOVED_SPAN)), 1.5)
+        out[:, at] = np.minimum(np.abs(off - ewma(off, MOVED_SPAN)), MOST_MOVED)
     return out
 
 
-def _noise(rest: Floats) -> Floats:
-    """Logarithm of the mean squared step over 64 rows: louder or quieter than usual."""
+def _noise(rest: Floats, settled: Floats, usual: Floats) -> Floats:
+    """Logarithm of the mean squared step over NOISE_SPAN rows: louder or quieter than usual.
+
+    It starts from `usual`, and rows count by their weight: a start is not quiet.
+    """
     steps = np.diff(rest, axis=0, prepend=rest[:1])
-    alpha = 2.0 / 65.0
-    start = np.full((1, rest.shape[1]), QUIET * (1 - alpha))
-    power, _ = lfilter([alpha], [1.0, alpha - 1.0], np.square(steps), axis=0, zi=start)
+    np.square(steps, out=steps)
+    alpha = 2.0 / (NOISE_SPAN + 1.0)
+
+    def mean(values: Floats, start: Floats) -> Floats:
+        smooth, _ = lfilter([alpha], [1.0, alpha - 1.0], values, axis=0, zi=start * (1 - alpha))
+        return np.asarray(smooth, dtype=np.float64)
+
+    power = mean(steps, usual[None, :]) / mean(np.square(settled), np.ones((1, 1)))
     return np.asarray(np.log(np.maximum(power, QUIET)), dtype=np.float64)
 
 

@@ -14,12 +14,18 @@ import polars as pl
 from models import channels as ch
 from models import limits, storage
 from models.episodes import event_ids
-from models.errors import ModelError, TrainingError
-from models.neighbours import residuals
+from models.errors import ModelError, TableError, TrainingError
+from models.neighbours import SETTLED_ROWS, residuals
 from models.scaling import Floats, matrix
 
 MIN_ROWS: Final = 300
-"""Fewer training rows than this teach nothing about tails: the model scores 0 and says so."""
+"""Fewer known training values than this teach nothing about a sensor's tails: it is not judged, and
+`notes` say so."""
+
+LATEST_S: Final = 4.1e9
+"""Numeric times above this (the year 2099 in seconds) are of a smaller unit."""
+
+UNITS_PER_S: Final = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6}
 
 FOLDS: Final = 5
 UNCOUPLED: Final = 0.75
@@ -45,6 +51,9 @@ SCORES: Final = {
     "contributors": pl.List(pl.Struct({"sensor": pl.String(), "share": pl.Float64()})),
 }
 """Columns of `Detector.score`, after `timestamp`."""
+
+KINDS: Final = {"sensor": pl.String(), "kind": pl.String(), "ratio": pl.Float64()}
+"""Columns of `Detector.kinds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class Detector:
         1 is over. Blame is the ratio, less where the sensor's own level is as usual: of two
         coupled sensors the residual accuses both, the level only the one that left.
         """
+        _in_order(frame, self.time, TableError, "data")
         values = matrix(frame, list(self.sensors))
         if self.base is None:
             return np.zeros(values.shape), np.zeros(len(values)), np.zeros(values.shape)
@@ -122,7 +132,7 @@ class Detector:
         For the explanation of an event; it judges nothing.
         """
         if self.base is None:
-            return pl.DataFrame(schema={"sensor": pl.String(), "kind": pl.String()})
+            return pl.DataFrame(schema=KINDS)
         values = matrix(frame, list(self.sensors))
         z = self.base.levels.deviations(values, contexts(frame, self.context))
         found = [
@@ -134,13 +144,15 @@ class Detector:
         peaks = np.array([ratio for _, ratio in found])
         nearest = peaks.argmax(axis=0)
         # Standing still explains whatever else the sensor shows.
-        nearest[peaks[-2] >= 1.0] = len(found) - 2
+        standing = [kind for kind, _ in found].index("frozen")
+        nearest[peaks[standing] >= 1.0] = standing
         return pl.DataFrame(
             {
                 "sensor": self.sensors,
                 "kind": [found[i][0] for i in nearest],
                 "ratio": peaks.max(axis=0),
-            }
+            },
+            schema=KINDS,
         )
 
     def expected(self, frame: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
@@ -153,10 +165,10 @@ class Detector:
             return np.full(values.shape, np.nan), np.full(values.shape[1], np.nan), values
         levels = self.base.levels
         context = contexts(frame, self.context)
-        whole, rest = residuals(levels.deviations(values, context), self.base.weights)
+        whole, rest, _ = residuals(levels.deviations(values, context), self.base.weights)
         expected = levels.centre_rows(values, context) + (whole - rest) * levels.scale
-        at = [i for i, (kind, span) in enumerate(_kinds(self.spans)) if (kind, span) == _FAST]
-        return expected, 3.0 * self.sizes[at[0]] * levels.scale * 1.6, values
+        fast = self.sizes[ch.order(self.spans).index(_FAST)]
+        return expected, BAND * fast * levels.scale, values
 
     def update(self, frame: pl.DataFrame) -> Detector:
         """A detector whose slow baselines have followed these rows; this one stays as it is.
@@ -167,7 +179,7 @@ class Detector:
             return self
         values = matrix(frame, list(self.sensors))
         z = self.base.levels.deviations(values, contexts(frame, self.context))
-        whole, rest = residuals(_without_constants(z, self.base), self.base.weights)
+        whole, rest, _ = residuals(_without_constants(z, self.base), self.base.weights)
         level, residual = self.base.level_slow, self.base.residual_slow
         base = replace(
             self.base,
@@ -198,37 +210,47 @@ class Detector:
 
 
 _FAST: Final = ("residual", ch.SPANS[0])
+BAND: Final = 3.0 * 1.6
+"""Half the usual band in sizes of the fastest residual: three of them, and a mean over SPANS[0]
+rows of independent noise has 1 / 1.6 of a row's size."""
 
 
 def fit(train: pl.DataFrame, *, time: str = "timestamp", context: str | None = None) -> Detector:
     """Learns a machine's normal from rows without labels.
 
     Args:
-        train: a time column and numeric sensor columns; nulls, constants and irregular or
-            repeated times are tolerated.
-        time: name of the time column.
+        train: a time column, in order, and numeric sensor columns; nulls, constants and irregular
+            or repeated times are tolerated.
+        time: name of the time column. Numeric times are seconds; where seconds would lie beyond
+            2099 they are taken as ms, then µs, then ns, and a note says so.
         context: a string column (a product) whose values have levels of their own.
 
     Raises:
-        TrainingError: no time column, or no numeric sensor column.
+        TrainingError: no time column, no numeric sensor column, or times that run backwards.
     """
-    sensors = _sensors(train, time, context)
-    values, context_rows = matrix(train, sensors), contexts(train, context)
-    empty = np.zeros((0, len(sensors)))
-    if train.height < MIN_ROWS:
-        note = f"only {train.height} training rows, {MIN_ROWS} are needed: nothing is alarmed on"
-        return Detector(
-            time, context, tuple(sensors), None, (), empty, empty, np.zeros(0), 1.0,
-            train.height, (note,),
-        )  # fmt: skip
-    spans = ch.spans_for(train.height // FOLDS)
+    named = _sensors(train, time, context)
+    _in_order(train, time, TrainingError, "training rows")
     folds = np.array_split(np.arange(train.height), FOLDS)
+    values, context_rows = matrix(train, named), contexts(train, context)
+    enough = _enough(values, folds)
+    sensors = [s for s, is_enough in zip(named, enough, strict=True) if is_enough]
+    notes = _too_few(train.height, named, values, enough)
+    if not sensors:
+        empty = np.zeros((0, len(named)))
+        return Detector(
+            time, context, tuple(named), None, (), empty, empty, np.zeros(0), 1.0,
+            train.height, notes,
+        )  # fmt: skip
+    values = np.ascontiguousarray(values[:, enough])
+    spans = ch.spans_for(train.height // FOLDS)
     coupled = _coupled(values, context_rows, folds)
     base = ch.learn(values, context_rows, FOLDS, coupled)
     held = _held_out(values, context_rows, folds, spans, coupled)
-    rows_per_week = limits.rows_per_week(_seconds(train[time]))
-    sizes, own, joint_sizes, joint_limit = _limits(held, spans, rows_per_week)
-    notes = _notes(train, sensors, base, rows_per_week)
+    seconds, scaled = _seconds(train[time])
+    rows_per_week = limits.rows_per_week(seconds)
+    weeks = train.height / rows_per_week
+    sizes, own, joint_sizes, joint_limit = _limits(held, ch.order(spans), rows_per_week, weeks)
+    notes = (*_notes(sensors, base, weeks), *scaled, *notes)
     return Detector(
         time, context, tuple(sensors), base, spans, sizes, own, joint_sizes, joint_limit,
         train.height, notes,
@@ -265,15 +287,6 @@ def _sensors(train: pl.DataFrame, time: str, context: str | None) -> list[str]:
     return sensors
 
 
-def _kinds(spans: tuple[int, ...]) -> Iterator[tuple[str, int]]:
-    """The order of `ch.channels`."""
-    for span in spans:
-        yield "level", span
-        yield "residual", span
-    yield "jump", 16
-    yield "noise", 64
-
-
 def _without_constants(z: Floats, base: ch.Baseline) -> Floats:
     return np.where(base.levels.constant & np.isfinite(z), 0.0, z)
 
@@ -281,8 +294,7 @@ def _without_constants(z: Floats, base: ch.Baseline) -> Floats:
 def _statistics(
     base: ch.Baseline, z: Floats, spans: tuple[int, ...]
 ) -> Iterator[tuple[str, int, Floats]]:
-    whole, rest = residuals(_without_constants(z, base), base.weights)
-    return ch.channels(base, whole, rest, spans)
+    return ch.channels(base, *residuals(_without_constants(z, base), base.weights), spans)
 
 
 def _joint(size: Floats, known: npt.NDArray[np.bool_]) -> Floats:
@@ -299,10 +311,9 @@ def _coupled(
     alone, explained = np.zeros(values.shape[1]), np.zeros(values.shape[1])
     for fold in folds:
         base = ch.learn(*_leave(values, context, fold), FOLDS)
-        z = base.levels.deviations(values[fold], None if context is None else context[fold])
-        whole, rest = residuals(_without_constants(z, base), base.weights)
-        alone += np.square(whole).sum(axis=0)
-        explained += np.square(rest).sum(axis=0)
+        (whole, rest, _), lead = _judged_fold(base, values, context, fold)
+        alone += np.square(whole[lead:]).sum(axis=0)
+        explained += np.square(rest[lead:]).sum(axis=0)
     return np.asarray(explained < UNCOUPLED**2 * alone)
 
 
@@ -312,38 +323,56 @@ def _leave(values: Floats, context: Context, fold: npt.NDArray[np.int64]) -> tup
     return values[keep], None if context is None else context[keep]
 
 
+def _judged_fold(
+    base: ch.Baseline, values: Floats, context: Context, fold: npt.NDArray[np.int64]
+) -> tuple[tuple[Floats, Floats, Floats], int]:
+    """What `residuals` says of a fold after a lead-in, and how many rows to leave out.
+
+    The rows before a fold settle its residuals, as at scoring; the table's first rows never settle
+    and are left out.
+    """
+    first = max(int(fold[0]) - SETTLED_ROWS, 0)
+    rows = slice(first, int(fold[-1]) + 1)
+    z = base.levels.deviations(values[rows], None if context is None else context[rows])
+    lead = max(int(fold[0]), SETTLED_ROWS) - first
+    return residuals(_without_constants(z, base), base.weights), lead
+
+
 def _held_out(
     values: Floats,
     context: Context,
     folds: list[npt.NDArray[np.int64]],
     spans: tuple[int, ...],
     coupled: npt.NDArray[np.bool_],
-) -> list[Floats]:
-    """Each channel's statistic over all rows, judged by models that never saw the row's fold."""
-    parts: list[list[Floats]] = []
+) -> Iterator[Floats]:
+    """One channel's statistic at a time, judged by models that never saw the row's fold."""
+    leads, parts = [], []
     for fold in folds:
         base = ch.learn(*_leave(values, context, fold), FOLDS, coupled)
-        z = base.levels.deviations(values[fold], None if context is None else context[fold])
-        parts.append([s for _, _, s in _statistics(base, z, spans)])
-    return [np.vstack(part) for part in zip(*parts, strict=True)]
+        filled, lead = _judged_fold(base, values, context, fold)
+        leads.append(lead)
+        parts.append(ch.channels(base, *filled, spans))
+        del filled
+    for channel in zip(*parts, strict=True):
+        yield np.vstack([s[lead:] for lead, (_, _, s) in zip(leads, channel, strict=True)])
 
 
 def _limits(
-    held: list[Floats], spans: tuple[int, ...], rows_per_week: float
+    held: Iterator[Floats], order: list[tuple[str, int]], rows_per_week: float, weeks: float
 ) -> tuple[Floats, Floats, Floats, float]:
     """Sizes, limits of every channel and sensor, sizes and limit of the joint score."""
-    sizes, own, joint_sizes = [], [], np.ones(len(held))
-    joint = np.zeros((len(held[0]), 1))
-    weeks = len(held[0]) / rows_per_week
-    chances = rows_per_week * len(held) * held[0].shape[1]
-    for i, (statistic, (kind, span)) in enumerate(zip(held, _kinds(spans), strict=True)):
+    sizes, own, joint_sizes = [], [], np.ones(len(order))
+    joint = np.zeros((0, 1))
+    for i, (statistic, (kind, span)) in enumerate(zip(held, order, strict=True)):
         sizes.append(limits.tail_scale(statistic, span))
         size = np.abs(statistic) / sizes[i]
+        chances = rows_per_week * len(order) * size.shape[1]
         own.append(limits.return_level(size, chances, weeks))
         if kind in ("level", "residual"):
             together = _joint(size, np.ones(size.shape, dtype=np.bool_))
             joint_sizes[i] = max(float(np.sqrt(np.mean(np.square(together)))), 1e-9)
-            np.maximum(joint[:, 0], together / joint_sizes[i], out=joint[:, 0])
+            together = (together / joint_sizes[i])[:, None]
+            joint = np.maximum(joint, together) if len(joint) else together
     return (
         np.array(sizes),
         np.array(own),
@@ -352,22 +381,37 @@ def _limits(
     )
 
 
-def _notes(
-    train: pl.DataFrame, sensors: list[str], base: ch.Baseline, per_week: float
+def _enough(values: Floats, folds: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.bool_]:
+    """Sensors with values enough, half of them known outside any one fold."""
+    known = np.isfinite(values)
+    total = known.sum(axis=0)
+    most = np.max([known[fold].sum(axis=0) for fold in folds], axis=0)
+    return np.asarray((total >= MIN_ROWS) & (total - most >= MIN_ROWS // 2))
+
+
+def _too_few(
+    rows: int, named: list[str], values: Floats, enough: npt.NDArray[np.bool_]
 ) -> tuple[str, ...]:
-    weeks = train.height / per_week
+    if rows < MIN_ROWS:
+        return (f"only {rows} training rows, {MIN_ROWS} are needed: nothing is alarmed on",)
+    known = np.isfinite(values).sum(axis=0)
+    few = [f"{named[j]} ({known[j]})" for j in np.flatnonzero(~enough)]
+    if not few:
+        return ()
+    return (
+        f"not judged, too few known values in training ({MIN_ROWS} are needed, "
+        f"spread over the rows): {', '.join(few)}",
+    )
+
+
+def _notes(sensors: list[str], base: ch.Baseline, weeks: float) -> tuple[str, ...]:
     notes = [
         f"limits are the level that held-out noise passes about once a machine-week, "
         f"extrapolated from {weeks:.2f} weeks of training rows"
     ]
-    constant = [
-        s for s, is_constant in zip(sensors, base.levels.constant, strict=True) if is_constant
-    ]
+    constant = [sensors[j] for j in np.flatnonzero(base.levels.constant)]
     if constant:
         notes.append(f"constant in training, judged only when they move: {', '.join(constant)}")
-    absent = [s for s in sensors if train[s].null_count() > train.height // 2]
-    if absent:
-        notes.append(f"mostly missing in training: {', '.join(absent)}")
     return tuple(notes)
 
 
@@ -377,10 +421,27 @@ def _times(frame: pl.DataFrame, time: str) -> pl.Series:
     return frame[time]
 
 
-def _seconds(times: pl.Series) -> Floats:
-    """Times in seconds; numbers as they are, anything else as not known."""
+def _in_order(frame: pl.DataFrame, time: str, error: type[ModelError], culprit: str) -> None:
+    """Raises at the first row whose time is before the one above it; unknown times are passed."""
+    if time not in frame.columns:
+        return
+    known = frame[time].is_not_null()
+    times = frame[time].filter(known)
+    back = (times < times.shift(1)).fill_null(value=False).arg_true()
+    if len(back):
+        row = int(known.arg_true()[int(back[0])]) + 1
+        raise error(culprit, f"times run backwards at row {row}", "sort the table by time")
+
+
+def _seconds(times: pl.Series) -> tuple[Floats, tuple[str, ...]]:
+    """Times in seconds, and a note where numbers were taken as a smaller unit."""
     if times.dtype == pl.Datetime or times.dtype == pl.Date:
-        return times.cast(pl.Datetime("us")).to_physical().cast(pl.Float64).to_numpy() / 1e6
-    if times.dtype.is_numeric():
-        return times.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return np.zeros(0)
+        return times.cast(pl.Datetime("us")).to_physical().cast(pl.Float64).to_numpy() / 1e6, ()
+    if not times.dtype.is_numeric():
+        return np.zeros(0), ()
+    numbers = times.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    largest = np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)
+    fits = (u for u in UNITS_PER_S.items() if largest / u[1] <= LATEST_S)
+    unit, per_s = next(fits, ("nanoseconds", 1e9))
+    note = (f"{times.name}: numbers beyond the year 2099 in seconds, taken as {unit}",)
+    return numbers / per_s, note if per_s > 1 else ()

@@ -33,19 +33,20 @@ follow it, which keeps scoring causal to the bit."""
 
 def ewma(values: Floats, span: float, *, from_first: bool = False) -> Floats:
     """Exponentially weighted mean down the rows, alpha = 2 / (span + 1), from 0 or the first."""
-    alpha = 2.0 / (span + 1.0)
-    start = values[:1] * (1.0 - alpha) * from_first
     if not len(values):
         return values
-    smooth, _ = lfilter([alpha], [1.0, alpha - 1.0], values, axis=0, zi=start)
-    return np.asarray(smooth, dtype=np.float64)
+    return _smooth(values, span, _from_first(values, span) * from_first)[0]
 
 
-def features(z: Floats, *, memory: bool) -> Floats:
-    """Neighbours as they are and, with memory, smoothed: (n, k) -> (n, k * (1 + memories))."""
-    if not memory:
-        return z
-    return np.hstack([z, *(ewma(z, span, from_first=True) for span in MEMORIES)])
+def _from_first(values: Floats, span: float) -> Floats:
+    return values[:1] * (1.0 - 2.0 / (span + 1.0))
+
+
+def _smooth(values: Floats, span: float, state: Floats) -> tuple[Floats, Floats]:
+    """The mean down the rows and the state that the next rows carry on from."""
+    alpha = 2.0 / (span + 1.0)
+    smooth, after = lfilter([alpha], [1.0, alpha - 1.0], values, axis=0, zi=state)
+    return np.asarray(smooth, dtype=np.float64), np.asarray(after, dtype=np.float64)
 
 
 def learn_weights(z: Floats) -> Floats:
@@ -54,9 +55,10 @@ def learn_weights(z: Floats) -> Floats:
     if k < 2:
         return np.zeros((k, k))
     memory = k <= MOST_WITH_MEMORY and len(z) >= ROWS_PER_FEATURE * k * (1 + len(MEMORIES))
-    given = features(z, memory=memory)
     step = max(1, len(z) // GRAM_ROWS)
-    given, wanted = given[::step], z[::step]
+    wanted = z[::step]
+    spans = MEMORIES if memory else ()
+    given = np.hstack([wanted, *(ewma(z, span, from_first=True)[::step] for span in spans)])
     gram = given.T @ given + np.eye(given.shape[1]) * (RIDGE * len(given) + given.shape[1])
     moment = given.T @ wanted
     own = np.arange(given.shape[1])[:, None] % k == np.arange(k)
@@ -74,25 +76,32 @@ def predict(z: Floats, weights: Floats) -> Floats:
     """Expected deviations (n, k), bit for bit the same for a row whatever follows it."""
     if not weights.any():
         return np.zeros_like(z)
-    given = features(z, memory=len(weights) > z.shape[1])
+    spans = MEMORIES if len(weights) > z.shape[1] else ()
     expected = np.empty_like(z)
-    padded = np.zeros((BLOCK, given.shape[1]))
+    padded = np.zeros((BLOCK, len(weights)))
+    carried = [_from_first(z, span) for span in spans]
     for start in range(0, len(z), BLOCK):
-        part = given[start : start + BLOCK]
-        padded[: len(part)] = part
+        part = z[start : start + BLOCK]
+        past = [_smooth(part, span, state) for span, state in zip(spans, carried, strict=True)]
+        carried = [state for _, state in past]
+        padded[: len(part)] = np.hstack([part, *(smooth for smooth, _ in past)])
         expected[start : start + len(part)] = (padded @ weights)[: len(part)]
     return expected
 
 
-def residuals(z: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Deviations with holes filled by what the neighbours say, and residuals (0 in holes)."""
+def residuals(z: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Deviations with holes filled by what the neighbours say, residuals (0 in holes), weights.
+
+    Residuals are multiplied by their row's weight (n, 1): 1 once the neighbours' past is known.
+    """
     hole = ~np.isfinite(z)
     whole = np.where(hole, 0.0, z)
     expected = predict(whole, weights)
     if hole.any():
         whole = np.where(hole, np.clip(expected, -3, 3), whole)
         expected = predict(whole, weights)
-    return whole, np.where(hole, 0.0, (whole - expected) * _settled(hole)[:, None])
+    settled = _settled(hole)[:, None]
+    return whole, np.where(hole, 0.0, (whole - expected) * settled), settled
 
 
 def _settled(hole: npt.NDArray[np.bool_]) -> Floats:

@@ -32,7 +32,6 @@ class Slices:
     scrap: Floats
     ideal_s: Floats
     ideal_good_s: Floats
-    counted: bool
 
 
 def slices(
@@ -59,7 +58,6 @@ def slices(
         scrap[0],
         total[1],
         ideal_good,
-        counted=bool(counts.height) and bool(total[1].sum() > 0),
     )
 
 

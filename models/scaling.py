@@ -113,8 +113,8 @@ def learn_levels(values: Floats, context: npt.NDArray[np.str_] | None) -> Levels
     tiny = np.maximum(np.abs(overall) * 1e-9, 1e-12)
     spread = np.array([np.nanstd(c) if np.isfinite(c).any() else 0.0 for c in off.T])
     scale = np.where(scale > tiny, scale, spread)
-    constant = scale <= tiny
-    scale = np.where(constant, np.maximum(np.abs(overall) * CONSTANT_FLOOR, 1e-6), scale)
+    constant = (scale <= tiny) & np.isfinite(values).any(axis=0)
+    scale = np.where(scale <= tiny, np.maximum(np.abs(overall) * CONSTANT_FLOOR, 1e-6), scale)
     own = Levels(levels.contexts, levels.centre, scale, constant)
     centre = np.vstack([*(own.apart(c) for c in levels.centre[:-1]), overall])
     return Levels(levels.contexts, centre, scale, constant)

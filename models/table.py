@@ -11,9 +11,12 @@ from models import detector
 from models.detector import Detector
 from models.errors import TableError
 
-TIME_NAMES: Final = ("timestamp", "time", "datetime", "date", "ts", "source_time", "t")
+TIME_NAMES: Final = ("timestamp", "time", "datetime", "date", "ts", "source_time")
 SHOWN: Final = 40
 """Characters of a bad cell that an error quotes."""
+
+HEAD_BYTES: Final = 65_536
+"""More than any header line: where so much has no line end, none will come."""
 
 
 def fit_file(train: Path | str, model: Path | str) -> Detector:
@@ -45,8 +48,8 @@ def score_file(model: Path | str, data: Path | str, out: Path | str) -> pl.DataF
 def read_table(path: Path | str, time: str | None = None) -> tuple[pl.DataFrame, str]:
     """A table with one time column and numeric sensor columns, and the time column's name.
 
-    The time column is the one named `time`, or like one of TIME_NAMES, or the only one with a
-    time dtype, or the first column whose text parses as times.
+    The time column is the one named `time`; else one with a time dtype, else one whose text parses
+    as times (of several, the one named like TIME_NAMES), else one named like TIME_NAMES.
 
     Raises:
         TableError: unreadable, no time column, or text where a number belongs.
@@ -62,6 +65,7 @@ def _read(path: Path) -> pl.DataFrame:
             return pl.read_parquet(path)
         with path.open(encoding="utf-8-sig") as file:
             head = file.readline()
+        _no_bare_returns(path)
         separator = max(",;\t", key=head.count)
         return pl.read_csv(path, separator=separator, infer_schema_length=None)
     except (OSError, UnicodeDecodeError, PolarsError) as problem:
@@ -69,19 +73,27 @@ def _read(path: Path) -> pl.DataFrame:
         raise TableError(path, why, "expected a CSV or Parquet file") from problem
 
 
+def _no_bare_returns(path: Path) -> None:
+    with path.open("rb") as file:
+        begin = file.read(HEAD_BYTES)
+    if b"\r" in begin and b"\n" not in begin:
+        raise TableError(path, "its lines end in CR alone", "save it with LF or CRLF line ends")
+
+
 def _time_column(frame: pl.DataFrame, path: Path | str, wanted: str | None) -> str:
     if wanted in frame.columns:
         return str(wanted)
-    by_name = [c for name in TIME_NAMES for c in frame.columns if c.strip().lower() == name]
-    if by_name:
-        return by_name[0]
-    temporal = [c for c in frame.columns if frame[c].dtype.is_temporal()]
-    if temporal:
-        return temporal[0]
-    for c in frame.columns:
-        if frame[c].dtype == pl.String and _parsed(frame[c].head(20)).null_count() == 0:
-            return c
+    named = [c for name in TIME_NAMES for c in frame.columns if c.strip().lower() == name]
+    ranked = [*named, *(c for c in frame.columns if c not in named)]
+    temporal = [c for c in ranked if frame[c].dtype in (pl.Datetime, pl.Date)]
+    texts = (c for c in ranked if frame[c].dtype == pl.String)
+    if found := temporal or [c for c in texts if _parses(frame[c])] or named:
+        return found[0]
     raise TableError(path, "no time column", f"name one of {', '.join(TIME_NAMES[:3])}")
+
+
+def _parses(texts: pl.Series) -> bool:
+    return _parsed(texts.head(20)).null_count() == 0
 
 
 def _parsed(texts: pl.Series) -> pl.Series:
@@ -93,7 +105,10 @@ def _parsed(texts: pl.Series) -> pl.Series:
 
 
 def _with_times(frame: pl.DataFrame, name: str, path: Path | str) -> pl.DataFrame:
-    if frame[name].dtype != pl.String:
+    dtype = frame[name].dtype
+    if dtype != pl.String:
+        if not (dtype.is_numeric() or dtype in (pl.Datetime, pl.Date)):
+            raise TableError(path, f"column {name!r} is {dtype}", "expected times or numbers")
         return frame
     times = _parsed(frame[name])
     bad = frame.filter(times.is_null() & frame[name].is_not_null())
@@ -111,7 +126,7 @@ def _numbers(frame: pl.DataFrame, time: str, path: Path | str) -> pl.DataFrame:
         if name == time or column.dtype.is_numeric() or column.dtype == pl.Boolean:
             continue
         if column.dtype != pl.String:
-            if column.null_count() < len(column):
+            if column.dtype.is_nested() or column.null_count() < len(column):
                 raise TableError(path, f"column {name!r} is {column.dtype}", "drop the column")
             frame = frame.with_columns(column.cast(pl.Float64))
             continue

@@ -218,6 +218,12 @@ def test_a_frozen_sensor_is_its_own_kind():
         ("drive_torque", "N·m", "current"),
         ("q17", "bar", "pressure"),
         ("q17", None, "other"),
+        ("login_attempts", None, "other"),
+        ("unload_speed", "rpm", "speed"),
+        ("bar_feeder_position", "mm", "other"),
+        ("vibration_mm_s", None, "vibration"),
+        ("q18", "°C", "temperature"),
+        ("q19", "mm/s", "vibration"),
     ],
 )
 def test_families_of_signals(sensor, unit, family):

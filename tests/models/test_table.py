@@ -49,6 +49,27 @@ def test_the_time_column_is_found_by_name_or_by_its_values(tmp_path):
     assert frame["timestamp"].to_list() == [0, 10]
 
 
+def test_values_say_more_than_names(tmp_path):
+    assert read(tmp_path, "T,stamp\n20.5,2026-11-20T00:00:00\n")[1] == "stamp"
+    assert read(tmp_path, "time,stamp\n20.5,2026-11-20T00:00:00\n")[1] == "stamp"
+    with pytest.raises(TableError, match="no time column"):
+        read(tmp_path, "T,a\n20.5,1\n")
+
+
+def test_line_ends_and_nested_columns_are_named(tmp_path):
+    (tmp_path / "cr.csv").write_bytes(b"timestamp,a\r2026-11-20,1\r")
+    with pytest.raises(TableError, match=r"cr\.csv: its lines end in CR alone"):
+        table.read_table(tmp_path / "cr.csv")
+    times = pl.Series("timestamp", [None, None], pl.Datetime("us"))
+    for column in (pl.Series("a", [[1.0], [2.0]]), pl.Series("a", [None, None], pl.List(pl.Int8))):
+        pl.DataFrame([times, column]).write_parquet(tmp_path / "list.parquet")
+        with pytest.raises(TableError, match="column 'a' is List"):
+            table.read_table(tmp_path / "list.parquet")
+    pl.DataFrame([column.alias("time")]).write_parquet(tmp_path / "list.parquet")
+    with pytest.raises(TableError, match="column 'time' is List"):
+        table.read_table(tmp_path / "list.parquet")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
