@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import SegmentUnreadable
-from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, SCHEMA_VERSION, TICKS_PER_S
+from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, SCHEMA_VERSION, TICKS_PER_S, ticks_of
 
 MAX_ROWS: Final = 1_000_000
 """About 11 MB a segment: one is read, hashed and checked in memory in one go."""
@@ -34,6 +34,10 @@ OPEN_SUFFIX: Final = ".arrow.open"
 _LOCAL_OFFSET_TICKS: Final = 8 * 3600 * TICKS_PER_S
 """Asia/Shanghai is UTC+8 without summer time since 1992; older source times are quarantined."""
 _DAY_TICKS: Final = 86_400 * TICKS_PER_S
+_FIRST_TICKS: Final = ticks_of(datetime.min.replace(tzinfo=UTC))
+_LAST_TICKS: Final = ticks_of(datetime.max.replace(tzinfo=UTC)) - _LOCAL_OFFSET_TICKS
+"""The ends of what `date` can name, by local days: ticks reach from the year -27626 to 30828."""
+_DAY_NAME: Final = re.compile(r"-?\d{4,6}-\d\d-\d\d")
 _DICTIONARIES: Final = [f.name for f in RAW_SCHEMA if pa.types.is_dictionary(f.type)]
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", emit_dictionary_deltas=True)
 
@@ -87,7 +91,10 @@ class _Facts:
 
 
 def local_days(batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.datetime64]:
-    """The local day of every row's source time, else its server time, else its receipt."""
+    """The local day of every row's source time, else its server time, else its receipt.
+
+    What lies beyond the calendar counts on its first or last day.
+    """
     columns = batch.column("source_ticks"), batch.column("server_ticks"), _received_ticks(batch)
     return _days_of(pc.coalesce(*columns))
 
@@ -98,7 +105,8 @@ def _received_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedAr
 
 
 def _days_of(ticks: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
-    local = np.asarray(ticks) - EPOCH_TICKS + _LOCAL_OFFSET_TICKS
+    named = np.clip(np.asarray(ticks), _FIRST_TICKS, _LAST_TICKS)
+    local = named - EPOCH_TICKS + _LOCAL_OFFSET_TICKS
     return (local // _DAY_TICKS).astype("datetime64[D]")
 
 
@@ -410,9 +418,31 @@ def sidecars(folder: Path) -> list[Sidecar]:
 def read_sidecar(path: Path) -> Sidecar:
     """One sidecar (`NNNNNNNN-<slug>.json`)."""
     try:
-        return Sidecar(path=path.with_suffix(".arrow"), **json.loads(path.read_bytes()))
-    except (ValueError, TypeError, OSError) as error:
+        content = json.loads(path.read_bytes())
+        days = {name: _calendar_days(content[name]) for name in ("days", "received_days")}
+        return Sidecar(path=path.with_suffix(".arrow"), **{**content, **days})
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise SegmentUnreadable(path, f"not a sidecar ({error})", _REMEDY_SIDECAR) from error
+
+
+def _calendar_days(counted: dict[str, int]) -> dict[str, int]:
+    """Days that `date` can name; rows beyond it may lie at either end, for ticks once wrapped."""
+    days: Counter[str] = Counter()
+    for name, rows in counted.items():
+        for day in (name,) if _is_date(name) else (date.min.isoformat(), date.max.isoformat()):
+            days[day] += rows
+    return dict(sorted(days.items()))
+
+
+def _is_date(name: str) -> bool:
+    """False for a day beyond the calendar; ValueError for what is no day at all."""
+    try:
+        date.fromisoformat(name)
+    except ValueError:
+        if _DAY_NAME.fullmatch(name) is None:
+            raise
+        return False
+    return True
 
 
 _REMEDY_SIDECAR: Final = "delete it and run the collector once, which writes it anew"
