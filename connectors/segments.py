@@ -105,7 +105,7 @@ def _received_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedAr
 
 
 def _days_of(ticks: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
-    named = np.clip(np.asarray(ticks), _FIRST_TICKS, _LAST_TICKS)
+    named: npt.NDArray[np.int64] = np.clip(np.asarray(ticks), _FIRST_TICKS, _LAST_TICKS)
     local = named - EPOCH_TICKS + _LOCAL_OFFSET_TICKS
     return (local // _DAY_TICKS).astype("datetime64[D]")
 

@@ -120,11 +120,18 @@ async def test_an_unreachable_server_stops_no_other(tmp_path):
     assert set(said["value_float"]) == set(map(float, range(3_600)))
 
 
+SERVER = '[[factory]]\nid = "F01"\n[[factory.server]]\nurl = "opc.tcp://x:1"\n'
 BAD_FLEETS = {
     "no TOML": ("[[factory]\n", "fleet.toml"),
     "no text": (b"\xff\xfe\x00", "fleet.toml"),
     "unknown key": ('[[factory]]\nid = "F01"\nurl = "opc.tcp://x:1"\n', "`url`"),
     "no server": ('[[factory]]\nid = "F01"\n', "F01"),
+    "no number": (f"{SERVER}history_overlap_s = nan\n", "`history_overlap_s`"),
+    "no NodeId": (f'{SERVER}nodes = ["ns=70000;s=x"]\n', "'ns=70000;s=x'"),
+    "NUL": (
+        '[[factory]]\nid = "F01"\ncycles = "a\\u0000"\n[[factory.server]]\nurl = "opc.tcp://x:1"\n',
+        "`cycles`",
+    ),
 }
 
 
@@ -139,6 +146,13 @@ def test_a_malformed_fleet_file_is_named_in_one_line(tmp_path, case):
     assert line.startswith(f"parkpulse: {path}")
     assert culprit in line
     assert not (tmp_path / "home").exists()
+
+
+BAD_OPTIONS = (
+    "--history-hours 1e9", "--history-hours nan", "--history-from 0001-01-01",
+    "--history-from 9999-12-31T23:59:59-08:00", "--at 0001-01-01", "--for -1", "--for nan",
+    "--after-history inf",
+)  # fmt: skip
 
 
 def refused(tmp_path):
@@ -162,6 +176,9 @@ def refused(tmp_path):
         "unknown command": (["colect"], "colect"),
         "no time": (["simulate", "--at", "yesterday"], "'yesterday'"),
         "no release": (["release", "--check", empty], empty),
+    } | {
+        option: (["collect", "--fleet", fleet, "--home", empty, *option.split()], option.split()[0])
+        for option in BAD_OPTIONS
     }
 
 
@@ -170,6 +187,7 @@ def refused(tmp_path):
     [
         "missing fleet file", "another's folder", "a file as home", "no segments to export",
         "no ledger to tell", "unknown option", "unknown command", "no time", "no release",
+        *BAD_OPTIONS,
     ],
 )  # fmt: skip
 def test_what_is_refused_is_named_in_one_line(tmp_path, case):
@@ -181,6 +199,25 @@ def test_what_is_refused_is_named_in_one_line(tmp_path, case):
     assert str(culprit) in line
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
     assert len(list((tmp_path / "mine").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["materialize", "--from", "0001-01-01"],
+        ["report", "--day", "9999-12-31"],
+        ["simulate", "--seed", "-1"],
+        ["simulate", "--signal-period", "0"],
+        ["demo", "--live", "nan"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_is_no_option(tmp_path, arguments):
+    done = command(*arguments, PARKPULSE_HOME=str(tmp_path / "home"))
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert arguments[1] in line
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_damaged_segment_is_named_and_the_others_are_exported(home, tmp_path):
