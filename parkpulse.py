@@ -112,6 +112,15 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def say_being_written(command: str, tails: list[str]) -> None:
+    """Name in one line what a running collector has not sealed yet."""
+    if tails:
+        say(
+            f"{command}: without {len(tails)} tails that a collector is writing ({tails[0]}, ...);"
+            " run again in a minute, when they are sealed, or stop the collector first"
+        )
+
+
 def use(home: Path) -> Home:
     """Make `home` the one that this process, and Dagster in it, work in."""
     os.environ["PARKPULSE_HOME"] = str(home.resolve())
@@ -308,6 +317,7 @@ def export(raw: bool, out: Path, home: Path) -> None:
     counts = export_raw(use(home).root, out)
     for line in counts.unreadable:
         say(f"export: {line}")
+    say_being_written("export", counts.being_written)
     say(f"{out}: {counts.rows_out:,} values ({counts.repeats:,} repeats removed)")
     sys.exit(1 if counts.unreadable else 0)
 
@@ -321,6 +331,7 @@ def ledger(home: Path, as_json: bool) -> None:
     from connectors.export import ledger_summary
 
     summary = ledger_summary(use(home).root)
+    say_being_written("ledger", summary["being_written"])
     click.echo(json.dumps(summary, ensure_ascii=False)) if as_json else print_ledger(summary)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,11 @@ MAX_ROWS: Final = 1_000_000
 """About 11 MB a segment: one is read, hashed and checked in memory in one go."""
 MAX_AGE_S: Final = 60.0
 """Dagster sees rows at most a minute late; smaller files cost every later scan."""
-OPEN_SUFFIX: Final = ".arrow.open"
+_OPEN: Final = ".open"
+OPEN_SUFFIX: Final = f".arrow{_OPEN}"
+_LOCK_TRIES: Final = 10
+_LOCK_WAIT_S: Final = 0.02
+"""A reader holds the lock of a tail for microseconds, to see whether a collector does."""
 _LOCAL_OFFSET_TICKS: Final = 8 * 3600 * TICKS_PER_S
 """Asia/Shanghai is UTC+8 without summer time since 1992; older source times are quarantined."""
 _DAY_TICKS: Final = 86_400 * TICKS_PER_S
@@ -162,7 +166,7 @@ class _OpenSegment:
     def __init__(self, path: Path) -> None:
         self.path, self.facts, self.opened_s = path, _Facts(), time.monotonic()
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)  # a reader that looks who holds it lets go at once
         self._durable, self._hash, self.ended = 0, hashlib.sha256(), False
         self._sink = io.BytesIO()
         self._dictionaries = {name: _Dictionary() for name in _DICTIONARIES}
@@ -316,16 +320,22 @@ def recover(folder: Path) -> list[Recovered]:
     for path in sorted(folder.glob("*.arrow")):
         if not path.with_suffix(".json").exists():
             batches, _ = _whole_batches(path)
-            _write_sidecar(_sidecar_of(path, folder.name, batches))
+            if batches:  # what lost all its rows stays without, and is named whenever it is read
+                _write_sidecar(_sidecar_of(path, folder.name, batches))
     return rescued
+
+
+def recover_all(root: Path) -> Iterator[tuple[str, Recovered]]:
+    """`recover` every site's folder, those of sites that no fleet names any more too."""
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        for tail in recover(folder):
+            yield folder.name, tail
 
 
 def _rescue(path: Path) -> Recovered | None:
     """Seal one tail; None when another process is writing it."""
     with path.open("rb") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(held, fcntl.LOCK_EX, tries=_LOCK_TRIES):
             return None
         sealed = path.with_suffix("")
         if sealed.exists():  # rescued before, stopped before the tail was removed
@@ -348,6 +358,36 @@ def _rescue(path: Path) -> Recovered | None:
         _write_sidecar(sidecar)
         path.unlink()
         return Recovered(sealed, sidecar.rows, cut)
+
+
+def _locked(file: BinaryIO, kind: int, tries: int = 1) -> bool:
+    """Take the lock of a tail, if no running collector holds it."""
+    for rest in reversed(range(tries)):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_WAIT_S if rest else 0)
+        else:
+            return True
+    return False
+
+
+def is_held(tail: Path) -> bool:
+    """True while a running collector writes this `.arrow.open`."""
+    with tail.open("rb") as file:
+        return not _locked(file, fcntl.LOCK_SH)
+
+
+def unsealed(path: Path) -> Sidecar:
+    """What the sidecar of a tail, or of a segment without one, would say; writes nothing.
+
+    SegmentUnreadable for a segment that is damaged, FileNotFoundError for a tail sealed meanwhile.
+    """
+    if path.suffix == _OPEN:
+        batches, _ = _whole_batches(path)
+    else:
+        batches = read(path).to_batches()
+    return _sidecar_of(path, path.parent.name, batches)
 
 
 def _whole_batches(path: Path) -> tuple[list[pa.RecordBatch], int]:
@@ -450,7 +490,15 @@ _REMEDY: Final = "restore it from a backup; its rows are missing until then"
 
 
 def read(path: Path) -> pa.Table:
-    """All rows of a sealed segment (columns of RAW_SCHEMA), checked against its sidecar."""
+    """All rows of a sealed segment (columns of RAW_SCHEMA), checked against its sidecar.
+
+    Of an unsealed tail its whole batches; where it was sealed meanwhile, those of the segment.
+    """
+    if path.suffix == _OPEN:
+        try:
+            return pa.Table.from_batches(_whole_batches(path)[0], RAW_SCHEMA).unify_dictionaries()
+        except FileNotFoundError:
+            path = path.with_suffix("")
     try:
         data = path.read_bytes()
         with pa.ipc.open_stream(data) as reader:

@@ -62,8 +62,8 @@ class Said:
         return self.one
 
 
-def segment(home, number, day=NOON):
-    """Seal one segment of ten rows."""
+def rows_of(number, day):
+    """Ten rows."""
     rows = [
         {
             "server_uri": "urn:a", "node_id": "nsu=urn:n;s=a",
@@ -73,8 +73,13 @@ def segment(home, number, day=NOON):
         }
         for n in range(10)
     ]  # fmt: skip
+    return pa.RecordBatch.from_pylist(rows, schema=RAW_SCHEMA)
+
+
+def segment(home, number, day=NOON):
+    """Seal one segment of ten rows."""
     writer = SegmentWriter(home / "segments" / "F01", site_id="F01", server_uri="urn:a")
-    writer.append(pa.RecordBatch.from_pylist(rows, schema=RAW_SCHEMA))
+    writer.append(rows_of(number, day))
     return writer.seal()
 
 
@@ -230,6 +235,26 @@ def test_a_damaged_segment_is_named_and_the_others_are_exported(home, tmp_path):
         assert sum(str(culprit) in line for line in done.stderr.splitlines()) == 1
     frame = pl.read_parquet(tmp_path / "raw.parquet")
     assert sorted(frame["value_float"]) == [float(n) for n in range(20, 30)]
+
+
+def test_what_is_being_written_is_told_in_one_line(home, tmp_path):
+    writer = SegmentWriter(home.segments / "F01", site_id="F01", server_uri="urn:a")
+    writer.append(rows_of(3, NOON))
+    writer.sync()
+    for arguments in (["export", "--raw", "--out", tmp_path / "raw.parquet"], ["ledger"]):
+        done = command(*arguments, "--home", home.root)
+        assert done.returncode == 0
+        (line,) = [line for line in done.stderr.splitlines() if ".arrow.open" in line]
+        assert "stop the collector" in line
+    assert pl.read_parquet(tmp_path / "raw.parquet").height == 30
+
+
+def test_a_device_is_not_replaced(home):
+    done = command("export", "--raw", "--out", "/dev/full", "--home", home.root)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "/dev/full: it is no regular file" in line
+    assert Path("/dev/full").is_char_device()
 
 
 def test_bronze_goes_on_past_a_damaged_segment(home, caplog):

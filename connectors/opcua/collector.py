@@ -49,12 +49,11 @@ async def collect(
     Received times are `clock()`. HomeRefused where the home cannot be written at the start.
     """
     with _sole_collector(home), Ledger(home) as ledger:
-        for site in fleet.sites:
-            for tail in segments.recover(home / "segments" / site.site_id):
-                log.warning(
-                    "%s: sealed %d rows that a stopped collector left; %d bytes of an unfinished "
-                    "write, never acknowledged, were cut", site.site_id, tail.rows, tail.bytes_cut,
-                )  # fmt: skip
+        for site_id, tail in segments.recover_all(home / "segments"):
+            log.warning(
+                "%s: sealed %d rows that a stopped collector left; %d bytes of an unfinished "
+                "write, never acknowledged, were cut", site_id, tail.rows, tail.bytes_cut,
+            )  # fmt: skip
         write_plans(fleet, home)
         servers = [(site, entry) for site in fleet.sites for entry in site.servers]
         urls = [entry.url for _, entry in servers]
