@@ -291,10 +291,13 @@ def collect(
     at: datetime | None,
     after_history_s: float | None,
 ) -> None:
-    """Collect every readable value of the fleet's servers into durable segments."""
+    """Collect every readable value of the fleet's servers into durable segments.
+
+    With --for or --after-history it ends with 1 if a server was never reached.
+    """
     from connectors.opcua.service import run
 
-    run(
+    code = run(
         fleet_file,
         use(home),
         for_s=for_s,
@@ -304,6 +307,7 @@ def collect(
         at=at,
         say=say,
     )
+    sys.exit(code)
 
 
 @cli.command()

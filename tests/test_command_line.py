@@ -99,30 +99,90 @@ def fleet_file(folder, *urls):
     return path
 
 
-async def test_an_unreachable_server_stops_no_other(tmp_path):
+async def collected(home, fleet, *options):
+    """Run `collect`; gives its exit code and the lines of stderr."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "parkpulse", "collect", "--fleet", str(fleet), "--home", str(home),
+        *options, cwd=ROOT, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        _, stderr = await process.communicate()
+    assert "Traceback" not in stderr.decode()
+    return process.returncode, stderr.decode().splitlines()
+
+
+@pytest.fixture
+async def said():
+    """A server of `Said`."""
     now = datetime.now(UTC)
     server = SimulatedServer(Said(now), SimClock(now, time.monotonic()))
     await server.start()
-    dead = f"opc.tcp://127.0.0.1:{closed_port()}"
-    arguments = ["collect", "--fleet", str(fleet_file(tmp_path, dead, server.url)), "--for", "3"]
-    try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "parkpulse", *arguments, "--home", str(tmp_path / "home"),
-            cwd=ROOT, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(60):
-            _, stderr = await process.communicate()
-    finally:
-        await server.stop()
-    lines = stderr.decode().splitlines()
-    assert process.returncode == 0, lines
+    yield server
+    await server.stop()
+
+
+def told(home):
+    """The servers of `ledger --json`, by url."""
+    done = command("ledger", "--json", "--home", home)
+    assert done.returncode == 0
+    return {server["url"]: server for server in json.loads(done.stdout)["servers"]}
+
+
+async def test_an_unreachable_server_stops_no_other(tmp_path, said):
+    dead, home = f"opc.tcp://127.0.0.1:{closed_port()}", tmp_path / "home"
+    fleet = fleet_file(tmp_path, dead, said.url)
+    code, lines = await collected(home, fleet, "--for", "3")
+    assert code == 1, lines
     about = [line for line in lines if dead in line]
     assert len(about) == 1, lines
     assert "start the server or correct its `url` in the fleet file" in about[0]
-    assert "Traceback" not in stderr.decode()
-    rows, _ = received.everything(Home(tmp_path / "home"), "F01")
-    said = rows.filter(pl.col("node_id").cast(pl.String) == Said.nodes[0].node_id)
-    assert set(said["value_float"]) == set(map(float, range(3_600)))
+    assert "1 never reached" in lines[-1]
+    rows, _ = received.everything(Home(home), "F01")
+    found = rows.filter(pl.col("node_id").cast(pl.String) == Said.nodes[0].node_id)
+    assert set(found["value_float"]) == set(map(float, range(3_600)))
+    servers = told(home)
+    assert servers.keys() == {dead, said.url}
+    assert (servers[dead]["server_uri"], servers[dead]["state"]) == (None, "down")
+    assert servers[dead]["why"]
+    assert servers[said.url]["state"] == "stopped"
+
+
+async def test_a_site_of_another_name_is_refused_and_nothing_comes_twice(tmp_path, said):
+    home, fleet = tmp_path / "home", fleet_file(tmp_path, said.url)
+    code, lines = await collected(home, fleet, "--after-history", "0")
+    assert code == 0, lines
+    fleet.write_text(fleet.read_text().replace("F01", "F02"))
+    code, lines = await collected(home, fleet, "--for", "30")
+    assert code == 1, lines
+    (line,) = [line for line in lines if said.url in line]
+    assert "as site F01" in line
+    assert "keep the id F01, or use a new --home" in line
+    done = command("export", "--raw", "--out", tmp_path / "raw.parquet", "--home", home)
+    assert done.returncode == 0
+    nodes = pl.read_parquet(tmp_path / "raw.parquet")["node_id"]
+    assert (nodes == Said.nodes[0].node_id).sum() == 3_600
+    assert "as site F01" in told(home)[said.url]["why"]
+
+
+async def test_the_ledger_tells_of_a_server_before_there_is_a_segment(tmp_path):
+    home, url = tmp_path / "home", f"opc.tcp://127.0.0.1:{closed_port()}"
+    code, lines = await collected(home, fleet_file(tmp_path, url), "--after-history", "0")
+    assert code == 1, lines
+    assert not (home / "segments").exists()
+    assert told(home)[url]["state"] == "down"
+    done = command("ledger", "--home", home)
+    assert done.returncode == 0
+    assert f"down: {url} since " in done.stdout.replace("\n", "")
+
+
+async def test_a_silent_server_is_named_at_the_end(tmp_path):
+    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1")
+    url = "opc.tcp://127.0.0.1:{}".format(silent.sockets[0].getsockname()[1])
+    code, lines = await collected(tmp_path / "home", fleet_file(tmp_path, url), "--for", "1")
+    silent.close()
+    assert code == 1, lines
+    (line,) = [line for line in lines if url in line]
+    assert "no answer so far; start the server" in line
 
 
 SERVER = '[[factory]]\nid = "F01"\n[[factory.server]]\nurl = "opc.tcp://x:1"\n'

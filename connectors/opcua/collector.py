@@ -15,7 +15,7 @@ from typing import Final
 from asyncua.ua.uaerrors import UaError
 
 from connectors import segments
-from connectors.errors import HomeRefused, ParkPulseError
+from connectors.errors import FleetFileError, HomeRefused, ParkPulseError
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
 from connectors.opcua.decode import MalformedError
@@ -58,6 +58,8 @@ async def collect(
         servers = [(site, entry) for site in fleet.sites for entry in site.servers]
         urls = [entry.url for _, entry in servers]
         ledger.retire_others(urls)
+        for site, entry in servers:
+            ledger.await_server(site.site_id, entry.url, clock())
         world = World(home, ledger, history_from, clock, stop, on_progress, caught_up, set(urls))
         async with asyncio.TaskGroup() as group:
             for site, entry in servers:
@@ -98,6 +100,9 @@ class _Owner:
         while not self.world.stop.is_set():
             try:
                 await self._connected()
+            except FleetFileError as error:  # only another fleet file and a new start can cure it
+                self._lost(error)
+                break
             except (
                 ParkPulseError, OSError, TimeoutError, UaError, MalformedError, sqlite3.Error,
             ) as error:  # fmt: skip
@@ -175,9 +180,12 @@ class _Owner:
 
     def _tell(self, state: str, why: str = "") -> None:
         stock = self.stock
-        if stock is not None:
-            with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error):
+            if stock is not None:
                 self.world.ledger.set_state(stock.server_uri, state, self.world.clock(), why)
+            else:
+                unreached = "down" if state == "stopped" else state
+                self.world.ledger.set_unreached(self.entry.url, unreached, why)
         self.world.report(
             Progress(
                 self.site.site_id, self.entry.url, state,
