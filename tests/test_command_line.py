@@ -176,10 +176,11 @@ async def test_the_ledger_tells_of_a_server_before_there_is_a_segment(tmp_path):
 
 
 async def test_a_silent_server_is_named_at_the_end(tmp_path):
-    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1")
-    url = "opc.tcp://127.0.0.1:{}".format(silent.sockets[0].getsockname()[1])
-    code, lines = await collected(tmp_path / "home", fleet_file(tmp_path, url), "--for", "1")
-    silent.close()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"opc.tcp://127.0.0.1:{silent.getsockname()[1]}"
+        code, lines = await collected(tmp_path / "home", fleet_file(tmp_path, url), "--for", "1")
     assert code == 1, lines
     (line,) = [line for line in lines if url in line]
     assert "no answer so far; start the server" in line
