@@ -175,6 +175,22 @@ async def test_the_ledger_tells_of_a_server_before_there_is_a_segment(tmp_path):
     assert f"down: {url} since " in done.stdout.replace("\n", "")
 
 
+async def test_the_tail_of_a_site_that_the_fleet_names_no_more_is_sealed(home, tmp_path):
+    writer = SegmentWriter(home.segments / "F00", site_id="F00", server_uri="urn:a")
+    writer.append(rows_of(7, NOON))
+    writer.sync()
+    (tail,) = (home.segments / "F00").iterdir()
+    left = tail.read_bytes()
+    tail.unlink()
+    tail.write_bytes(left)
+    fleet = fleet_file(tmp_path, f"opc.tcp://127.0.0.1:{closed_port()}")
+    _, lines = await collected(home.root, fleet, "--for", "0.1")
+    assert sum("F00: sealed 10 rows" in line for line in lines) == 1
+    rows, (car,) = received.everything(home, "F00")
+    assert (rows.height, car.site_id) == (10, "F00")
+    assert not list(home.segments.rglob("*.open"))
+
+
 async def test_a_silent_server_is_named_at_the_end(tmp_path):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
