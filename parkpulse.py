@@ -1,6 +1,7 @@
 """ParkPulse's command line: thin, and it imports a room only when a command enters it."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,10 @@ PATIENCE_S: Final = 2.0
 """Whatever takes longer says what it is doing."""
 
 
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+"""Values from before are not believed (pipelines.bronze), history is not read beyond."""
+
+
 class Time(click.ParamType):
     """An ISO 8601 time; without an offset it is Shanghai's."""
 
@@ -46,12 +51,57 @@ class Time(click.ParamType):
             time = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is not a time like 2026-11-21T08:00", param, ctx)
+        _in_reach(self, time, value, param, ctx)
         return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo("Asia/Shanghai"))).astimezone(
             UTC
         )
 
 
+class Day(click.DateTime):
+    """A local day."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Parse, or name the culprit."""
+        day: datetime = super().convert(value, param, ctx)
+        _in_reach(self, day, value, param, ctx)
+        return day
+
+
+def _in_reach(
+    kind: click.ParamType,
+    time: datetime,
+    value: str | datetime,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> None:
+    """Refuse a year of which nothing can be known."""
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        kind.fail(f"{str(value)!r} is not between {FIRST_YEAR} and {LAST_YEAR}", param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number in a range."""
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse, or name the culprit: no number compares with `nan`."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 TIME = Time()
+DAY = Day()
+SECONDS = Number(min=0, max=10 * 365 * 86_400)
+"""Ten years: what is waited for longer is waited for until Ctrl-C."""
+SEED = click.IntRange(0, 2**32 - 1)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -81,6 +131,15 @@ def patience(text: str) -> Iterator[None]:
         timer.cancel()
 
 
+def say_being_written(command: str, tails: list[str]) -> None:
+    """Name in one line what a running collector has not sealed yet."""
+    if tails:
+        say(
+            f"{command}: without {len(tails)} tails that a collector is writing ({tails[0]}, ...);"
+            " run again in a minute, when they are sealed, or stop the collector first"
+        )
+
+
 def use(home: Path) -> Home:
     """Make `home` the one that this process, and Dagster in it, work in."""
     os.environ["PARKPULSE_HOME"] = str(home.resolve())
@@ -106,13 +165,13 @@ def cli() -> None:
     help="Where the simulator keeps what really happened. [./parkpulse-truth]",
 )
 @click.option(
-    "--seed", type=int, default=20250, show_default=True, help="Which fleet and which days."
+    "--seed", type=SEED, default=20250, show_default=True, help="Which fleet and which days."
 )
 @click.option("--at", type=TIME, default=None, help="Pretend it is TIME. [now]")
 @click.option(
     "--live",
     "live_s",
-    type=float,
+    type=SECONDS,
     default=40.0,
     show_default=True,
     help="Seconds of live traffic after the history.",
@@ -127,7 +186,7 @@ def demo(home: Path, truth: Path, seed: int, at: datetime | None, live_s: float,
 
 
 @cli.command()
-@click.option("--seed", type=int, default=20250, show_default=True)
+@click.option("--seed", type=SEED, default=20250, show_default=True)
 @click.option("--at", type=TIME, default=None, help="Anchor of the timeline. [now]")
 @click.option("--truth", type=FOLDER, default=None, help="Write what really happens here.")
 @click.option(
@@ -140,7 +199,7 @@ def demo(home: Path, truth: Path, seed: int, at: datetime | None, live_s: float,
 @click.option(
     "--signal-period",
     "signal_period_s",
-    type=float,
+    type=Number(min=1, max=86_400),
     default=90.0,
     show_default=True,
     help="Seconds between two samples of a process signal.",
@@ -215,11 +274,15 @@ def simulate(
 )
 @home_option
 @click.option(
-    "--for", "for_s", type=float, default=None, help="Stop after this many seconds. [until Ctrl-C]"
+    "--for",
+    "for_s",
+    type=SECONDS,
+    default=None,
+    help="Stop after this many seconds. [until Ctrl-C]",
 )
 @click.option(
     "--history-hours",
-    type=click.FloatRange(min=0),
+    type=Number(min=0, max=20 * 8_760),
     default=48.0,
     show_default=True,
     help="How far back a first collection reads history.",
@@ -227,7 +290,7 @@ def simulate(
 @click.option(
     "--after-history",
     "after_history_s",
-    type=float,
+    type=SECONDS,
     default=None,
     help="Stop so many seconds after the history is in.",
 )
@@ -247,10 +310,13 @@ def collect(
     at: datetime | None,
     after_history_s: float | None,
 ) -> None:
-    """Collect every readable value of the fleet's servers into durable segments."""
+    """Collect every readable value of the fleet's servers into durable segments.
+
+    With --for or --after-history it ends with 1 if a server was never reached.
+    """
     from connectors.opcua.service import run
 
-    run(
+    code = run(
         fleet_file,
         use(home),
         for_s=for_s,
@@ -260,6 +326,7 @@ def collect(
         at=at,
         say=say,
     )
+    sys.exit(code)
 
 
 @cli.command()
@@ -273,6 +340,7 @@ def export(raw: bool, out: Path, home: Path) -> None:
     counts = export_raw(use(home).root, out)
     for line in counts.unreadable:
         say(f"export: {line}")
+    say_being_written("export", counts.being_written)
     say(f"{out}: {counts.rows_out:,} values ({counts.repeats:,} repeats removed)")
     sys.exit(1 if counts.unreadable else 0)
 
@@ -286,6 +354,7 @@ def ledger(home: Path, as_json: bool) -> None:
     from connectors.export import ledger_summary
 
     summary = ledger_summary(use(home).root)
+    say_being_written("ledger", summary["being_written"])
     click.echo(json.dumps(summary, ensure_ascii=False)) if as_json else print_ledger(summary)
 
 
@@ -294,13 +363,11 @@ def ledger(home: Path, as_json: bool) -> None:
 @click.option(
     "--from",
     "first",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DAY,
     default=None,
     help="First local day. [the home's first]",
 )
-@click.option(
-    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Last local day. [today]"
-)
+@click.option("--to", "last", type=DAY, default=None, help="Last local day. [today]")
 def materialize(home: Path, first: datetime | None, last: datetime | None) -> None:
     """Compute every asset from the collected segments."""
     use(home)
@@ -323,7 +390,7 @@ def ui(home: Path) -> None:
 @home_option
 @click.option(
     "--day",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DAY,
     default=None,
     help="Local day. [the last closed one]",
 )

@@ -101,7 +101,8 @@ def print_ledger(summary: Result) -> None:
     for server in summary["servers"]:
         received = (number(server["received"][name]) for name in RECEIVED)
         gaps = number(len(server["open_gaps"]))
-        row = (server["site_id"], server["server_uri"], server["state"], number(server["nodes"]))
+        name = server["server_uri"] or server["url"]
+        row = (server["site_id"], name, server["state"], number(server["nodes"]))
         table.add_row(*row, *received, gaps)
     out = console()
     out.print(table)
@@ -112,6 +113,8 @@ def print_ledger(summary: Result) -> None:
 def _unfilled(summary: Result) -> Iterator[str]:
     for server in summary["servers"]:
         uri = server["server_uri"]
+        if server["why"]:
+            yield f"{server['state']}: {server['url']} since {server['since']}: {server['why']}"
         for gap in server["open_gaps"]:
             until = gap["to"] or "now"
             yield f"gap: {gap['node_id'] or uri} {gap['from']} to {until}: {gap['reason']}"

@@ -1,20 +1,23 @@
 """What leaves the segments: every collected value once, and how often each was received."""
 
+import contextlib
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import HomeRefused, SegmentUnreadable
-from connectors.ledger import Ledger
-from connectors.segments import Sidecar, local_days, read, read_sidecar
+from connectors.errors import HomeRefused, ParkPulseError, SegmentUnreadable
+from connectors.holdings import held_in
+from connectors.ledger import LEDGER_FILE, Ledger
+from connectors.segments import Sidecar, local_days, read
 from pipelines import bronze, raw, schemas
 
 Received = dict[str, dict[str, dict[str, int]]]
@@ -23,12 +26,16 @@ Received = dict[str, dict[str, dict[str, int]]]
 
 @dataclass(slots=True)
 class ExportCounts:
-    """Rows received, repeats removed, rows written, and the segments that could not be read."""
+    """Rows received, repeats removed, rows written, and what could not be read.
+
+    `being_written` are tails that a running collector holds.
+    """
 
     rows_in: int = 0
     repeats: int = 0
     rows_out: int = 0
     unreadable: list[str] = field(default_factory=list)
+    being_written: list[str] = field(default_factory=list)
 
 
 def export_raw(home: Path, out: Path) -> ExportCounts:
@@ -38,32 +45,45 @@ def export_raw(home: Path, out: Path) -> ExportCounts:
     and the others go on. HomeRefused where there are no segments at all.
     """
     counts = ExportCounts()
-    _with_segments(home)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
+    if not (home / "segments").is_dir():
+        raise HomeRefused(home, "it holds no segments", "collect first, or give another --home")
     empty = pl.DataFrame(schema=schemas.RAW).to_arrow(compat_level=pl.CompatLevel.oldest())
-    with pq.ParquetWriter(temporary, empty.schema, compression="zstd") as writer:
-        for received in site_days(home, counts.unreadable):
+    with (
+        _replacing(out) as file,
+        pq.ParquetWriter(file, empty.schema, compression="zstd") as writer,
+    ):
+        for received in site_days(home, counts):
             frame = once(received, counts)
             table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
             writer.write_table(table.cast(empty.schema))
             counts.rows_out += frame.height
-    temporary.replace(out)
     return counts
 
 
-def _with_segments(home: Path) -> None:
-    """Refuse a folder that no collector has written to."""
-    if not (home / "segments").is_dir():
-        raise HomeRefused(home, "it holds no segments", "collect first, or give another --home")
+@contextlib.contextmanager
+def _replacing(out: Path) -> Iterator[BinaryIO]:
+    """A file beside `out` that takes its place when it is whole and on the disk, or is removed."""
+    if out.exists() and not out.is_file():
+        raise ParkPulseError(out, "it is no regular file", "name a Parquet file to write")
+    target = out.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def site_days(home: Path, unreadable: list[str]) -> Iterator[pa.Table]:
+def site_days(home: Path, counts: ExportCounts) -> Iterator[pa.Table]:
     """Site by site and day by day the received rows, repeats and all (columns of RAW_SCHEMA)."""
-    for folder in sorted(p for p in (home / "segments").iterdir() if p.is_dir()):
-        cars = readable_sidecars(folder, unreadable)
+    for folder in sorted(p for p in (home / "segments").glob("*") if p.is_dir()):
+        cars = _holdings(folder, counts)
         for day in sorted({day for car in cars for day in car.days}):
-            tables = list(_tables_of(cars, [day], unreadable))
+            tables = list(_tables_of(cars, [day], counts.unreadable))
             if tables:
                 yield pa.concat_tables(tables, promote_options="permissive")
 
@@ -76,7 +96,7 @@ def site_spans(
     A piece has whole days, and more than `rows` received rows only where a single day has; it
     reaches up to the first day of the next.
     """
-    cars = readable_sidecars(home / "segments" / site_id, counts.unreadable)
+    cars = _holdings(home / "segments" / site_id, counts)
     for days in _spans_of(cars, rows):
         tables = list(_tables_of(cars, days, counts.unreadable))
         if tables:
@@ -99,15 +119,12 @@ def _spans_of(cars: Sequence[Sidecar], rows: int) -> Iterator[list[str]]:
         yield days
 
 
-def readable_sidecars(folder: Path, unreadable: list[str]) -> list[Sidecar]:
-    """Sidecars of a site's segments; a damaged one is named in `unreadable`."""
-    cars = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            cars.append(read_sidecar(path))
-        except SegmentUnreadable as error:
-            unreadable.append(str(error))
-    return cars
+def _holdings(folder: Path, counts: ExportCounts) -> list[Sidecar]:
+    """What a site's folder holds; what cannot be read, or not yet, is named in the counts."""
+    held = held_in(folder)
+    counts.unreadable += held.unreadable
+    counts.being_written += held.being_written
+    return held.segments
 
 
 def _tables_of(
@@ -140,12 +157,14 @@ def once(table: pa.Table, counts: ExportCounts) -> pl.DataFrame:
 def ledger_summary(home: Path) -> dict[str, Any]:
     """The ledger for `ledger --json`: per server and node what was received, repeated, missed.
 
-    Counts come from the sealed segments, so that a crash cannot part them from the rows.
+    Counts come from the segments, so that a crash cannot part them from the rows; before there is
+    any, the ledger alone tells of its servers.
     """
-    _with_segments(home)
-    unreadable: list[str] = []
+    if not (home / "segments").is_dir() and not (home / LEDGER_FILE).is_file():
+        raise HomeRefused(home, "it holds no ledger", "collect first, or give another --home")
+    counts = ExportCounts()
     received: Received = {}
-    for table in site_days(home, unreadable):
+    for table in site_days(home, counts):
         _count(table, received)
     with Ledger(home, read_only=True) as ledger:
         summary = ledger.summary()
@@ -154,7 +173,8 @@ def ledger_summary(home: Path) -> dict[str, Any]:
         server["per_node"] = nodes
         names = ("live", "republished", "history", "repeats_removed")
         server["received"] = {n: sum(node[n] for node in nodes.values()) for n in names}
-    summary["unreadable_segments"] = unreadable
+    summary["unreadable_segments"] = counts.unreadable
+    summary["being_written"] = counts.being_written
     return summary
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlparse
 import polars as pl
 
 from connectors.errors import FleetFileError
+from connectors.node_text import is_node_id
 from pipelines import schemas
 
 _SITE_KEYS: Final = {"id", "name", "calendar", "cycles", "server"}
@@ -32,6 +33,8 @@ _CALENDAR_KEYS: Final = (
 _CYCLE_KEYS: Final = ("line_id", "work_unit_id", "product_id", "pri_s", "origin", "valid_from")
 T = TypeVar("T")
 _KINDS: Final = ("busy", "break", "planned_maintenance", "not_planned")
+MAX_HISTORY_HOURS: Final = 20 * 8_760.0
+"""Twenty years: values from before 2000 are not believed anyway."""
 MIN_QUEUE: Final = 100
 """A queue shorter than a few publishing intervals loses values at the first hiccup."""
 
@@ -74,7 +77,7 @@ class Fleet:
 def read_fleet(path: Path) -> Fleet:
     """Read and check a fleet file and the files it names; FleetFileError names what is wrong."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         why = str(error.strerror if isinstance(error, OSError) else error)
@@ -83,7 +86,7 @@ def read_fleet(path: Path) -> Fleet:
     sites = tuple(
         _site(path, entry, is_park=key == "park")
         for key in ("factory", "park")
-        for entry in _tables(path, content, key)
+        for entry in _tables(path, content, key, key)
     )
     if not sites:
         raise FleetFileError(
@@ -99,10 +102,11 @@ def read_fleet(path: Path) -> Fleet:
     return Fleet(sites, path, text)
 
 
-def _tables(path: Path, content: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def _tables(path: Path, content: dict[str, Any], key: str, name: str) -> list[dict[str, Any]]:
+    """The tables under a key that stand in the file as [[name]]."""
     entries = content.get(key, [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise FleetFileError(path, f"`{key}` is not a list of tables", f"write [[{key}]]")
+        raise FleetFileError(path, f"`{name}` is not a list of tables", f"write [[{name}]]")
     return entries
 
 
@@ -120,7 +124,9 @@ def _site(path: Path, entry: dict[str, Any], *, is_park: bool) -> Site:
         remedy = 'give it an id of letters, digits, - and _, like id = "F01"'
         raise FleetFileError(path, f"a [[{kind}]] has no usable id ({site_id!r})", remedy)
     _known(path, entry, _SITE_KEYS, f"{kind} {site_id}")
-    servers = tuple(_server(path, site_id, s) for s in _tables(path, entry, "server"))
+    servers = tuple(
+        _server(path, site_id, s) for s in _tables(path, entry, "server", f"{kind}.server")
+    )
     if not servers:
         remedy = f"add a [[{kind}.server]] with its url"
         raise FleetFileError(path, f"{kind} {site_id} has no server", remedy)
@@ -137,18 +143,21 @@ def _file(path: Path, entry: dict[str, Any], key: str) -> Path | None:
     name = entry.get(key)
     if name is None:
         return None
-    if not isinstance(name, str):
-        raise FleetFileError(path, f"`{key}` of {entry['id']} is not a file name", "quote it")
+    if not isinstance(name, str) or "\0" in name:
+        why = f"`{key}` of {entry['id']} is not a file name ({name!r})"
+        raise FleetFileError(path, why, 'write it like "calendar.csv"')
     return path.parent / name
 
 
 _NUMBERS: Final = {
-    "publishing_interval_ms": 10.0,
-    "sampling_interval_ms": 0.0,
-    "history_overlap_s": 0.0,
-    "history_hours": 0.0,
-    "queue_size": float(MIN_QUEUE),
+    "publishing_interval_ms": (10.0, 30_000.0),
+    "sampling_interval_ms": (0.0, 3_600_000.0),
+    "history_overlap_s": (0.0, 30 * 86_400.0),
+    "history_hours": (0.0, MAX_HISTORY_HOURS),
+    "queue_size": (MIN_QUEUE, 1_000_000),
 }
+"""The least and the most of each. The closing read waits two publishing intervals of its two
+minutes; a node that is sampled once an hour is a meter; a queue of a million is a day at 10 Hz."""
 
 
 def _server(path: Path, site_id: str, entry: dict[str, Any]) -> ServerEntry:
@@ -158,25 +167,43 @@ def _server(path: Path, site_id: str, entry: dict[str, Any]) -> ServerEntry:
         remedy = 'give it a url like "opc.tcp://127.0.0.1:4840"'
         raise FleetFileError(path, f"{where} has no usable url ({url!r})", remedy)
     _known(path, entry, _SERVER_KEYS, f"{where} ({url})")
-    for key, least in _NUMBERS.items():
-        value = entry.get(key, least)
-        if not isinstance(value, int | float) or isinstance(value, bool) or value < least:
-            remedy = f"give a number, at least {least:g}"
-            raise FleetFileError(path, f"`{key}` of {url} is {value!r}", remedy)
+    for key in _NUMBERS.keys() & entry.keys():
+        _check_number(path, key, url, entry[key])
     for key in ("user", "password_env"):
         if not isinstance(entry.get(key, ""), str):
             raise FleetFileError(path, f"`{key}` of {url} is not text", "quote it")
     nodes = entry.get("nodes", [])
     if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
-        remedy = 'give a list like ["ns=1;s=v1"]'
-        raise FleetFileError(path, f"`nodes` of {url} is not a list of NodeIds", remedy)
+        raise FleetFileError(path, f"`nodes` of {url} is not a list of NodeIds", _NODES)
+    for node in nodes:
+        if not is_node_id(node):
+            raise FleetFileError(path, f"`nodes` of {url}: {node!r} is no NodeId", _NODES)
     return ServerEntry(**{**entry, "nodes": tuple(nodes)})
+
+
+_NODES: Final = 'give a list like ["ns=1;s=v1", "nsu=urn:m;i=7"], ns up to 65535, i below 2^32'
+
+
+def _check_number(path: Path, key: str, url: str, value: object) -> None:
+    """Refuse what is not a finite number in the key's range, or has parts where it is a count."""
+    least, most = _NUMBERS[key]
+    whole = isinstance(least, int)
+    fitting = not isinstance(value, bool if not whole else bool | float)
+    if not (fitting and isinstance(value, int | float) and least <= value <= most):
+        kind = "whole number" if whole else "number"
+        remedy = f"give a {kind}, at least {least:,.0f} and at most {most:,.0f}"
+        raise FleetFileError(path, f"`{key}` of {url} is {value!r}", remedy)
 
 
 def _is_endpoint(url: str) -> bool:
     try:
         parts = urlparse(url)
-        return parts.scheme == "opc.tcp" and bool(parts.hostname) and bool(parts.port)
+        return (
+            url.isprintable()
+            and parts.scheme == "opc.tcp"
+            and bool(parts.hostname)
+            and bool(parts.port)
+        )
     except ValueError:
         return False
 
@@ -263,7 +290,10 @@ class _Row:
         moment = self._parsed(column, datetime.fromisoformat, "an ISO 8601 time")
         if moment.tzinfo is None:
             self.refuse(column, "it has no UTC offset", "write it like 2026-11-21T08:00:00+08:00")
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.refuse(column, "it lies beyond the calendar in UTC", "correct the year")
 
     def day(self, column: str) -> date:
         """An ISO 8601 date."""

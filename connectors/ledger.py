@@ -1,14 +1,14 @@
 """What was received and what was not: servers, proved coverage and gaps, in `ledger.sqlite`."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from connectors.errors import HomeRefused
+from connectors.errors import FleetFileError, HomeRefused
 from pipelines import schemas
 
 LEDGER_FILE: Final = "ledger.sqlite"
@@ -16,6 +16,10 @@ _SCHEMA: Final = """
 create table if not exists server (
     server_uri text primary key, url text not null, site_id text not null,
     state text not null, since integer not null, why text not null, nodes integer not null default 0
+);
+create table if not exists awaited (
+    url text primary key, site_id text not null, state text not null, since integer not null,
+    why text not null
 );
 create table if not exists coverage (
     server_uri text not null, from_us integer not null, to_us integer not null,
@@ -31,6 +35,7 @@ create table if not exists refused (
 );
 pragma user_version = 1;
 """
+_NOT_REACHED: Final = "not reached yet"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -78,15 +83,30 @@ class Ledger:
         self.close()
 
     def claim(self, site_id: str, url: str, server_uri: str) -> str:
-        """The URI under which a server's rows are kept: its own, or its url where that is taken."""
-        found = self._db.execute("select server_uri from server where url = ?", (url,)).fetchall()
-        kept = {row[0] for row in found}
-        if server_uri in kept or url in kept:
-            return server_uri if server_uri in kept else url
-        taken = self._db.execute(
-            "select url from server where server_uri = ?", (server_uri,)
+        """The URI under which a server's rows are kept: its own, or its url where that is taken.
+
+        FleetFileError for a server that was collected as another site: its repeats would stay.
+        """
+        found = self._db.execute(
+            "select server_uri, site_id from server where url = ? and server_uri in (?, ?)"
+            " order by server_uri = ? desc",
+            (url, server_uri, url, server_uri),
         ).fetchone()
-        uri = url if taken and not self._same_machine(taken[0], site_id, server_uri) else server_uri
+        taken = self._db.execute(
+            "select url, site_id, state from server where server_uri = ?", (server_uri,)
+        ).fetchone()
+        moved = taken is not None and taken[2] == "retired"
+        known = found[1] if found else taken[1] if moved else site_id
+        if known != site_id:
+            why = f"its {server_uri} was collected here as site {known}, the fleet file has it as"
+            raise FleetFileError(
+                url, f"{why} {site_id}", f"keep the id {known}, or use a new --home"
+            )
+        uri = str(found[0]) if found else url if taken and not moved else server_uri
+        self._db.execute("delete from awaited where url = ?", (url,))
+        self._retire("url = ? and server_uri != ?", (url, uri))
+        if found:
+            return uri
         self._db.execute(
             "insert into server (server_uri, url, site_id, state, since, why)"
             " values (?, ?, ?, 'new', 0, '')"
@@ -95,19 +115,42 @@ class Ledger:
         )
         return uri
 
-    def _same_machine(self, known_url: str, site_id: str, server_uri: str) -> bool:
-        """A server that moved: same URI and site, and its old url is no longer in use."""
-        row = self._db.execute(
-            "select site_id, state from server where server_uri = ? and url = ?",
-            (server_uri, known_url),
-        ).fetchone()
-        return row is not None and row == (site_id, "retired")
-
     def retire_others(self, urls: Iterable[str]) -> None:
         """Servers that the fleet file no longer names keep their rows and are marked so."""
         named = list(urls)
         marks = ",".join("?" * len(named))
-        self._db.execute(f"update server set state = 'retired' where url not in ({marks})", named)
+        self._retire(f"url not in ({marks})", named)
+        self._db.execute(f"delete from awaited where url not in ({marks})", named)
+
+    def _retire(self, which: str, values: Sequence[str]) -> None:
+        self._db.execute(f"update server set state = 'retired', why = '' where {which}", values)
+
+    def await_server(self, site_id: str, url: str, now: datetime) -> None:
+        """A server that the fleet names is looked for from now on."""
+        uri = self._last_heard(url)
+        if uri is not None:
+            self.set_state(uri, "connecting", now, _NOT_REACHED)
+        else:
+            self._db.execute(
+                "insert or replace into awaited values (?, ?, 'connecting', ?, ?)",
+                (url, site_id, _us(now), _NOT_REACHED),
+            )
+
+    def set_unreached(self, url: str, state: str, why: str) -> None:
+        """How the search for a server stands that has not answered since it began."""
+        values = (state, why, self._last_heard(url) or url)
+        for table, key in (("server", "server_uri"), ("awaited", "url")):
+            self._db.execute(
+                f"update {table} set state = ?, why = coalesce(nullif(?, ''), why) where {key} = ?",
+                values,
+            )
+
+    def _last_heard(self, url: str) -> str | None:
+        """The URI that answered at this url most recently."""
+        row = self._db.execute(
+            "select server_uri from server where url = ? order by since desc, rowid desc", (url,)
+        ).fetchone()
+        return None if row is None else str(row[0])
 
     def set_state(
         self, server_uri: str, state: str, since: datetime, why: str = "", nodes: int | None = None
@@ -225,15 +268,18 @@ class Ledger:
         return _frame(rows, schemas.COVERAGE)
 
     def summary(self) -> dict[str, Any]:
-        """Servers with state, coverage, refused nodes and gaps (open, unfilled, filled)."""
-        servers = self._db.execute(
-            "select server_uri, url, site_id, state, since, why, nodes from server"
-            " order by site_id, url"
-        ).fetchall()
-        return {"servers": [self._server(*row) for row in servers]}
+        """Servers with state, coverage, refused nodes and gaps (open, unfilled, filled).
+
+        One that never answered has no `server_uri`.
+        """
+        servers = "select server_uri, url, site_id, state, since, why, nodes from server"
+        if self._db.execute("select 1 from sqlite_master where name = 'awaited'").fetchone():
+            servers += " union all select null, url, site_id, state, since, why, 0 from awaited"
+        rows = self._db.execute(f"select * from ({servers}) order by site_id, url").fetchall()
+        return {"servers": [self._server(*row) for row in rows]}
 
     def _server(
-        self, uri: str, url: str, site: str, state: str, since: int, why: str, nodes: int
+        self, uri: str | None, url: str, site: str, state: str, since: int, why: str, nodes: int
     ) -> dict[str, Any]:
         windows = self._db.execute(
             "select from_us, to_us from coverage where server_uri = ? order by from_us", (uri,)

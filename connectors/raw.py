@@ -35,13 +35,17 @@ EPOCH_TICKS: Final = 116_444_736_000_000_000
 """1970-01-01 in OPC UA ticks (100 ns since 1601-01-01)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_US: Final = timedelta(microseconds=1)
+_FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _US
+_LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _US
 
 
 def ticks_of(time: datetime) -> int:
     """OPC UA ticks of an aware datetime, exact to the microsecond."""
-    return EPOCH_TICKS + (time - _EPOCH) // timedelta(microseconds=1) * 10
+    return EPOCH_TICKS + (time - _EPOCH) // _US * 10
 
 
 def time_of(ticks: int) -> datetime:
-    """The UTC datetime of OPC UA ticks, cut to the microsecond."""
-    return _EPOCH + timedelta(microseconds=(ticks - EPOCH_TICKS) // 10)
+    """The UTC datetime of OPC UA ticks, cut to the microsecond and to what a datetime can say."""
+    us = min(max((ticks - EPOCH_TICKS) // 10, _FIRST_US), _LAST_US)
+    return _EPOCH + us * _US

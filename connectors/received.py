@@ -43,7 +43,12 @@ def rows(home: Home, site: str, days: Iterable[date]) -> tuple[pl.DataFrame, lis
 
 
 def asked_by(sidecar: Sidecar, home: Home) -> set[date]:
-    """The local days of a home whose figures or quarantine a segment bears on."""
+    """The local days of a home whose figures or quarantine a segment bears on.
+
+    One that lost all its rows may bear on any: it is asked for with the first.
+    """
+    if not sidecar.received_days:
+        return {home.first_day}
     happened = {date.fromisoformat(day) for day in sidecar.days}
     arrived = {date.fromisoformat(day) for day in sidecar.received_days}
     plausible = {day for day in happened if EARLIEST.date() <= day <= max(arrived) + AHEAD}

@@ -14,9 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,16 +24,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import SegmentUnreadable
-from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, SCHEMA_VERSION, TICKS_PER_S
+from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, SCHEMA_VERSION, TICKS_PER_S, ticks_of
 
 MAX_ROWS: Final = 1_000_000
 """About 11 MB a segment: one is read, hashed and checked in memory in one go."""
 MAX_AGE_S: Final = 60.0
 """Dagster sees rows at most a minute late; smaller files cost every later scan."""
-OPEN_SUFFIX: Final = ".arrow.open"
+_OPEN: Final = ".open"
+OPEN_SUFFIX: Final = f".arrow{_OPEN}"
+_LOCK_TRIES: Final = 10
+_LOCK_WAIT_S: Final = 0.02
+"""A reader holds the lock of a tail for microseconds, to see whether a collector does."""
 _LOCAL_OFFSET_TICKS: Final = 8 * 3600 * TICKS_PER_S
 """Asia/Shanghai is UTC+8 without summer time since 1992; older source times are quarantined."""
 _DAY_TICKS: Final = 86_400 * TICKS_PER_S
+_FIRST_TICKS: Final = ticks_of(datetime.min.replace(tzinfo=UTC))
+_LAST_TICKS: Final = ticks_of(datetime.max.replace(tzinfo=UTC)) - _LOCAL_OFFSET_TICKS
+"""The ends of what `date` can name, by local days: ticks reach from the year -27626 to 30828."""
+_DAY_NAME: Final = re.compile(r"-?\d{4,6}-\d\d-\d\d")
 _DICTIONARIES: Final = [f.name for f in RAW_SCHEMA if pa.types.is_dictionary(f.type)]
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", emit_dictionary_deltas=True)
 
@@ -87,7 +95,10 @@ class _Facts:
 
 
 def local_days(batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.datetime64]:
-    """The local day of every row's source time, else its server time, else its receipt."""
+    """The local day of every row's source time, else its server time, else its receipt.
+
+    What lies beyond the calendar counts on its first or last day.
+    """
     columns = batch.column("source_ticks"), batch.column("server_ticks"), _received_ticks(batch)
     return _days_of(pc.coalesce(*columns))
 
@@ -98,7 +109,8 @@ def _received_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedAr
 
 
 def _days_of(ticks: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
-    local = np.asarray(ticks) - EPOCH_TICKS + _LOCAL_OFFSET_TICKS
+    named: npt.NDArray[np.int64] = np.clip(np.asarray(ticks), _FIRST_TICKS, _LAST_TICKS)
+    local = named - EPOCH_TICKS + _LOCAL_OFFSET_TICKS
     return (local // _DAY_TICKS).astype("datetime64[D]")
 
 
@@ -154,7 +166,7 @@ class _OpenSegment:
     def __init__(self, path: Path) -> None:
         self.path, self.facts, self.opened_s = path, _Facts(), time.monotonic()
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)  # a reader that looks who holds it lets go at once
         self._durable, self._hash, self.ended = 0, hashlib.sha256(), False
         self._sink = io.BytesIO()
         self._dictionaries = {name: _Dictionary() for name in _DICTIONARIES}
@@ -308,16 +320,22 @@ def recover(folder: Path) -> list[Recovered]:
     for path in sorted(folder.glob("*.arrow")):
         if not path.with_suffix(".json").exists():
             batches, _ = _whole_batches(path)
-            _write_sidecar(_sidecar_of(path, folder.name, batches))
+            if batches:  # what lost all its rows stays without, and is named whenever it is read
+                _write_sidecar(_sidecar_of(path, folder.name, batches))
     return rescued
+
+
+def recover_all(root: Path) -> Iterator[tuple[str, Recovered]]:
+    """`recover` every site's folder, those of sites that no fleet names any more too."""
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        for tail in recover(folder):
+            yield folder.name, tail
 
 
 def _rescue(path: Path) -> Recovered | None:
     """Seal one tail; None when another process is writing it."""
     with path.open("rb") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(held, fcntl.LOCK_EX, tries=_LOCK_TRIES):
             return None
         sealed = path.with_suffix("")
         if sealed.exists():  # rescued before, stopped before the tail was removed
@@ -340,6 +358,36 @@ def _rescue(path: Path) -> Recovered | None:
         _write_sidecar(sidecar)
         path.unlink()
         return Recovered(sealed, sidecar.rows, cut)
+
+
+def _locked(file: BinaryIO, kind: int, tries: int = 1) -> bool:
+    """Take the lock of a tail, if no running collector holds it."""
+    for rest in reversed(range(tries)):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_WAIT_S if rest else 0)
+        else:
+            return True
+    return False
+
+
+def is_held(tail: Path) -> bool:
+    """True while a running collector writes this `.arrow.open`."""
+    with tail.open("rb") as file:
+        return not _locked(file, fcntl.LOCK_SH)
+
+
+def unsealed(path: Path) -> Sidecar:
+    """What the sidecar of a tail, or of a segment without one, would say; writes nothing.
+
+    SegmentUnreadable for a segment that is damaged, FileNotFoundError for a tail sealed meanwhile.
+    """
+    if path.suffix == _OPEN:
+        batches, _ = _whole_batches(path)
+    else:
+        batches = read(path).to_batches()
+    return _sidecar_of(path, path.parent.name, batches)
 
 
 def _whole_batches(path: Path) -> tuple[list[pa.RecordBatch], int]:
@@ -410,9 +458,31 @@ def sidecars(folder: Path) -> list[Sidecar]:
 def read_sidecar(path: Path) -> Sidecar:
     """One sidecar (`NNNNNNNN-<slug>.json`)."""
     try:
-        return Sidecar(path=path.with_suffix(".arrow"), **json.loads(path.read_bytes()))
-    except (ValueError, TypeError, OSError) as error:
+        content = json.loads(path.read_bytes())
+        days = {name: _calendar_days(content[name]) for name in ("days", "received_days")}
+        return Sidecar(path=path.with_suffix(".arrow"), **{**content, **days})
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise SegmentUnreadable(path, f"not a sidecar ({error})", _REMEDY_SIDECAR) from error
+
+
+def _calendar_days(counted: dict[str, int]) -> dict[str, int]:
+    """Days that `date` can name; rows beyond it may lie at either end, for ticks once wrapped."""
+    days: Counter[str] = Counter()
+    for name, rows in counted.items():
+        for day in (name,) if _is_date(name) else (date.min.isoformat(), date.max.isoformat()):
+            days[day] += rows
+    return dict(sorted(days.items()))
+
+
+def _is_date(name: str) -> bool:
+    """False for a day beyond the calendar; ValueError for what is no day at all."""
+    try:
+        date.fromisoformat(name)
+    except ValueError:
+        if _DAY_NAME.fullmatch(name) is None:
+            raise
+        return False
+    return True
 
 
 _REMEDY_SIDECAR: Final = "delete it and run the collector once, which writes it anew"
@@ -420,7 +490,15 @@ _REMEDY: Final = "restore it from a backup; its rows are missing until then"
 
 
 def read(path: Path) -> pa.Table:
-    """All rows of a sealed segment (columns of RAW_SCHEMA), checked against its sidecar."""
+    """All rows of a sealed segment (columns of RAW_SCHEMA), checked against its sidecar.
+
+    Of an unsealed tail its whole batches; where it was sealed meanwhile, those of the segment.
+    """
+    if path.suffix == _OPEN:
+        try:
+            return pa.Table.from_batches(_whole_batches(path)[0], RAW_SCHEMA).unify_dictionaries()
+        except FileNotFoundError:
+            path = path.with_suffix("")
     try:
         data = path.read_bytes()
         with pa.ipc.open_stream(data) as reader:

@@ -62,8 +62,8 @@ class Said:
         return self.one
 
 
-def segment(home, number, day=NOON):
-    """Seal one segment of ten rows."""
+def rows_of(number, day):
+    """Ten rows."""
     rows = [
         {
             "server_uri": "urn:a", "node_id": "nsu=urn:n;s=a",
@@ -73,8 +73,13 @@ def segment(home, number, day=NOON):
         }
         for n in range(10)
     ]  # fmt: skip
+    return pa.RecordBatch.from_pylist(rows, schema=RAW_SCHEMA)
+
+
+def segment(home, number, day=NOON):
+    """Seal one segment of ten rows."""
     writer = SegmentWriter(home / "segments" / "F01", site_id="F01", server_uri="urn:a")
-    writer.append(pa.RecordBatch.from_pylist(rows, schema=RAW_SCHEMA))
+    writer.append(rows_of(number, day))
     return writer.seal()
 
 
@@ -94,37 +99,121 @@ def fleet_file(folder, *urls):
     return path
 
 
-async def test_an_unreachable_server_stops_no_other(tmp_path):
+async def collected(home, fleet, *options):
+    """Run `collect`; gives its exit code and the lines of stderr."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "parkpulse", "collect", "--fleet", str(fleet), "--home", str(home),
+        *options, cwd=ROOT, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        _, stderr = await process.communicate()
+    assert "Traceback" not in stderr.decode()
+    return process.returncode, stderr.decode().splitlines()
+
+
+@pytest.fixture
+async def said():
+    """A server of `Said`."""
     now = datetime.now(UTC)
     server = SimulatedServer(Said(now), SimClock(now, time.monotonic()))
     await server.start()
-    dead = f"opc.tcp://127.0.0.1:{closed_port()}"
-    arguments = ["collect", "--fleet", str(fleet_file(tmp_path, dead, server.url)), "--for", "3"]
-    try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "parkpulse", *arguments, "--home", str(tmp_path / "home"),
-            cwd=ROOT, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(60):
-            _, stderr = await process.communicate()
-    finally:
-        await server.stop()
-    lines = stderr.decode().splitlines()
-    assert process.returncode == 0, lines
+    yield server
+    await server.stop()
+
+
+def told(home):
+    """The servers of `ledger --json`, by url."""
+    done = command("ledger", "--json", "--home", home)
+    assert done.returncode == 0
+    return {server["url"]: server for server in json.loads(done.stdout)["servers"]}
+
+
+async def test_an_unreachable_server_stops_no_other(tmp_path, said):
+    dead, home = f"opc.tcp://127.0.0.1:{closed_port()}", tmp_path / "home"
+    fleet = fleet_file(tmp_path, dead, said.url)
+    code, lines = await collected(home, fleet, "--for", "3")
+    assert code == 1, lines
     about = [line for line in lines if dead in line]
     assert len(about) == 1, lines
     assert "start the server or correct its `url` in the fleet file" in about[0]
-    assert "Traceback" not in stderr.decode()
-    rows, _ = received.everything(Home(tmp_path / "home"), "F01")
-    said = rows.filter(pl.col("node_id").cast(pl.String) == Said.nodes[0].node_id)
-    assert set(said["value_float"]) == set(map(float, range(3_600)))
+    assert "1 never reached" in lines[-1]
+    rows, _ = received.everything(Home(home), "F01")
+    found = rows.filter(pl.col("node_id").cast(pl.String) == Said.nodes[0].node_id)
+    assert set(found["value_float"]) == set(map(float, range(3_600)))
+    servers = told(home)
+    assert servers.keys() == {dead, said.url}
+    assert (servers[dead]["server_uri"], servers[dead]["state"]) == (None, "down")
+    assert servers[dead]["why"]
+    assert servers[said.url]["state"] == "stopped"
 
 
+async def test_a_site_of_another_name_is_refused_and_nothing_comes_twice(tmp_path, said):
+    home, fleet = tmp_path / "home", fleet_file(tmp_path, said.url)
+    code, lines = await collected(home, fleet, "--after-history", "0")
+    assert code == 0, lines
+    fleet.write_text(fleet.read_text().replace("F01", "F02"))
+    code, lines = await collected(home, fleet, "--for", "30")
+    assert code == 1, lines
+    (line,) = [line for line in lines if said.url in line]
+    assert "as site F01" in line
+    assert "keep the id F01, or use a new --home" in line
+    done = command("export", "--raw", "--out", tmp_path / "raw.parquet", "--home", home)
+    assert done.returncode == 0
+    nodes = pl.read_parquet(tmp_path / "raw.parquet")["node_id"]
+    assert (nodes == Said.nodes[0].node_id).sum() == 3_600
+    assert "as site F01" in told(home)[said.url]["why"]
+
+
+async def test_the_ledger_tells_of_a_server_before_there_is_a_segment(tmp_path):
+    home, url = tmp_path / "home", f"opc.tcp://127.0.0.1:{closed_port()}"
+    code, lines = await collected(home, fleet_file(tmp_path, url), "--after-history", "0")
+    assert code == 1, lines
+    assert not (home / "segments").exists()
+    assert told(home)[url]["state"] == "down"
+    done = command("ledger", "--home", home)
+    assert done.returncode == 0
+    assert f"down: {url} since " in done.stdout.replace("\n", "")
+
+
+async def test_the_tail_of_a_site_that_the_fleet_names_no_more_is_sealed(home, tmp_path):
+    writer = SegmentWriter(home.segments / "F00", site_id="F00", server_uri="urn:a")
+    writer.append(rows_of(7, NOON))
+    writer.sync()
+    (tail,) = (home.segments / "F00").iterdir()
+    left = tail.read_bytes()
+    tail.unlink()
+    tail.write_bytes(left)
+    fleet = fleet_file(tmp_path, f"opc.tcp://127.0.0.1:{closed_port()}")
+    _, lines = await collected(home.root, fleet, "--for", "0.1")
+    assert sum("F00: sealed 10 rows" in line for line in lines) == 1
+    rows, (car,) = received.everything(home, "F00")
+    assert (rows.height, car.site_id) == (10, "F00")
+    assert not list(home.segments.rglob("*.open"))
+
+
+async def test_a_silent_server_is_named_at_the_end(tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"opc.tcp://127.0.0.1:{silent.getsockname()[1]}"
+        code, lines = await collected(tmp_path / "home", fleet_file(tmp_path, url), "--for", "1")
+    assert code == 1, lines
+    (line,) = [line for line in lines if url in line]
+    assert "no answer so far; start the server" in line
+
+
+SERVER = '[[factory]]\nid = "F01"\n[[factory.server]]\nurl = "opc.tcp://x:1"\n'
 BAD_FLEETS = {
     "no TOML": ("[[factory]\n", "fleet.toml"),
     "no text": (b"\xff\xfe\x00", "fleet.toml"),
     "unknown key": ('[[factory]]\nid = "F01"\nurl = "opc.tcp://x:1"\n', "`url`"),
     "no server": ('[[factory]]\nid = "F01"\n', "F01"),
+    "no number": (f"{SERVER}history_overlap_s = nan\n", "`history_overlap_s`"),
+    "no NodeId": (f'{SERVER}nodes = ["ns=70000;s=x"]\n', "'ns=70000;s=x'"),
+    "NUL": (
+        '[[factory]]\nid = "F01"\ncycles = "a\\u0000"\n[[factory.server]]\nurl = "opc.tcp://x:1"\n',
+        "`cycles`",
+    ),
 }
 
 
@@ -139,6 +228,13 @@ def test_a_malformed_fleet_file_is_named_in_one_line(tmp_path, case):
     assert line.startswith(f"parkpulse: {path}")
     assert culprit in line
     assert not (tmp_path / "home").exists()
+
+
+BAD_OPTIONS = (
+    "--history-hours 1e9", "--history-hours nan", "--history-from 0001-01-01",
+    "--history-from 9999-12-31T23:59:59-08:00", "--at 0001-01-01", "--for -1", "--for nan",
+    "--after-history inf",
+)  # fmt: skip
 
 
 def refused(tmp_path):
@@ -162,6 +258,9 @@ def refused(tmp_path):
         "unknown command": (["colect"], "colect"),
         "no time": (["simulate", "--at", "yesterday"], "'yesterday'"),
         "no release": (["release", "--check", empty], empty),
+    } | {
+        option: (["collect", "--fleet", fleet, "--home", empty, *option.split()], option.split()[0])
+        for option in BAD_OPTIONS
     }
 
 
@@ -170,6 +269,7 @@ def refused(tmp_path):
     [
         "missing fleet file", "another's folder", "a file as home", "no segments to export",
         "no ledger to tell", "unknown option", "unknown command", "no time", "no release",
+        *BAD_OPTIONS,
     ],
 )  # fmt: skip
 def test_what_is_refused_is_named_in_one_line(tmp_path, case):
@@ -183,6 +283,25 @@ def test_what_is_refused_is_named_in_one_line(tmp_path, case):
     assert len(list((tmp_path / "mine").iterdir())) == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["materialize", "--from", "0001-01-01"],
+        ["report", "--day", "9999-12-31"],
+        ["simulate", "--seed", "-1"],
+        ["simulate", "--signal-period", "0"],
+        ["demo", "--live", "nan"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_is_no_option(tmp_path, arguments):
+    done = command(*arguments, PARKPULSE_HOME=str(tmp_path / "home"))
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert arguments[1] in line
+    assert not (tmp_path / "home").exists()
+
+
 def test_a_damaged_segment_is_named_and_the_others_are_exported(home, tmp_path):
     cut, garbled = sorted((home.segments / "F01").glob("*.arrow"))[:2]
     cut.write_bytes(cut.read_bytes()[:200])
@@ -193,6 +312,26 @@ def test_a_damaged_segment_is_named_and_the_others_are_exported(home, tmp_path):
         assert sum(str(culprit) in line for line in done.stderr.splitlines()) == 1
     frame = pl.read_parquet(tmp_path / "raw.parquet")
     assert sorted(frame["value_float"]) == [float(n) for n in range(20, 30)]
+
+
+def test_what_is_being_written_is_told_in_one_line(home, tmp_path):
+    writer = SegmentWriter(home.segments / "F01", site_id="F01", server_uri="urn:a")
+    writer.append(rows_of(3, NOON))
+    writer.sync()
+    for arguments in (["export", "--raw", "--out", tmp_path / "raw.parquet"], ["ledger"]):
+        done = command(*arguments, "--home", home.root)
+        assert done.returncode == 0
+        (line,) = [line for line in done.stderr.splitlines() if ".arrow.open" in line]
+        assert "stop the collector" in line
+    assert pl.read_parquet(tmp_path / "raw.parquet").height == 30
+
+
+def test_a_device_is_not_replaced(home):
+    done = command("export", "--raw", "--out", "/dev/full", "--home", home.root)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "/dev/full: it is no regular file" in line
+    assert Path("/dev/full").is_char_device()
 
 
 def test_bronze_goes_on_past_a_damaged_segment(home, caplog):

@@ -15,7 +15,7 @@ from typing import Final
 from asyncua.ua.uaerrors import UaError
 
 from connectors import segments
-from connectors.errors import HomeRefused, ParkPulseError
+from connectors.errors import FleetFileError, HomeRefused, ParkPulseError
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
 from connectors.opcua.decode import MalformedError
@@ -49,16 +49,17 @@ async def collect(
     Received times are `clock()`. HomeRefused where the home cannot be written at the start.
     """
     with _sole_collector(home), Ledger(home) as ledger:
-        for site in fleet.sites:
-            for tail in segments.recover(home / "segments" / site.site_id):
-                log.warning(
-                    "%s: sealed %d rows that a stopped collector left; %d bytes of an unfinished "
-                    "write, never acknowledged, were cut", site.site_id, tail.rows, tail.bytes_cut,
-                )  # fmt: skip
+        for site_id, tail in segments.recover_all(home / "segments"):
+            log.warning(
+                "%s: sealed %d rows that a stopped collector left; %d bytes of an unfinished "
+                "write, never acknowledged, were cut", site_id, tail.rows, tail.bytes_cut,
+            )  # fmt: skip
         write_plans(fleet, home)
         servers = [(site, entry) for site in fleet.sites for entry in site.servers]
         urls = [entry.url for _, entry in servers]
         ledger.retire_others(urls)
+        for site, entry in servers:
+            ledger.await_server(site.site_id, entry.url, clock())
         world = World(home, ledger, history_from, clock, stop, on_progress, caught_up, set(urls))
         async with asyncio.TaskGroup() as group:
             for site, entry in servers:
@@ -99,6 +100,9 @@ class _Owner:
         while not self.world.stop.is_set():
             try:
                 await self._connected()
+            except FleetFileError as error:  # only another fleet file and a new start can cure it
+                self._lost(error)
+                break
             except (
                 ParkPulseError, OSError, TimeoutError, UaError, MalformedError, sqlite3.Error,
             ) as error:  # fmt: skip
@@ -176,9 +180,12 @@ class _Owner:
 
     def _tell(self, state: str, why: str = "") -> None:
         stock = self.stock
-        if stock is not None:
-            with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error):
+            if stock is not None:
                 self.world.ledger.set_state(stock.server_uri, state, self.world.clock(), why)
+            else:
+                unreached = "down" if state == "stopped" else state
+                self.world.ledger.set_unreached(self.entry.url, unreached, why)
         self.world.report(
             Progress(
                 self.site.site_id, self.entry.url, state,

@@ -44,10 +44,19 @@ class Truth:
             )
         except ValueError as error:
             raise ParkPulseError(path, f"cannot be read ({error})", _REMEDY) from error
+        if not isinstance(manifest, dict):
+            raise ParkPulseError(path, "is not a truth's manifest (no object)", _REMEDY)
         if manifest.get("schema_version") != VERSION:
             why = f"has version {manifest.get('schema_version')}, not {VERSION}"
             raise ParkPulseError(path, why, "simulate again with this version")
-        return cls(folder, manifest)
+        truth = cls(folder, manifest)
+        try:
+            for site_id in truth.servers:
+                truth.span(site_id)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            why = f"is not a truth's manifest ({type(error).__name__}: {error})"
+            raise ParkPulseError(path, why, _REMEDY) from error
+        return truth
 
     @property
     def servers(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ import pytest
 
 from connectors.errors import FleetFileError
 from connectors.fleet import read_calendar, read_cycles, read_fleet
+from connectors.node_text import is_node_id
 from pipelines import schemas
 
 GOOD = """
@@ -74,6 +75,21 @@ def test_reads_sites_servers_and_options(fleet):
         ('["ns=1;s=v1"]', '"ns=1;s=v1"', "not a list of NodeIds"),
         ("cal.csv", "none.csv", "none.csv: No such file"),
         ("[[factory]]", "[[factory", "fleet.toml"),
+        ("250", "nan", "`publishing_interval_ms` of opc.tcp://127.0.0.1:4840 is nan"),
+        ("250", "inf", "at least 10 and at most 30,000"),
+        ("250", "250\nsampling_interval_ms = nan", "`sampling_interval_ms`"),
+        ("250", "250\nqueue_size = inf", "give a whole number"),
+        ("250", "250\nqueue_size = 5_000_000_000", "at most 1,000,000"),
+        ("250", "250\nqueue_size = 1000.5", "give a whole number"),
+        ("250", "250\nqueue_size = true", "give a whole number"),
+        ("250", "250\nhistory_hours = 1e9", "`history_hours`"),
+        ("250", "250\nhistory_overlap_s = inf", "`history_overlap_s`"),
+        ("ns=1;s=v1", "ns=70000;s=x", "'ns=70000;s=x' is no NodeId"),
+        ("ns=1;s=v1", "i=99999999999", "'i=99999999999' is no NodeId"),
+        ("cal.csv", "cal\\u0000.csv", "`calendar` of F01 is not a file name"),
+        ("opc.tcp://127.0.0.1:4850", "opc.tcp://127.0.0.1:4850\\n", "no usable url"),
+        ("[[factory.server]]", "[factory.server]", "fleet.toml"),
+        ("[[park.server]]", "[park.server]", "write [[park.server]]"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(fleet, old, new, culprit):
@@ -83,6 +99,45 @@ def test_what_is_wrong_is_named_in_one_line(fleet, old, new, culprit):
     assert culprit in message
     assert "\n" not in message
     assert "; " in message
+
+
+def test_single_brackets_are_told_in_full(fleet):
+    path = fleet('[[factory]]\nid = "F01"\n[factory.server]\nurl = "opc.tcp://127.0.0.1:1"\n')
+    with pytest.raises(FleetFileError, match=r"write \[\[factory\.server\]\]"):
+        read_fleet(path)
+
+
+def test_a_byte_order_mark_is_no_content(fleet):
+    path = fleet(GOOD)
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert read_fleet(path).text == GOOD
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("i=0", True),
+        ("ns=65535;i=4294967295", True),
+        ("ns=65536;i=1", False),
+        ("i=4294967296", False),
+        ("i=-1", False),
+        ("i=१", False),
+        ("ns=1;s=", False),
+        ("s= a;b=c", True),
+        ("nsu=urn:m;s=" + "x" * 4096, True),
+        ("s=" + "x" * 4097, False),
+        ("nsu=;s=x", False),
+        ("g=01234567-89ab-CDEF-0123-456789abcdef", True),
+        ("g=0123", False),
+        ("b=AAA=", True),
+        ("b=AAA", False),
+        ("b=!!", False),
+        ("v1", False),
+        ("", False),
+    ],
+)
+def test_a_node_id_is_known_without_a_server(text, known):
+    assert is_node_id(text) is known
 
 
 def test_a_missing_fleet_file_is_named(tmp_path):
@@ -121,6 +176,8 @@ def test_cycles_are_read(fleet, tmp_path):
         (",,2026-11-21", ",,21.11.2026", "production_day"),
         (",A,2026-11-21T08", ",,2026-11-21T08", "shift_id"),
         (",busy", ",busy,x", "line_id"),
+        ("2026-11-21T08", "0001-01-01T00", "start"),
+        ("2026-11-21T16:00:00+08:00", "9999-12-31T23:00:00-08:00", "end"),
     ],
 )
 def test_a_bad_calendar_row_is_named(tmp_path, old, new, column):

@@ -1,9 +1,11 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.errors import FleetFileError
 from connectors.ledger import Ledger
 from pipelines import schemas
 
@@ -77,6 +79,58 @@ def test_a_server_that_moved_keeps_its_rows(tmp_path):
         ledger.claim("F01", "opc.tcp://a:1", "urn:a")
         ledger.retire_others(["opc.tcp://a:9"])
         assert ledger.claim("F01", "opc.tcp://a:9", "urn:a") == "urn:a"
+
+
+def test_a_server_that_never_answered_is_told(tmp_path):
+    url = "opc.tcp://a:1"
+    with Ledger(tmp_path) as ledger:
+        ledger.await_server("F01", url, at(0))
+        ledger.set_unreached(url, "down", "refused")
+        ledger.set_unreached(url, "connecting", "")
+    with Ledger(tmp_path, read_only=True) as ledger:
+        (server,) = ledger.summary()["servers"]
+    assert (server["server_uri"], server["url"], server["site_id"]) == (None, url, "F01")
+    assert (server["state"], server["why"]) == ("connecting", "refused")
+    assert server["since"] == "2026-11-21T12:00:00Z"
+    with Ledger(tmp_path) as ledger:
+        ledger.claim("F01", url, "urn:a")
+        assert [s["server_uri"] for s in ledger.summary()["servers"]] == ["urn:a"]
+        ledger.await_server("F01", "opc.tcp://a:2", at(1))
+        ledger.retire_others([url])
+        assert [s["server_uri"] for s in ledger.summary()["servers"]] == ["urn:a"]
+
+
+def test_a_known_server_that_does_not_answer_again_is_told(tmp_path):
+    url = "opc.tcp://a:1"
+    with Ledger(tmp_path) as ledger:
+        for second, uri in enumerate(("urn:old", "urn:new")):
+            ledger.set_state(ledger.claim("F01", url, uri), "stopped", at(second))
+        ledger.await_server("F01", url, at(9))
+        ledger.set_unreached(url, "down", "refused")
+        new, old = sorted(ledger.summary()["servers"], key=lambda s: s["server_uri"])
+    assert (old["state"], old["why"]) == ("retired", "")
+    assert (new["state"], new["why"], new["since"]) == ("down", "refused", "2026-11-21T12:00:09Z")
+
+
+def test_an_older_ledger_is_read(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        ledger._db.execute("drop table awaited")
+    with Ledger(tmp_path, read_only=True) as ledger:
+        assert [s["server_uri"] for s in ledger.summary()["servers"]] == ["urn:a"]
+
+
+@pytest.mark.parametrize("url", ["opc.tcp://a:1", "opc.tcp://a:9"])
+def test_a_known_server_under_another_site_is_refused(tmp_path, url):
+    with Ledger(tmp_path) as ledger:
+        ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        ledger.retire_others([url])
+        ledger.await_server("F02", url, at(0))
+        with pytest.raises(FleetFileError, match=r"as site F01.*as F02; keep the id F01, or") as e:
+            ledger.claim("F02", url, "urn:a")
+        assert url in str(e.value)
+        assert ledger.claim("F01", url, "urn:a") == "urn:a"
+        assert ledger.claim("F02", url, "urn:b") == "urn:b"
 
 
 def test_an_empty_home_has_an_empty_ledger(tmp_path):

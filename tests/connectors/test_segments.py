@@ -257,3 +257,39 @@ def test_every_synced_row_survives_sigkill_once(tmp_path, kills):
         assert set(range(promised)) <= set(counted)
         assert set(counted.values()) == {1}
         promised = max(counted) + 1
+
+
+BEYOND = (-(2**63), -1, 0, 2_650_467_743_999_999_999, 2**63 - 1)
+
+
+def test_days_beyond_the_calendar_are_its_ends(tmp_path):
+    rows = batch(0, len(BEYOND)).to_pylist()
+    for row, ticks in zip(rows, BEYOND, strict=True):
+        row["source_ticks"] = ticks
+    w = writer(tmp_path)
+    w.append(pa.RecordBatch.from_pylist(rows, schema=RAW_SCHEMA))
+    table = segments.read(w.seal())
+    assert table.column("source_ticks").to_pylist() == list(BEYOND)
+    (car,) = segments.sidecars(tmp_path)
+    assert car.days == {"0001-01-01": 1, "1601-01-01": 2, "9999-12-31": 2}
+
+
+@pytest.mark.parametrize("day", ["10000-01-01", "30828-09-14", "-27256-04-19", "0000-12-31"])
+def test_an_older_sidecar_may_name_a_day_beyond_the_calendar(tmp_path, day):
+    w = writer(tmp_path)
+    w.append(batch(0, 3))
+    path = w.seal().with_suffix(".json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"days": {"2026-11-21": 2, day: 1}}))
+    days = segments.read_sidecar(path).days
+    assert days == {"0001-01-01": 1, "2026-11-21": 2, "9999-12-31": 1}
+
+
+@pytest.mark.parametrize("days", [{"soon": 1}, ["2026-11-21"], {"2026-11-21": "1"}, None])
+def test_a_sidecar_without_days_is_named(tmp_path, days):
+    w = writer(tmp_path)
+    w.append(batch(0, 3))
+    path = w.seal().with_suffix(".json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"days": days}))
+    with pytest.raises(SegmentUnreadable, match=path.name):
+        segments.read_sidecar(path)

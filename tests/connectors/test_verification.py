@@ -28,6 +28,7 @@ from connectors.simulator.offline import write_offline
 from connectors.simulator.timeline import build_factories
 from connectors.tables import write_catalogue
 from connectors.verification import planted, verify
+from connectors.verification.truth import Truth
 from pipelines import bronze, clock, counters, oee, states
 from pipelines.days import ZONE
 from pipelines.raw import from_segments
@@ -480,6 +481,25 @@ def test_a_truth_of_another_version_is_refused(copy):
     (copy.truth / "manifest.json").write_text('{"schema_version": 99}')
     with pytest.raises(ParkPulseError, match="version 99"):
         verify(copy.home, copy.truth)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        '{"schema_version": 1}',
+        '{"schema_version": 1, "sites": ["F01"]}',
+        '{"schema_version": 1, "sites": [{"site_id": "F01", "server_uri": "urn:a"}]}',
+        '{"schema_version": 1, "start": "soon", "end": "late", "sites":'
+        ' [{"site_id": "F01", "server_uri": "urn:a"}]}',
+    ],
+)
+def test_a_manifest_of_something_else_is_refused(tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(
+        ParkPulseError, match=r"manifest\.json: is not a truth's manifest.*simulate"
+    ):
+        Truth.open(tmp_path)
 
 
 def test_a_folder_that_is_no_home_is_refused(world, tmp_path):
