@@ -275,8 +275,8 @@ def _report(
 ) -> dict[str, Any]:
     lake, part = Lake(HOME.lake), [Partition(day, factory)]
     happened, drawn = lake.scan("anomaly_events", part), lake.scan("anomaly_traces", part)
-    assert happened is not None
-    assert drawn is not None
+    if happened is None or drawn is None:
+        raise dg.Failure(f"{factory} has no anomaly events of {day}: run `parkpulse materialize`")
     found = happened.collect()
     episodes = states.stitch(
         table("state_episodes", [Partition(day - timedelta(days=1), factory), *part])

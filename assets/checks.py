@@ -22,7 +22,7 @@ TOLD: Final = 3
 
 def hold(table: str, partitions: Iterable[Partition]) -> dg.AssetCheckResult | None:
     """Hold partitions of a table against its expectations; None where none of them exists."""
-    asked = sorted(partitions)
+    asked = sorted(partitions, key=key_of)
     lake = Lake(HOME.lake)
     rows = [
         scan.with_columns(partition_day=pl.lit(one.day, pl.Date))

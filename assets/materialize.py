@@ -82,8 +82,8 @@ def _failed_steps(result: dg.ExecuteInProcessResult) -> Iterator[str]:
         while error and error.cause:
             error = error.cause
         said = failure.user_failure_data.description if failure.user_failure_data else None
-        lines = (said or (error.message if error else "")).strip().splitlines()
-        yield f"{event.step_key}: {lines[0] if lines else 'no message'}"
+        lines = (said or (error.message if error else "")).strip().splitlines() or ["no message"]
+        yield f"{event.step_key}: {lines[0]}"
 
 
 def _failed_checks(result: dg.ExecuteInProcessResult, box: str) -> Iterator[str]:
@@ -182,7 +182,10 @@ def reports(day: date | None, *, say: Say) -> tuple[list[Path], bool]:
             of_day = Partition(wanted, factory)
             failed[f"report of {factory}"] = run(opened, "reports", of_day, of_day)
     well = [factory for factory in FACTORY_IDS if not failed[f"report of {factory}"]]
-    return _pages(Partition(wanted, factory) for factory in well), _told(failed, say)
+    pages = _pages(Partition(wanted, factory) for factory in well)
+    if well and not pages:
+        say(f"no report of {wanted}: no machine had learned from a day before it")
+    return pages, _told(failed, say)
 
 
 def _pages(partitions: Iterable[Partition]) -> list[Path]:

@@ -182,7 +182,9 @@ def oee_contributions(by_factory: pl.DataFrame, groups: pl.DataFrame | None = No
     """
     known = by_factory.with_columns(legal_group=pl.col("factory_id"))
     if groups is not None:
-        named = groups.sort("legal_group", nulls_last=True).unique("factory_id", keep="first", maintain_order=True)
+        named = groups.sort("legal_group", nulls_last=True).unique(
+            "factory_id", keep="first", maintain_order=True
+        )
         known = by_factory.join(named, on="factory_id", how="left").with_columns(
             pl.col("legal_group").fill_null(UNKNOWN_OWNER)
         )

@@ -106,7 +106,7 @@ def test_a_check_fails_when_time_is_not_conserved(walked):
     from connectors.lake import Lake
 
     lake = Lake(walked.lake)
-    frame = lake.scan("oee_by_shift", list(lake.partitions("oee_by_shift"))).collect()
+    frame = lake.scan("oee_by_shift", list(lake.partitions("oee_by_shift")))
     assert validate("oee_by_shift", frame, "2026-12-29..2026-12-31").passed
     result = validate("oee_by_shift", frame.with_columns(pl.col("apt_s") + 1), "broken")
     assert not result.passed
