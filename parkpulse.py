@@ -399,8 +399,10 @@ def report(home: Path, day: datetime | None) -> None:
     use(home)
     from assets.materialize import reports
 
-    for path in reports(day and day.date(), say=say):
+    written, is_well = reports(day and day.date(), say=say)
+    for path in written:
         click.echo(path)
+    sys.exit(0 if is_well else 1)
 
 
 @cli.command()
@@ -426,7 +428,9 @@ def release(period: str | None, folder: Path | None, home: Path) -> None:
     use(home)
     from assets.materialize import release_period
 
-    click.echo(release_period(period, say=say))
+    if (written := release_period(period, say=say)) is None:
+        sys.exit(1)
+    click.echo(written)
 
 
 @cli.command()

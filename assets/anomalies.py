@@ -10,6 +10,7 @@ import polars as pl
 from assets.collected import box
 from assets.partitions import FACTORIES, FACTORY_DAYS, HOME, SAME_FACTORY, SINGLE_RUN, factory_days
 from assets.storage import BY_DAY
+from assets.training import TrainingSpan, training_spans
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.ledger import Ledger
@@ -20,7 +21,7 @@ from models.machine import Machine, MachineModel, fit, judge, machines
 from models.rules import Habits
 from models.schemas import ANOMALY_EVENTS, TRACES
 from pipelines import states
-from pipelines.days import midnight
+from pipelines.days import day_of, midnight
 from pipelines.schemas import TABLES
 
 MODELS: Final = pl.Schema(
@@ -29,6 +30,7 @@ MODELS: Final = pl.Schema(
         "machine_type": pl.String(),
         "trained_from": pl.Date(),
         "trained_to": pl.Date(),
+        "training_days": pl.Float64(),
         "training_rows": pl.Int64(),
         "notes": pl.List(pl.String()),
         "habits": pl.String(),
@@ -36,7 +38,10 @@ MODELS: Final = pl.Schema(
         "sha256": pl.String(),
     }
 )
-"""The model register of a factory: which file scores which machine, and which days it learned."""
+"""The model register of a factory: which file scores which machine, and which days it learned.
+
+`training_days` is the span that was collected of them, in days.
+"""
 
 
 @dg.asset(
@@ -53,18 +58,20 @@ MODELS: Final = pl.Schema(
     kinds={"scikitlearn"},
     owners=OWNERS,
     description=both(
-        "每台设备一个检测模型，用首日数据训练；文件不含 pickle，哈希可查。",
-        "One detector per machine, trained on the home's first day; no pickle, known by its hash.",
+        "每台设备一个检测模型，用首个完整采集日训练；文件不含 pickle，哈希可查。",
+        "One detector per machine, of the first day collected whole; no pickle, known by its hash.",
     ),
 )
 def anomaly_model(context: dg.AssetExecutionContext, tags: pl.LazyFrame) -> pl.DataFrame:
-    """Fit every machine of a factory on the first day, and register the model files."""
-    factory, day = context.partition_key, HOME.first_day
-    rows = [_fitted(one, day, day) for one in machines_of(factory, [day], tags.collect())]
+    """Fit every machine of a factory on its training day, and register the model files."""
+    rows = fitted(context.partition_key, tags.collect())
     context.add_output_metadata(
-        {"machines": len(rows), "trained_to": day.isoformat(),
-         "with_notes": sum(bool(row["notes"]) for row in rows)}
-    )  # fmt: skip
+        {
+            "machines": len(rows),
+            "trained_to": sorted({row["trained_to"].isoformat() for row in rows}),
+            "with_notes": sum(bool(row["notes"]) for row in rows),
+        }
+    )
     return pl.DataFrame(rows, schema=MODELS)
 
 
@@ -143,11 +150,11 @@ def anomaly_events(
 def anomaly_report(
     context: dg.AssetExecutionContext, anomaly_model: pl.LazyFrame, tags: pl.LazyFrame
 ) -> pl.DataFrame:
-    """Write one HTML report per day after the training day; gives where they lie."""
+    """Write one HTML report per day on which a machine is judged; gives where they lie."""
     factory, days = box(context)
     models = anomaly_model.collect()
     notes = {row["work_unit_id"]: row["notes"] for row in models.iter_rows(named=True)}
-    trained = models["trained_to"].max()
+    trained = models["trained_to"].min()
     written = [
         _report(factory, day, tags.collect(), {unit: n for unit, n in notes.items() if n})
         for day in days
@@ -180,28 +187,65 @@ def table(name: str, partitions: list[Partition]) -> pl.DataFrame:
     return found.collect() if found is not None else pl.DataFrame(schema=TABLES[name])
 
 
+def coverage_of(factory: str) -> pl.DataFrame:
+    """What the ledger vouches for of a factory's servers."""
+    with Ledger(HOME.root, read_only=True) as ledger:
+        return ledger.coverage().filter(pl.col("factory_id") == factory)
+
+
 def known_until(factory: str, day: date) -> datetime:
     """The end of a local day, or of what was collected where that comes first."""
-    with Ledger(HOME.root, read_only=True) as ledger:
-        coverage = ledger.coverage().filter(pl.col("factory_id") == factory)
     end = midnight(day + timedelta(days=1))
-    last = coverage["to_time"].max()
+    last = coverage_of(factory)["to_time"].max()
     return min(end, last) if isinstance(last, datetime) else end
 
 
-def _fitted(machine: Machine, first: date, last: date) -> dict[str, Any]:
-    """Fit, save and describe one machine's model as a row of MODELS."""
-    model = fit(machine, midnight(first), midnight(last + timedelta(days=1)))
+def fitted(factory: str, tags: pl.DataFrame) -> list[dict[str, Any]]:
+    """One row of MODELS per machine, from the first of its days that teaches its signals.
+
+    A machine that no day has taught keeps the first one: its habits are judged all the same.
+    """
+    spans, found = _spans(factory, tags), dict[str, tuple[MachineModel, TrainingSpan, Machine]]()
+    learned: set[str] = set()
+    for day in sorted({day_of(span.start) for own in spans.values() for span in own}):
+        for machine in machines_of(factory, [day], tags) if learned < set(spans) else []:
+            unit = machine.key["work_unit_id"]
+            of_day = [span for span in spans[unit] if day_of(span.start) == day]
+            if unit in learned or not of_day:
+                continue
+            model = fit(machine, of_day[0].start, of_day[0].end)
+            if model.detector.base is not None or unit not in found:
+                found[unit] = model, of_day[0], machine
+            if model.detector.base is not None:
+                learned.add(unit)
+    return [_registered(*found[unit]) for unit in sorted(found)]
+
+
+def _spans(factory: str, tags: pl.DataFrame) -> dict[str, list[TrainingSpan]]:
+    """The days that may teach each machine: those that its own servers were collected whole."""
+    coverage = coverage_of(factory)
+    own = tags.drop_nulls(["work_unit_id", "machine_type"]).select("work_unit_id", "server_uri")
+    return {
+        str(unit): training_spans(
+            coverage.join(servers, on="server_uri", how="semi"), HOME.first_day
+        )
+        for (unit,), servers in own.unique().group_by("work_unit_id")
+    }
+
+
+def _registered(model: MachineModel, span: TrainingSpan, machine: Machine) -> dict[str, Any]:
+    """Save one machine's model and describe it as a row of MODELS."""
     path = HOME.models / machine.key["factory_id"] / f"{machine.key['work_unit_id']}.model"
     path.parent.mkdir(parents=True, exist_ok=True)
     model.detector.save(path)
     return {
         "work_unit_id": machine.key["work_unit_id"],
         "machine_type": machine.machine_type,
-        "trained_from": first,
-        "trained_to": last,
+        "trained_from": day_of(span.start),
+        "trained_to": day_of(span.start),
+        "training_days": model.training_days,
         "training_rows": model.detector.rows_seen,
-        "notes": list(model.detector.notes),
+        "notes": [*span.notes, *model.detector.notes],
         "habits": model.habits.to_json(),
         "path": str(path.relative_to(HOME.root)),
         "sha256": sha256_of(path),
@@ -215,7 +259,7 @@ def _judged(
     model = MachineModel(
         detector.load(HOME.root / row["path"]),
         Habits.from_json(row["habits"]),
-        float((row["trained_to"] - row["trained_from"]).days + 1),
+        row["training_days"],
     )
     until = known_until(machine.key["factory_id"], day)
     found, drawn = judge(machine, model, plan, midnight(day), until)
@@ -231,8 +275,8 @@ def _report(
 ) -> dict[str, Any]:
     lake, part = Lake(HOME.lake), [Partition(day, factory)]
     happened, drawn = lake.scan("anomaly_events", part), lake.scan("anomaly_traces", part)
-    assert happened is not None
-    assert drawn is not None
+    if happened is None or drawn is None:
+        raise dg.Failure(f"{factory} has no anomaly events of {day}: run `parkpulse materialize`")
     found = happened.collect()
     episodes = states.stitch(
         table("state_episodes", [Partition(day - timedelta(days=1), factory), *part])

@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets import adoption, anomalies, collected, figures, machines, release
 from assets.checks import CHECKS
+from assets.nights import NIGHTS
 from assets.partitions import HOME, key_of, local_today
 from assets.storage import LakeIOManager
 from assets.touched import boxes, cursor_of
@@ -44,13 +45,6 @@ DISTRICT_DAYS: Final = dg.define_asset_job(
 RELEASE: Final = dg.define_asset_job("release", selection=["kpi_release"])
 REPORTS: Final = dg.define_asset_job("reports", selection=["anomaly_report"])
 
-NIGHTLY: Final = dg.build_schedule_from_partitioned_job(
-    DISTRICT_DAYS,
-    hour_of_day=1,
-    minute_of_hour=30,
-    description="每日 01:30 汇总前一天。Rolls up the day before at 01:30.",
-)
-
 
 @dg.sensor(
     job=FACTORY_DAYS,
@@ -75,7 +69,7 @@ defs: Final = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
     jobs=[FACTORY_DAYS, MODELS, ANOMALIES, PARKS, REGISTER, DISTRICT_DAYS, RELEASE, REPORTS],
-    schedules=[NIGHTLY],
+    schedules=NIGHTS,
     sensors=[new_segments],
     resources={
         "io_manager": LakeIOManager(

@@ -90,18 +90,19 @@ def _compute_and_check(home: Home, truth: Path, stage: Say) -> int:
     folder = release_period((local_today(home) - timedelta(days=1)).isoformat(), say=stage)
     stage("comparing every recovered figure with the simulator's truth")
     result = verify(home, truth)
-    console().print(kpi_table_text(pl.read_parquet(folder / "kpi.parquet")))
+    if folder:
+        console().print(kpi_table_text(pl.read_parquet(folder / "kpi.parquet")))
     print_verification(result)
     console().print(places(home, truth, folder))
-    return 0 if result["ok"] and computed else 1
+    return 0 if result["ok"] and computed and folder else 1
 
 
-def places(home: Home, truth: Path, release: Path) -> Table:
+def places(home: Home, truth: Path, release: Path | None) -> Table:
     """Where everything lies."""
     table = Table(title="Where everything lies", title_justify="left", show_header=False)
     reports = sorted(home.reports.glob("*/*/report.html"))
     rows = {
-        "release, for the bureau": release / "index.html",
+        "release, for the bureau": release / "index.html" if release else "refused: see above",
         f"anomaly reports ({len(reports)}), for each factory": home.reports,
         "the first of them": reports[0] if reports else home.reports,
         "checks (Great Expectations)": home.data_docs / "index.html",

@@ -1,6 +1,6 @@
 """Running assets without a daemon: one run per factory, then the parks, then the district."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -38,13 +38,27 @@ def prepare() -> Path:
     return HOME.dagster
 
 
+def chosen(first: date, last: date) -> tuple[date, date]:
+    """Days asked for, refused where the home does not have them."""
+    if first < HOME.first_day or last > local_today():
+        raise ParkPulseError(
+            f"{first} to {last}" if first != last else first,
+            f"this home has days {HOME.first_day} to {local_today()}",
+            "choose days within",
+        )
+    return first, last
+
+
 def run(
     opened: dg.DagsterInstance,
     job: str,
     first: Partition | None = None,
     last: Partition | None = None,
-) -> bool:
-    """Run a job over a box of partitions (or none) in this process; True when it succeeded."""
+) -> list[str]:
+    """Run a job over a box of partitions (or none) in this process; gives what failed, a line each.
+
+    A check of severity ERROR that does not pass is a failure like that of a step.
+    """
     tags = {}
     if first and last:
         tags = {
@@ -54,53 +68,75 @@ def run(
     result = defs.resolve_job_def(job).execute_in_process(
         instance=opened, tags=tags, run_config=QUIET, raise_on_error=False
     )
-    return result.success
+    box = "..".join(dict.fromkeys(key_of(one) for one in (first, last) if one))
+    failed = [*_failed_steps(result), *_failed_checks(result, box)]
+    if not (failed or result.success):
+        failed = ["it ended early"]
+    return [f"{one} (run {result.run_id[:8]})" for one in failed]
+
+
+def _failed_steps(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    for event in result.get_step_failure_events():
+        failure = event.step_failure_data
+        error = failure.error
+        while error and error.cause:
+            error = error.cause
+        said = failure.user_failure_data.description if failure.user_failure_data else None
+        lines = (said or (error.message if error else "")).strip().splitlines() or ["no message"]
+        yield f"{event.step_key}: {lines[0]}"
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult, box: str) -> Iterator[str]:
+    for one in result.get_asset_check_evaluations():
+        if not one.passed and one.severity == dg.AssetCheckSeverity.ERROR:
+            where = f"{one.asset_key.to_user_string()} of {box}"
+            yield f"check {one.check_name} of {where}: {one.description}"
 
 
 def everything(first: date | None, last: date | None, *, say: Say) -> bool:
     """All assets for the local days `first` to `last`; a factory that fails stops no other."""
-    start, end = first or HOME.first_day, last or local_today()
-    if start < HOME.first_day or end > local_today():
-        raise ParkPulseError(
-            f"{start} to {end}",
-            f"this home has days {HOME.first_day} to {local_today()}",
-            "choose days within",
-        )
+    start, end = chosen(first or HOME.first_day, last or local_today())
+    failed: dict[str, list[str]] = {}
     with instance() as opened:
         observe(opened)
-        failed = [
-            f"factory {factory}"
-            for factory in _announced(FACTORY_IDS, "factory", say)
-            if not _factory(opened, Partition(start, factory), Partition(end, factory))
-        ]
-        failed += [
-            f"park {park}"
-            for park in _announced(PARK_IDS, "park", say)
-            if not run(opened, "parks", Partition(factory=park), Partition(factory=park))
-        ]
+        for factory in _announced(FACTORY_IDS, "factory", say):
+            box = Partition(start, factory), Partition(end, factory)
+            failed[f"factory {factory}"] = _factory(opened, *box)
+        for park in _announced(PARK_IDS, "park", say):
+            site = Partition(factory=park)
+            failed[f"park {park}"] = run(opened, "parks", site, site)
         say("district: register, OEE roll-up, adoption, indicators")
-        if not run(opened, "register"):
-            failed.append("register")
-        if not run(opened, "district_days", Partition(start), Partition(end)):
-            failed.append("district")
-    for name in failed:
-        say(f"{name} failed: see `parkpulse demo --ui` or `dagster dev`, Runs; the others are done")
+        failed["register"] = run(opened, "register")
+        failed["district"] = run(opened, "district_days", Partition(start), Partition(end))
     build_pages()
-    return not failed
+    return _told(failed, say)
 
 
-def _factory(opened: dg.DagsterInstance, first: Partition, last: Partition) -> bool:
-    """One factory's days; its detectors are fitted once, on the home's first day."""
-    if not run(opened, "factory_days", first, last):
-        return False
+def _told(failed: Mapping[str, list[str]], say: Say) -> bool:
+    """Say in one line each what failed, and what to do; True when nothing did."""
+    lines = [f"{name} failed: {'; '.join(why)}" for name, why in failed.items() if why]
+    for line in lines:
+        say(line)
+    if lines:
+        say(f"put it right and run it again; the runs are kept in DAGSTER_HOME={HOME.dagster}")
+    return not lines
+
+
+def _factory(opened: dg.DagsterInstance, first: Partition, last: Partition) -> list[str]:
+    """One factory's days; its detectors are fitted anew, from the same day as long as it stands.
+
+    Fitting gives the same model from the same rows and costs about a second: no need to ask
+    whether the rows of the training day or the machines have changed.
+    """
+    if failed := run(opened, "factory_days", first, last):
+        return failed
     site = Partition(factory=first.factory)
-    fitted = Lake(HOME.lake).path("anomaly_model", site).is_file()
-    if not fitted and not run(opened, "models", site, site):
-        return False
+    if failed := run(opened, "models", site, site):
+        return failed
     scored = Partition(
         max(first.day or HOME.first_day, HOME.first_day + timedelta(days=1)), first.factory
     )
-    return scored > last or run(opened, "anomalies", scored, last)
+    return [] if scored > last else run(opened, "anomalies", scored, last)
 
 
 def _announced(names: list[str], what: str, say: Say) -> Iterator[str]:
@@ -117,27 +153,44 @@ def observe(opened: dg.DagsterInstance) -> None:
         opened.report_runless_asset_event(event)
 
 
-def release_period(period: str, *, say: Say) -> Path:
-    """Materialise the release of a local day; gives its folder."""
+def release_period(period: str, *, say: Say) -> Path | None:
+    """Materialise the release of a local day; gives its folder, None when it was refused."""
     try:
         day = date.fromisoformat(period)
     except ValueError as error:
         raise ParkPulseError(period, "is not a local day", "write it like 2026-11-21") from error
+    chosen(day, day)
     before = set(HOME.releases.glob(f"{period}/*"))
     say(f"release of {period}")
     with instance() as opened:
-        if not run(opened, "release", Partition(day), Partition(day)):
-            raise ParkPulseError(
-                f"release {period}", "failed", "see the run in `parkpulse demo --ui`"
-            )
-    written = sorted(set(HOME.releases.glob(f"{period}/*")) - before)
-    return written[-1]
+        failed = run(opened, "release", Partition(day), Partition(day))
+    if not _told({f"release {period}": failed}, say):
+        return None
+    return max(set(HOME.releases.glob(f"{period}/*")) - before)
 
 
-def reports(day: date | None, *, say: Say) -> list[Path]:
-    """Write every factory's anomaly report of a day anew; gives the files."""
+def reports(day: date | None, *, say: Say) -> tuple[list[Path], bool]:
+    """Write every factory's anomaly report of a day anew; gives the pages, and if all went well.
+
+    A page of an earlier run is no report of this one.
+    """
     wanted = day or local_today() - timedelta(days=1)
+    chosen(wanted, wanted)
+    failed: dict[str, list[str]] = {}
     with instance() as opened:
         for factory in _announced(FACTORY_IDS, "report", say):
-            run(opened, "reports", Partition(wanted, factory), Partition(wanted, factory))
-    return sorted(HOME.reports.glob(f"*/{wanted}/report.html"))
+            of_day = Partition(wanted, factory)
+            failed[f"report of {factory}"] = run(opened, "reports", of_day, of_day)
+    well = [factory for factory in FACTORY_IDS if not failed[f"report of {factory}"]]
+    pages = _pages(Partition(wanted, factory) for factory in well)
+    if well and not pages:
+        say(f"no report of {wanted}: no machine had learned from a day before it")
+    return pages, _told(failed, say)
+
+
+def _pages(partitions: Iterable[Partition]) -> list[Path]:
+    """The report pages that partitions of `anomaly_report` name."""
+    found = Lake(HOME.lake).scan("anomaly_report", partitions)
+    if found is None:
+        return []
+    return [HOME.root / path for path in found.select("path").collect()["path"]]

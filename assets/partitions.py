@@ -4,6 +4,7 @@ A Dagster code location serves one home, named by $PARKPULSE_HOME: its first day
 file say which partitions there are.
 """
 
+import re
 import tomllib
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -16,6 +17,9 @@ from pipelines.days import ZONE, day_of
 
 HOME: Final = Home(default_home())
 
+ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+"""How a day looks in a partition key: a site's id may begin with a number too."""
+
 
 def site_names(kind: str, home: Home = HOME) -> dict[str, str]:
     """Ids and names of the home's sites of a kind (factory, park), as its fleet file has them."""
@@ -26,10 +30,10 @@ def site_names(kind: str, home: Home = HOME) -> dict[str, str]:
     return {site["id"]: site.get("name", site["id"]) for site in sites}
 
 
-def local_today(home: Home = HOME) -> date:
-    """The home's local date: today, or the day a replay pretends it is."""
+def local_today(home: Home = HOME, at: datetime | None = None) -> date:
+    """The home's local date now, or at an instant of our clock; a replay pretends another."""
     offset = home.now_offset_s if home.exists() else 0.0
-    return day_of(datetime.now(UTC) + timedelta(seconds=offset))
+    return day_of((at or datetime.now(UTC)) + timedelta(seconds=offset))
 
 
 def _days(home: Home) -> dg.DailyPartitionsDefinition:
@@ -78,10 +82,12 @@ def partition_of(key: str) -> Partition:
     Partition(day=datetime.date(2026, 11, 21), factory='F03')
     >>> partition_of("F03")
     Partition(day=None, factory='F03')
+    >>> partition_of("2026-11-21|3101F")
+    Partition(day=datetime.date(2026, 11, 21), factory='3101F')
     """
     parts = key.split("|")
-    days = [date.fromisoformat(part) for part in parts if part[:4].isdigit()]
-    sites = [part for part in parts if not part[:4].isdigit()]
+    days = [date.fromisoformat(part) for part in parts if ISO_DATE.fullmatch(part)]
+    sites = [part for part in parts if not ISO_DATE.fullmatch(part)]
     return Partition(days[0] if days else None, sites[0] if sites else None)
 
 

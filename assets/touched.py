@@ -1,6 +1,8 @@
 """Which factory-days new segments have touched: the sensor's arithmetic."""
 
+import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from assets.partitions import FACTORY_IDS
@@ -21,13 +23,29 @@ def boxes(home: Home, cursor: str | None, today: date) -> tuple[list[Box], str]:
     seen: dict[str, str] = json.loads(cursor) if cursor else {}
     found: list[Box] = []
     for factory in FACTORY_IDS:
-        sealed, _ = received.sidecars(home, factory)
-        new = [one for one in sealed if one.path.name > seen.get(factory, "")]
+        new = unseen(received.sidecars(home, factory)[0], seen)
         if new:
             first = max(home.first_day, _first_day(new, home) - timedelta(days=1))
             found.append((Partition(first, factory), Partition(today, factory)))
-            seen[factory] = max(one.path.name for one in sealed)
+            seen |= newest(new)
     return found, json.dumps(seen, sort_keys=True)
+
+
+def unseen(sealed: Iterable[Sidecar], seen: dict[str, str]) -> list[Sidecar]:
+    """Segments behind the newest one seen of their own server."""
+    return [one for one in sealed if one.path.name > seen.get(_writer(one), "")]
+
+
+def newest(sealed: Iterable[Sidecar]) -> dict[str, str]:
+    """The newest segment of each server, by site and server.
+
+    Numbers are given when a segment opens, per site: only one server's are sealed in their order.
+    """
+    return {_writer(one): one.path.name for one in sorted(sealed, key=lambda one: one.path.name)}
+
+
+def _writer(sidecar: Sidecar) -> str:
+    return f"{sidecar.site_id}/{sidecar.path.stem.partition('-')[2]}"
 
 
 def _first_day(sidecars: list[Sidecar], home: Home) -> date:
@@ -35,6 +53,7 @@ def _first_day(sidecars: list[Sidecar], home: Home) -> date:
 
 
 def cursor_of(cursor: str, first: Partition) -> str:
-    """The part of a cursor that is a factory's own: its newest segment."""
+    """The part of a cursor that is a factory's own, as a short hash: it tells two runs apart."""
     seen: dict[str, str] = json.loads(cursor)
-    return seen[str(first.factory)]
+    own = sorted(name for writer, name in seen.items() if writer.startswith(f"{first.factory}/"))
+    return hashlib.sha256("".join(own).encode()).hexdigest()[:16]

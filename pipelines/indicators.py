@@ -59,6 +59,9 @@ CONTRIBUTIONS: Final = pl.Schema(
 )
 """What each legal group adds to a figure: units, or microseconds for time ratios."""
 
+UNKNOWN_OWNER: Final = "?"
+"""The legal group of every factory whose owner is not known; no USCC looks like it."""
+
 FACTORS: Final = {
     "oee": ("ideal_good_s", "pbt_s"),
     "availability": ("apt_s", "pbt_s"),
@@ -174,13 +177,16 @@ def oee_contributions(by_factory: pl.DataFrame, groups: pl.DataFrame | None = No
     """CONTRIBUTIONS of the OEE figures, for every park and the district.
 
     `by_factory` has `park_id factory_id pbt_s apt_s ideal_total_s ideal_good_s`, `groups` has
-    `factory_id legal_group`; a factory without one stands for itself.
+    `factory_id legal_group`: factories it does not name could all be one owner's and count as one
+    group. Without `groups` every factory stands for itself.
     """
     known = by_factory.with_columns(legal_group=pl.col("factory_id"))
     if groups is not None:
-        named = groups.unique("factory_id", keep="first", maintain_order=True)
+        named = groups.sort("legal_group", nulls_last=True).unique(
+            "factory_id", keep="first", maintain_order=True
+        )
         known = by_factory.join(named, on="factory_id", how="left").with_columns(
-            pl.coalesce("legal_group", "factory_id").alias("legal_group")
+            pl.col("legal_group").fill_null(UNKNOWN_OWNER)
         )
     parts = [
         known.select(

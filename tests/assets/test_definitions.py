@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
@@ -44,6 +44,49 @@ def test_a_server_is_upstream_of_the_release(graph):
     assert walk <= seen
 
 
+# Dagster warns of the tags that it gives to a run over two dimensions itself
+@pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning")
+@pytest.mark.parametrize("hour", ["01:30", "23:59"])
+def test_every_night_the_day_before_is_asked_for_in_the_order_of_the_walk(home, hour):
+    from dagster import DefaultScheduleStatus, build_schedule_context
+
+    from assets.definitions import defs
+    from assets.nights import NIGHTS
+
+    tick = datetime.fromisoformat(f"2026-11-18T{hour}+08:00") - timedelta(seconds=home.now_offset_s)
+    asked = {}
+    for schedule in NIGHTS:
+        assert schedule.default_status == DefaultScheduleStatus.STOPPED
+        context = build_schedule_context(
+            scheduled_execution_time=tick, repository_def=defs.get_repository_def()
+        )
+        requests = schedule.evaluate_tick(context).run_requests
+        asked[schedule.job_name] = [request.partition_key for request in requests]
+        known = defs.resolve_job_def(schedule.job_name).partitions_def
+        assert known is None or set(asked[schedule.job_name]) <= set(known.get_partition_keys())
+    assert asked == {
+        "parks": ["P01", "P02", "P03"],
+        "register": [None],
+        "models": ["F01", "F07"],
+        "anomalies": ["2026-11-17|F01", "2026-11-17|F07"],
+        "district_days": ["2026-11-17"],
+    }
+    minutes = [int(schedule.cron_schedule.split()[0]) for schedule in NIGHTS]
+    assert minutes == sorted(minutes)
+
+
+def test_a_night_before_the_first_whole_day_asks_for_nothing(home):
+    from dagster import build_schedule_context
+
+    from assets.nights import NIGHTS
+
+    tick = datetime.fromisoformat("2026-11-16T01:30+08:00") - timedelta(seconds=home.now_offset_s)
+    context = build_schedule_context(scheduled_execution_time=tick)
+    assert [schedule.evaluate_tick(context).run_requests for schedule in NIGHTS] == [[]] * len(
+        NIGHTS
+    )
+
+
 def test_new_segments_ask_for_just_the_days_they_touch(walked):
     from assets.partitions import local_today
     from assets.touched import boxes
@@ -65,7 +108,7 @@ def test_a_check_fails_when_time_is_not_conserved(walked):
     from connectors.lake import Lake
 
     lake = Lake(walked.lake)
-    frame = lake.scan("oee_by_shift", list(lake.partitions("oee_by_shift"))).collect()
+    frame = lake.scan("oee_by_shift", list(lake.partitions("oee_by_shift")))
     assert validate("oee_by_shift", frame, "2026-12-29..2026-12-31").passed
     result = validate("oee_by_shift", frame.with_columns(pl.col("apt_s") + 1), "broken")
     assert not result.passed

@@ -33,9 +33,9 @@ def test_nothing_reads_the_truth_and_a_second_run_gives_the_same_bytes(walked, t
     from assets.materialize import everything
 
     before = figures_of(walked)
-    aside = shutil.move(truth, tmp_path / "aside")
+    aside, said = shutil.move(truth, tmp_path / "aside"), []
     try:
-        assert everything(None, None, say=lambda _: None)
+        assert everything(None, None, say=said.append), said
     finally:
         shutil.move(aside, truth)
     assert figures_of(walked) == before
@@ -48,7 +48,7 @@ def test_one_day_recomputed_alone_gives_what_the_whole_gave(walked):
     before = figures_of(walked)
     day = Partition(local_today(), "F01")
     with instance() as opened:
-        assert run(opened, "factory_days", day, day)
+        assert run(opened, "factory_days", day, day) == []
     assert figures_of(walked) == before
 
 
@@ -65,6 +65,8 @@ def test_a_factory_that_fails_stops_no_other(walked):
         plan.write_bytes(kept)
     failed = [line for line in said if " failed: " in line]
     assert [line.split(" failed")[0] for line in failed] == ["factory F01"]
+    assert failed[0].startswith("factory F01 failed: oee_by_shift: ")
+    assert "demo" not in " ".join(said)
 
 
 def test_the_release_holds_parks_and_district_only(walked):
@@ -74,6 +76,7 @@ def test_the_release_holds_parks_and_district_only(walked):
 
     day = local_today() - timedelta(days=1)
     folder = release_period(day.isoformat(), say=lambda _: None)
+    assert folder is not None
     check(folder)
     kpi = pl.read_parquet(folder / "kpi.parquet")
     assert set(kpi["area_id"]) == {"310117", "P01", "P02", "P03"}
@@ -108,9 +111,9 @@ def test_ten_runs_give_the_same_bits_and_the_same_events(walked):
     seen = []
     with instance() as opened:
         for _ in range(10):
-            assert run(opened, "factory_days", first, last)
-            assert run(opened, "models", Partition(factory="F01"), Partition(factory="F01"))
-            assert run(opened, "anomalies", after_training, last)
+            assert run(opened, "factory_days", first, last) == []
+            assert run(opened, "models", Partition(factory="F01"), Partition(factory="F01")) == []
+            assert run(opened, "anomalies", after_training, last) == []
             events = lake.scan("anomaly_events", [after_training, last])
             assert events is not None
             seen.append((figures_of(walked), events.collect()))

@@ -148,6 +148,29 @@ def test_kpi_table_of_parks_and_district():
     assert table["indicator_id"].to_list()[0] == "smart_factories"
 
 
+@pytest.mark.parametrize(
+    ("groups", "by_area"),
+    [
+        (None, {"P01": 2, "310117": 3}),
+        ({}, {"P01": 1, "310117": 1}),
+        ({"F01": "G"}, {"P01": 2, "310117": 2}),
+        ({"F01": None}, {"P01": 1, "310117": 1}),
+        ({"F01": "G", "F02": "H"}, {"P01": 2, "310117": 3}),
+    ],
+    ids=str,
+)
+def test_factories_of_unknown_owners_count_as_one_legal_group(groups, by_area):
+    named = groups if groups is None else pl.DataFrame(
+        {"factory_id": list(groups), "legal_group": list(groups.values())},
+        schema={"factory_id": pl.String, "legal_group": pl.String},
+    )  # fmt: skip
+    found = indicators.oee_contributions(oee_by_factory(), named)
+    counted = found.group_by("area_id").agg(pl.col("legal_group").n_unique())
+    assert dict(counted.iter_rows()) == by_area
+    whole = found.filter(pl.col("indicator_id") == "availability", pl.col("area_id") == "310117")
+    assert whole["denominator"].sum() == 3_500_000_000
+
+
 def test_oee_contributions_add_up_and_multiply():
     parts = indicators.oee_contributions(oee_by_factory())
     district = parts.filter(pl.col("area_id") == indicators.DISTRICT_ID)

@@ -1,0 +1,165 @@
+"""What must hold of each table, and the frame in which it shows: row by row, or one row a machine.
+
+Millions of silver rows are summed up in Polars; only the summary goes to Great Expectations.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import great_expectations.expectations as gxe
+import polars as pl
+
+from assets.partitions import HOME
+from connectors.lake import Lake, Partition
+from models.rules import SIGNALS
+
+EVENT_KINDS: Final = ["signal", "sensor_frozen", *SIGNALS]
+PRIORITIES: Final = ["high", "medium", "low"]
+UNIT: Final = ["factory_id", "work_unit_id"]
+"""A machine; its park is null where it stands in none."""
+
+ELEMENTS: Final = ("apt_s", "aust_s", "adet_s", "adot_s", "unknown_s")
+
+
+def between(column: str, low: float | None = 0.0, high: float | None = 1.0) -> Any:  # noqa: ANN401 - GX exports no type
+    """Between two bounds, or null where the figure is undefined."""
+    return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high)
+
+
+def none(*columns: str) -> list[Any]:
+    """Counts of what must not be."""
+    return [between(column, 0, 0) for column in columns]
+
+
+def present(*columns: str) -> list[Any]:
+    """Columns without a null."""
+    return [gxe.ExpectColumnValuesToNotBeNull(column=column) for column in columns]
+
+
+def unique(*columns: str) -> Any:  # noqa: ANN401
+    """One row per key."""
+    return gxe.ExpectCompoundColumnsToBeUnique(column_list=list(columns))
+
+
+def among(column: str, values: list[str]) -> Any:  # noqa: ANN401
+    """One of some words, or null."""
+    return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values)
+
+
+def ordered(larger: str, smaller: str) -> Any:  # noqa: ANN401
+    """One column never below another."""
+    return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+        column_A=larger, column_B=smaller, or_equal=True, ignore_row_if="either_value_is_missing"
+    )
+
+
+def expected() -> dict[str, list[Any]]:
+    """What must hold, by table; made anew each time, for a suite keeps the expectations it gets.
+
+    `unaccounted_us` is PBT less all its elements, in whole microseconds; a kpi of status u has not
+    passed disclosure control.
+    """
+    return {
+        "state_episodes": [*present(*UNIT), *none("backwards", "overlapping")],
+        "count_increments": [*present(*UNIT), *none("backwards", "negative")],
+        "oee_by_shift": [
+            *present(*UNIT, "production_day", "shift_id", "start", "end", "profile_id"),
+            unique(*UNIT, "production_day", "shift_id"),
+            *none("unaccounted_us"),
+            *[between(name) for name in ("availability", "quality_ratio", "completeness")],
+            between("oee", 0, None),
+            between("pq", 0, None),
+            ordered("upper", "lower"),
+        ],
+        "oee_roll_up": [
+            *present("production_day", "level"),
+            unique("level", "production_day", "park_id", "factory_id", "line_id"),
+            *none("unaccounted_us"),
+            between("oee", 0, None),
+            between("completeness"),
+        ],
+        "adoption": [
+            *present("reference_date", "metric_id", "basis", "numerator"),
+            unique("reference_date", "park_id", "metric_id", "basis"),
+            ordered("denominator", "numerator"),
+            ordered("upper", "lower"),
+        ],
+        "anomaly_events": [
+            *present(*UNIT, "event_id", "kind", "priority", "start"),
+            unique("partition_day", "event_id"),
+            ordered("end", "start"),
+            between("tags_of_machine", 1, None),
+            among("kind", EVENT_KINDS),
+            among("priority", PRIORITIES),
+        ],
+        "kpi": [
+            *present("indicator_id", "area_id", "period", "status"),
+            unique("indicator_id", "area_id", "period"),
+            gxe.ExpectColumnValuesToNotBeInSet(column="status", value_set=["u"]),
+        ],
+    }
+
+
+def prepared(table: str, rows: pl.LazyFrame) -> pl.DataFrame:
+    """The frame in which a table's expectations show, from its rows with their `partition_day`."""
+    shown = PREPARED[table](rows) if table in PREPARED else rows
+    frame = shown.collect(engine="in-memory")
+    return frame.select(name for name, dtype in frame.schema.items() if not dtype.is_nested())
+
+
+def accounted(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """PBT less its elements, beside them."""
+    us = [(pl.col(name) * 1_000_000).round().cast(pl.Int64) for name in ("pbt_s", *ELEMENTS)]
+    return rows.with_columns(unaccounted_us=us[0] - pl.sum_horizontal(us[1:]))
+
+
+def episodes_of_units(episodes: pl.LazyFrame) -> pl.LazyFrame:
+    """Episodes that do not run forwards, or into the next one (an open one must be the last)."""
+    key = ["partition_day", *UNIT]
+    follower = pl.col("start").shift(-1).over(key)
+    runs_into = follower.is_not_null() & (pl.col("end").is_null() | (pl.col("end") > follower))
+    return (
+        episodes.sort(*key, "start", maintain_order=True)
+        .with_columns(runs_into=runs_into)
+        .group_by(key, maintain_order=True)
+        .agg(
+            episodes=pl.len(),
+            backwards=(pl.col("end") <= pl.col("start")).sum(),
+            overlapping=pl.col("runs_into").sum(),
+        )
+    )
+
+
+def increments_of_units(increments: pl.LazyFrame) -> pl.LazyFrame:
+    """Increments that take pieces away, or end before they begin."""
+    key = ["partition_day", *UNIT, "kind"]
+    return (
+        increments.group_by(key)
+        .agg(
+            increments=pl.len(),
+            negative=(pl.col("amount") < 0).sum(),
+            backwards=(pl.col("from_time") > pl.col("to_time")).sum(),
+        )
+        .sort(key)
+    )
+
+
+def events_of_machines(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Events with how many tags the catalogue has for their machine."""
+    sites = events.select("factory_id").unique().collect()["factory_id"].drop_nulls()
+    tags = Lake(HOME.lake).scan("tags", [Partition(factory=site) for site in sites])
+    if tags is None:
+        return events.with_columns(tags_of_machine=pl.lit(0))
+    known = tags.group_by(UNIT).agg(tags_of_machine=pl.len())
+    return events.join(known, on=UNIT, how="left").with_columns(
+        pl.col("tags_of_machine").fill_null(0)
+    )
+
+
+PREPARED: Final[dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]]] = {
+    "state_episodes": episodes_of_units,
+    "count_increments": increments_of_units,
+    "oee_by_shift": accounted,
+    "oee_roll_up": accounted,
+    "anomaly_events": events_of_machines,
+}

@@ -1,0 +1,53 @@
+"""What a running district needs each night, one schedule per step of the walk."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import dagster as dg
+
+from assets.partitions import FACTORY_IDS, HOME, PARK_IDS, key_of, local_today
+from connectors.lake import Partition
+from pipelines.days import ZONE
+
+Sites = Sequence[str | None]
+
+WHOLE: Final[Sites] = (None,)
+"""One run for all sites."""
+
+
+def nightly(
+    job: str, minute: int, words: str, sites: Sites, *, of_a_day: bool
+) -> dg.ScheduleDefinition:
+    """A job at 01:`minute` local time, one run per site, `of_a_day` for the day that has ended.
+
+    Stopped until a person starts it: were it running by default, any daemon beside a page that
+    only shows a home would set that home to work.
+    """
+
+    @dg.schedule(
+        name=f"nightly_{job}",
+        job_name=job,
+        cron_schedule=f"{minute} 1 * * *",
+        execution_timezone=ZONE,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=words,
+    )
+    def tick(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+        ended = local_today(HOME, context.scheduled_execution_time) - timedelta(days=1)
+        if ended < HOME.first_day:
+            return []
+        keys = [key_of(Partition(ended if of_a_day else None, site)) for site in sites]
+        return [dg.RunRequest(run_key=f"{ended}@{key}", partition_key=key or None) for key in keys]
+
+    return tick
+
+
+NIGHTS: Final = [
+    nightly("parks", 0, "读入园区网关。Reads the park gateways.", PARK_IDS, of_a_day=False),
+    nightly("register", 5, "更新名录与证据。Renews the registers.", WHOLE, of_a_day=False),
+    nightly("models", 10, "训练检测模型。Fits the detectors.", FACTORY_IDS, of_a_day=False),
+    nightly("anomalies", 15, "评判前一天的异常。Judges the day.", FACTORY_IDS, of_a_day=True),
+    nightly("district_days", 30, "汇总前一天。Rolls up the day.", WHOLE, of_a_day=True),
+]
+"""In the order in which one step feeds the next."""
