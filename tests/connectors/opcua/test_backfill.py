@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from connectors.export import ledger_summary
 from connectors.opcua.backfill import LINK_LOST, NEVER_HEARD, Unheard, may_have_lost, unheard
+from connectors.opcua.subscribe import Subscription
 from connectors.raw import ticks_of
-from tests.connectors.opcua.test_collector import values
+from tests.connectors.opcua.test_collector import until, values
+from tests.connectors.opcua.test_wire import drop
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NODE = "nsu=urn:test:nodes;s="
@@ -166,3 +168,26 @@ async def test_what_history_gives_after_all_is_covered_after_all(
     assert len(windows) == 1
     assert server["open_gaps"] == []
     assert values(tmp_path, "a") == [*range(6), *range(10, 15)]
+
+
+async def test_lost_notifications_of_a_plain_server_end_its_coverage(
+    tmp_path, plants, running, hour_ago, monkeypatch
+):
+    plant = await plants()
+    await plant.add("a", historized=False)
+
+    async def gone(self, sequence):
+        return None
+
+    drop(monkeypatch, {3})
+    monkeypatch.setattr(Subscription, "_republish", gone)
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 150, first=1)
+        await until(lambda: len(summary(tmp_path)[1]) == 2)
+        await plant.tick("a", 20, first=200)
+    server, ((_, lost_from), (back, _)) = summary(tmp_path)
+    (gap,) = server["open_gaps"]
+    assert (gap["node_id"], gap["reason"]) == (None, "notifications lost, no history")
+    assert datetime.fromisoformat(gap["from"]) == lost_from
+    assert timedelta() < datetime.fromisoformat(gap["to"]) - back <= timedelta(milliseconds=1)
+    assert values(tmp_path, "a")[-20:] == [*range(200, 220)]
