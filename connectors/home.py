@@ -135,11 +135,15 @@ def default_truth() -> Path:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: temporary file, fsync, replace."""
+    """Write a whole file or nothing: temporary file, fsync, replace; a failure leaves no part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,7 +1,8 @@
 """What was received and what was not: servers, proved coverage and gaps, in `ledger.sqlite`."""
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,10 @@ create table if not exists refused (
     server_uri text not null, node_id text not null, since integer not null, why text not null,
     primary key (server_uri, node_id)
 );
+create table if not exists short_queue (
+    server_uri text not null, node_id text not null, why text not null,
+    primary key (server_uri, node_id)
+);
 pragma user_version = 1;
 """
 _NOT_REACHED: Final = "not reached yet"
@@ -45,6 +50,15 @@ def _us(time: datetime) -> int:
 
 def _time(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=us)
+
+
+_NO_ROOM: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the ledger could not be written for want of room, or because the disk fails."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in _NO_ROOM
 
 
 class Ledger:
@@ -71,6 +85,18 @@ class Ledger:
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
         self._db.executescript(_SCHEMA)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing: what fails (a full disk) can be tried again."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("rollback")
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -167,16 +193,15 @@ class Ledger:
         first, last = _us(start), _us(end)
         if last <= first:
             return
-        self._db.execute("begin immediate")
-        touching = "server_uri = ? and from_us <= ? and to_us >= ?"
-        low, high = self._db.execute(
-            f"select min(from_us), max(to_us) from coverage where {touching}",
-            (server_uri, last, first),
-        ).fetchone()
-        self._db.execute(f"delete from coverage where {touching}", (server_uri, last, first))
-        window = (server_uri, min(first, low or first), max(last, high or last))
-        self._db.execute("insert into coverage values (?, ?, ?)", window)
-        self._db.execute("commit")
+        with self._transaction():
+            touching = "server_uri = ? and from_us <= ? and to_us >= ?"
+            low, high = self._db.execute(
+                f"select min(from_us), max(to_us) from coverage where {touching}",
+                (server_uri, last, first),
+            ).fetchone()
+            self._db.execute(f"delete from coverage where {touching}", (server_uri, last, first))
+            window = (server_uri, min(first, low or first), max(last, high or last))
+            self._db.execute("insert into coverage values (?, ?, ?)", window)
 
     def covered(self, server_uri: str) -> tuple[datetime, datetime] | None:
         """The start of all coverage and the end of the newest window; None where there is none."""
@@ -205,25 +230,55 @@ class Ledger:
         )
 
     def add_gaps(
-        self, server_uri: str, rows: Iterable[tuple[str, datetime, datetime, str]]
+        self, server_uri: str, rows: Iterable[tuple[str | None, datetime, datetime, str]]
     ) -> None:
-        """Closed gaps of single nodes: node, from, to, reason."""
-        self._db.execute("begin immediate")
-        self._db.executemany(
-            "insert into gap (server_uri, node_id, from_us, to_us, reason) values (?, ?, ?, ?, ?)",
-            [(server_uri, node, _us(start), _us(end), why) for node, start, end, why in rows],
+        """Closed gaps: node (None: the server), from, to, reason; what touches becomes one."""
+        with self._transaction():
+            for node, start, end, why in rows:
+                self._add_gap(server_uri, node, _us(start), _us(end), why)
+
+    def _add_gap(self, server_uri: str, node: str | None, first: int, last: int, why: str) -> None:
+        touching = (
+            "server_uri = ? and node_id is ? and reason = ? and resolved is null"
+            " and from_us <= ? and to_us >= ?"
         )
-        self._db.execute("commit")
+        which = (server_uri, node, why, last, first)
+        low, high = self._db.execute(
+            f"select min(from_us), max(to_us) from gap where {touching}", which
+        ).fetchone()
+        if low is not None:
+            first, last = min(first, low), max(last, high)
+            self._db.execute(f"delete from gap where {touching}", which)
+        self._db.execute(
+            "insert into gap (server_uri, node_id, from_us, to_us, reason) values (?, ?, ?, ?, ?)",
+            (server_uri, node, first, last, why),
+        )
+
+    def unfilled(self, server_uri: str) -> list[tuple[datetime, datetime]]:
+        """The closed gaps of a server as a whole that nothing filled."""
+        rows = self._db.execute(
+            "select from_us, to_us from gap where server_uri = ? and node_id is null"
+            " and to_us is not null and resolved is null order by from_us",
+            (server_uri,),
+        )
+        return [(_time(first), _time(last)) for first, last in rows]
+
+    def resolve_gap(self, server_uri: str, start: datetime, end: datetime, how: str) -> None:
+        """A closed gap of a server as a whole was filled after all."""
+        self._db.execute(
+            "update gap set resolved = ? where server_uri = ? and node_id is null"
+            " and from_us = ? and to_us = ? and resolved is null",
+            (how, server_uri, _us(start), _us(end)),
+        )
 
     def resolve_node_gaps(self, server_uri: str, node_ids: Iterable[str], how: str) -> None:
         """The past gaps of nodes whose history could be read in full after all."""
-        self._db.execute("begin immediate")
-        self._db.executemany(
-            "update gap set resolved = ? where server_uri = ? and node_id = ?"
-            " and resolved is null and to_us is not null and reason like 'history %'",
-            [(how, server_uri, node) for node in node_ids],
-        )
-        self._db.execute("commit")
+        with self._transaction():
+            self._db.executemany(
+                "update gap set resolved = ? where server_uri = ? and node_id = ?"
+                " and resolved is null and to_us is not null and reason like 'history %'",
+                [(how, server_uri, node) for node in node_ids],
+            )
 
     def unresolved_since(self, server_uri: str) -> dict[str, datetime]:
         """From where the history of a node must still be read: its oldest unfilled loss."""
@@ -245,11 +300,29 @@ class Ledger:
 
     def set_refused(self, server_uri: str, refused: dict[str, str], now: datetime) -> None:
         """The nodes that the server will not let us monitor now, by name, with its reason."""
-        self._db.execute("begin immediate")
-        self._db.execute("delete from refused where server_uri = ?", (server_uri,))
         rows = [(server_uri, node, _us(now), why) for node, why in refused.items()]
-        self._db.executemany("insert into refused values (?, ?, ?, ?)", rows)
-        self._db.execute("commit")
+        with self._transaction():
+            self._db.execute("delete from refused where server_uri = ?", (server_uri,))
+            self._db.executemany("insert into refused values (?, ?, ?, ?)", rows)
+
+    def set_short_queues(self, server_uri: str, short: dict[str, str]) -> None:
+        """The nodes whose values may overwrite each other unnoticed on the server, and why."""
+        rows = [(server_uri, node, why) for node, why in short.items()]
+        with self._transaction():
+            self._db.execute("delete from short_queue where server_uri = ?", (server_uri,))
+            self._db.executemany("insert into short_queue values (?, ?, ?)", rows)
+
+    def _short_queues(self, server_uri: str) -> dict[str, str]:
+        """Empty in a ledger that was last written before these were kept."""
+        try:
+            return dict(
+                self._db.execute(
+                    "select node_id, why from short_queue where server_uri = ? order by node_id",
+                    (server_uri,),
+                ).fetchall()
+            )
+        except sqlite3.OperationalError:
+            return {}
 
     def gaps(self) -> pl.DataFrame:
         """Gaps that nothing filled (pipelines.schemas.GAPS)."""
@@ -268,7 +341,7 @@ class Ledger:
         return _frame(rows, schemas.COVERAGE)
 
     def summary(self) -> dict[str, Any]:
-        """Servers with state, coverage, refused nodes and gaps (open, unfilled, filled).
+        """Servers with state, coverage, refused nodes, short queues, gaps (open, unfilled, filled).
 
         One that never answered has no `server_uri`.
         """
@@ -306,6 +379,7 @@ class Ledger:
             "nodes": nodes,
             "coverage": [{"from": _iso(a), "to": _iso(b)} for a, b in windows],
             "refused": dict(refused),
+            "short_queues": self._short_queues(uri),
             "open_gaps": [row for row in rows if row["resolved"] is None],
             "closed_gaps": [row for row in rows if row["resolved"] is not None],
         }

@@ -1,5 +1,6 @@
 """Everything under Objects except the Server object, browsed and read in batches."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError
 
 from connectors.opcua.nodeids import parsed
@@ -17,6 +19,7 @@ BrowseName = tuple[str, str]
 
 MAX_NODES: Final = 1_000_000
 """An address space that grows while it is browsed must not keep us for ever."""
+_GONE: Final = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 _READ: Final = 1
 _HISTORY_READ: Final = 4
 _ATTRIBUTES: Final = (
@@ -50,12 +53,15 @@ class _Found:
     is_variable: bool
 
 
-async def discover(session: Session, only: Sequence[str] = ()) -> tuple[list[Variable], list[str]]:
+async def discover(
+    session: Session, only: Sequence[str] = (), refused: dict[str, int] | None = None
+) -> tuple[list[Variable], list[str]]:
     """The server's variables in browse order, and the texts of `only` that it does not have.
 
     With `only` (NodeIds as text) nothing else is collected; its nodes may lie outside Objects.
+    Nodes that could not be browsed enter `refused` with their status: what lies below is unknown.
     """
-    found = await _walk(session)
+    found = await _walk(session, {} if refused is None else refused)
     missing: list[str] = []
     if only:
         by_id = {node.node_id: node for node in found}
@@ -72,17 +78,32 @@ async def discover(session: Session, only: Sequence[str] = ()) -> tuple[list[Var
     return variables, missing
 
 
-async def _walk(session: Session) -> list[_Found]:
+async def missing_nodes(session: Session, texts: Sequence[str]) -> list[str]:
+    """Those of these nodes that the server does not know (any more)."""
+    known: list[tuple[str, ua.NodeId]] = []
+    for text in texts:
+        with contextlib.suppress(ValueError, UaError):
+            known.append((text, parsed(text, session.namespaces)))
+    read = await session.read([(node_id, AttributeIds.NodeClass) for _, node_id in known])
+    there = {
+        text for (text, _), found in zip(known, read, strict=True) if found.status_code not in _GONE
+    }
+    return [text for text in texts if text not in there]
+
+
+async def _walk(session: Session, refused: dict[str, int]) -> list[_Found]:
     """Breadth first from Objects, every node once, by its shortest path."""
     start = ua.NodeId(ua.Int32(ObjectIds.ObjectsFolder))
     seen = {start, ua.NodeId(ua.Int32(ObjectIds.Server))}
     frontier = [_Found(start, (), False)]
     found: list[_Found] = []
     while frontier and len(found) < MAX_NODES:
-        references = await session.browse([node.node_id for node in frontier])
+        browsed = await session.browse([node.node_id for node in frontier])
         level = []
-        for node, targets in zip(frontier, references, strict=True):
-            for target in targets:
+        for node, answer in zip(frontier, browsed, strict=True):
+            if answer.is_refused:
+                refused[session.text_of(node.node_id)] = answer.status_code
+            for target in answer.references:
                 child = _child(session, node, target)
                 if child is not None and child.node_id not in seen:
                     seen.add(child.node_id)

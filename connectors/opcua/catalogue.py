@@ -96,6 +96,8 @@ _PARK_FOLDERS: Final = {
 }
 """Folders of a park gateway and, in each, the variable that is evidence; the rest is register."""
 _UNITS: Final[BrowseName] = (OPCUA, "EngineeringUnits")
+_LARGEST: Final = 2**63 - 1
+"""The catalogue holds Int64; a counter that wraps beyond that is one that never does."""
 _KNOWN_UNITS: Final = {"energy_kwh": "kWh", "power_kw": "kW", "ideal_cycle_s": "s"}
 
 
@@ -184,16 +186,20 @@ def _place(machine: Path, by_path: Mapping[Path, Variable], site_id: str) -> _Pl
         value = variable.value.value if variable is not None else None
         return None if value is None or value == "" else str(value)
 
-    most = told("CounterMax")
     return _Place(
         park_id=told("ParkId"),
         factory_id=told("FactoryId") or site_id,
         line_id=told("LineId"),
         work_unit_id=told("WorkUnitId") or machine[-1][1],
         machine_type=told("MachineType"),
-        counter_max=int(most) if most and most.isdigit() else None,
+        counter_max=_counter_max(told("CounterMax")),
         reset_policy=told("ResetPolicy"),
     )
+
+
+def _counter_max(told: str | None) -> int | None:
+    most = int(told) if told and told.isdecimal() and len(told) <= len(str(_LARGEST)) else None
+    return most if most is not None and most <= _LARGEST else None
 
 
 def _park_row(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -31,6 +32,9 @@ FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0
 _SEAL_TRIES: Final = 20
 """Half-second tries to seal on a full disk before the tail is left for the next start."""
+
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""What no network says: the home's disk is the culprit."""
 
 
 async def collect(
@@ -163,9 +167,7 @@ class _Owner:
             self.warned = ""
 
     def _lost(self, error: Exception) -> None:
-        told = (
-            unreachable(self.entry.url, error) if not isinstance(error, ParkPulseError) else error
-        )
+        told = self._named(error)
         if str(told) != self.warned:
             log.warning("%s", told)
             self.warned = str(told)
@@ -177,6 +179,15 @@ class _Owner:
                 begin = covered[1] if covered else since
                 self.world.ledger.open_gap(self.stock.server_uri, None, begin, f"link lost: {why}")
         self._tell("down", why)
+
+    def _named(self, error: Exception) -> ParkPulseError:
+        """The error as one line that names the culprit: our own disk, else the server."""
+        if isinstance(error, ParkPulseError):
+            return error
+        if isinstance(error, sqlite3.Error) or getattr(error, "errno", None) in _DISK:
+            why = f"it cannot be written ({getattr(error, 'strerror', None) or error})"
+            return HomeRefused(self.world.home, why, "free some space there; we keep trying")
+        return unreachable(self.entry.url, error)
 
     def _tell(self, state: str, why: str = "") -> None:
         stock = self.stock

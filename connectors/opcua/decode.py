@@ -30,6 +30,9 @@ Json: TypeAlias = Any
 """A number, or what `json.dumps` writes."""
 _MAX_DEPTH: Final = 16
 """Variants inside Variants; deeper nesting is an attack, not a measurement."""
+_BYTE_STRING: Final = 15
+_RESERVED: Final = range(26, 32)
+"""Type ids without a type yet: their value is a ByteString or an array of them (5.2.2.16)."""
 _RUN: Final = 12
 """Below about a dozen equal layouts in a row numpy's fixed cost is not earned back."""
 
@@ -158,6 +161,12 @@ class Reader:
         return result
 
 
+def _built_in(first: int) -> int:
+    """The built-in type that the first byte of a Variant names."""
+    kind = first & 0x3F
+    return _BYTE_STRING if kind in _RESERVED else kind
+
+
 def _deep(depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise MalformedError("nested too deeply")
@@ -226,7 +235,7 @@ def _element(r: Reader, kind: int, depth: int = 0) -> Json:
         return _json_number(value) if kind in (10, 11) else value
     if kind in (12, 16):
         return r.text()
-    if kind == 15:
+    if kind == _BYTE_STRING:
         return _raw_json(r.byte_string())
     if kind == 22:
         start = r.pos
@@ -260,7 +269,7 @@ def _scalar_text(r: Reader, kind: int, depth: int) -> Json:
 def _variant_json(r: Reader, depth: int) -> Json:
     _deep(depth)
     first = r.number("<B")
-    kind = first & 0x3F
+    kind = _built_in(first)
     if kind == 0:
         return None
     return _array(r, kind, first, depth) if first & 0x80 else _element(r, kind, depth)
@@ -406,7 +415,7 @@ class DataValues:
 
     def _variant(self, r: Reader, row: int) -> None:
         first = r.number("<B")
-        kind = first & 0x3F
+        kind = _built_in(first)
         if kind == 0:
             return
         self.types[row] = kind if kind < len(TYPE_NAMES) else 0
@@ -424,7 +433,7 @@ class DataValues:
 
     def _other(self, r: Reader, row: int, kind: int) -> None:
         start = r.pos
-        if kind == 15:
+        if kind == _BYTE_STRING:
             self._raw(row, r.byte_string())
         elif kind == 22:
             decoded = _extension_object(r)

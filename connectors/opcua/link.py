@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,20 +12,21 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
 from connectors.errors import SegmentUnreadable
 from connectors.fleet import ServerEntry, Site
-from connectors.ledger import Ledger
+from connectors.ledger import Ledger, is_disk_full
 from connectors.opcua import catalogue
-from connectors.opcua.browse import Variable, discover
+from connectors.opcua.backfill import UNKNOWN, BackFill, Unheard, unheard
+from connectors.opcua.browse import Variable, discover, missing_nodes
 from connectors.opcua.decode import DataValues
-from connectors.opcua.history import Wanted, read_raw, read_standing
 from connectors.opcua.session import Session, status_name
 from connectors.opcua.subscribe import Hole, Message, Options, Subscription, take_overflow
-from connectors.raw import TICKS_PER_S, ticks_of, time_of
+from connectors.raw import time_of
 from connectors.segments import SegmentWriter, read_sidecar
-from connectors.tables import write_catalogue
+from connectors.tables import catalogue_path, write_catalogue
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +38,8 @@ RETRY_REFUSED_S: Final = 30.0
 COVER_EVERY_S: Final = 5.0
 REPORT_EVERY_S: Final = 1.0
 CLOSING_S: Final = 120.0
-"""Most time for the rest of a back-fill and the closing sweep after a stop."""
-_HISTORY_END: Final = ticks_of(datetime.fromisoformat("2200-01-01T00:00:00+00:00"))
-"""History is read beyond now: clocks run ahead, and their values are values too."""
-_UNKNOWN: Final = int(np.iinfo(np.int64).min)
+"""Most time for the rest of a back-fill and the closing sweep after a stop, beside two publishing
+intervals, which bring the last values."""
 _OTHER_TIME: Final = timedelta(hours=12)
 """A server clock this far from ours is no skewed clock: the server replays another time."""
 _VANISHED: Final = "vanished"
@@ -99,6 +99,8 @@ class Stock:
     writer: SegmentWriter
     marks: dict[str, int]
     received: dict[str, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    """Warnings that are said once."""
 
     @classmethod
     def open(cls, folder: Path, site_id: str, server_uri: str) -> "Stock":
@@ -145,14 +147,16 @@ class Link:
             ),
         )
         self.refused: dict[int, int] = {}
-        self.outage: tuple[datetime, datetime] | None = None
-        self._unchecked: npt.NDArray[np.bool_] = np.array([], bool)
+        self.unbrowsed: dict[str, int] = {}
+        self._tags: pl.DataFrame | None = None
+        self._spans = Unheard(None, None)
         self._unsynced: list[int] = []
         self._waiting_marks: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
         self._refill: set[int] | None = set()
         self._refill_wanted = asyncio.Event()
         self._committing = asyncio.Lock()
         self._disk_full = False
+        self._waiting_for_ledger = 0
         self._told_state = "connecting"
         self._caught_up = False
         self._heard_ticks = 0
@@ -172,7 +176,7 @@ class Link:
         try:
             await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
             _raise_failures(everything - {stopping})
-            async with asyncio.timeout(CLOSING_S):
+            async with asyncio.timeout(CLOSING_S + self._last_publishes_s):
                 await self._close(jobs, catching_up)
         finally:
             for job in everything:
@@ -185,53 +189,97 @@ class Link:
     # --- before the first value
 
     async def _discover(self) -> None:
-        self.variables, missing = await discover(self.session, self.entry.nodes)
+        self.variables, missing = await discover(self.session, self.entry.nodes, self.unbrowsed)
         for text in missing:
             log.warning(
                 "%s: it has no node %s; correct `nodes` in the fleet file", self.entry.url, text
             )
         texts = [variable.text for variable in self.variables]
         self.nodes = pa.array(texts, pa.string())
-        self.marks = np.array([self.stock.marks.get(text, _UNKNOWN) for text in texts], np.int64)
-        tags = catalogue.tags(
+        self.marks = np.array([self.stock.marks.get(text, UNKNOWN) for text in texts], np.int64)
+        self.past = BackFill(
+            self.session,
+            self.ledger,
+            self.uri,
             self.variables,
-            server_uri=self.uri,
-            site_id=self.site.site_id,
-            is_park=self.site.is_park,
+            self.marks,
+            timedelta(seconds=self.entry.history_overlap_s),
+            take=self._on_page,
+            settle=self._settle,
+            write=self._written,
         )
-        if len(tags):
-            write_catalogue(self.world.home, self.site.site_id, tags)
-        self._note_vanished(set(texts))
+        self._make_catalogue()
+        elsewhere = sorted(self.stock.marks.keys() - set(texts))
+        vanished = await missing_nodes(self.session, elsewhere)
+        await self._written(lambda: self._note_vanished(set(vanished)))
 
-    def _note_vanished(self, present: set[str]) -> None:
+    def _make_catalogue(self) -> None:
+        """The tags; what no catalogue can be made of is collected all the same."""
+        try:
+            self._tags = catalogue.tags(
+                self.variables,
+                server_uri=self.uri,
+                site_id=self.site.site_id,
+                is_park=self.site.is_park,
+            )
+        except Exception as error:
+            log.debug("%s", self.entry.url, exc_info=True)
+            log.warning("%s: no tag catalogue can be made of its nodes (%s); its values are "
+                        "collected without names", self.entry.url, error)  # fmt: skip
+        self._write_catalogue()
+
+    def _write_catalogue(self) -> None:
+        """Write the tags if they are not written yet; a failure is told once and tried again."""
+        if self._tags is None:
+            return
+        try:
+            if len(self._tags):
+                write_catalogue(self.world.home, self.site.site_id, self._tags)
+            self._tags = None
+        except (OSError, pl.exceptions.PolarsError) as error:
+            path = catalogue_path(self.world.home, self.site.site_id)
+            self._warn_once(f"{path}: the tag catalogue cannot be written ({error}); correct that, "
+                            "values are collected, we retry")  # fmt: skip
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self.stock.told:
+            self.stock.told.add(text)
+            log.warning("%s", text)
+
+    def _note_vanished(self, vanished: set[str]) -> None:
         now = self.world.clock()
-        for node in self.stock.marks.keys() - present:
+        for node in sorted(vanished):
             self.ledger.open_gap(self.uri, node, now, f"{_VANISHED} from the address space")
-        for node in present.intersection(self.ledger.open_node_gaps(self.uri, _VANISHED)):
-            self.ledger.close_gap(self.uri, node, now, None)
+        for node in self.ledger.open_node_gaps(self.uri, _VANISHED):
+            if node not in vanished:
+                self.ledger.close_gap(self.uri, node, now, None)
 
     async def _subscribe(self) -> datetime:
         """Monitor every readable node; gives the time from which live values are heard."""
         await self.subscription.create()
-        covered = self.ledger.covered(self.uri)
         items = [(i, v.node_id) for i, v in enumerate(self.variables) if v.readable]
         self.refused = await self.subscription.add(items)
-        self._note_refused()
+        self._warn_of_unbrowsed()
+        await self._written(self._note_refused)
+        await self._written(self._note_short_queues)
         now = self.world.vouchable(await self.session.server_time())
+        covered = self.ledger.covered(self.uri)
         if covered is not None:
-            self.outage = (covered[1], now)
-            self.ledger.open_gap(self.uri, None, covered[1], "collector was away")
-            self._unchecked = np.array([not v.historized for v in self.variables], bool)
-        else:
-            self._unchecked = np.zeros(len(self.variables), bool)
+            end = covered[1]
+            await self._written(
+                lambda: self.ledger.open_gap(self.uri, None, end, "collector was away")
+            )
+        self._spans = unheard(covered, self._asked(now), now)
+        await self.past.look(self._spans)
         self.subscription.start()
-        self._state("backfilling")
+        await self._state("backfilling")
         return now
 
     def _note_refused(self) -> None:
         why = {self.variables[i].text: status_name(s) for i, s in self.refused.items()}
-        self.ledger.set_refused(self.uri, why, self.world.clock())
+        unbrowsed = {node: f"browse {status_name(s)}" for node, s in self.unbrowsed.items()}
         now = self.world.clock()
+        self.ledger.set_refused(self.uri, unbrowsed | why, now)
         known = set(self.ledger.open_node_gaps(self.uri, _REFUSED))
         for node, name in why.items():
             self.ledger.open_gap(self.uri, node, now, f"{_REFUSED}: {name}")
@@ -239,11 +287,34 @@ class Link:
             self.ledger.close_gap(self.uri, node, now, None)
         fresh = [f"{node} ({name})" for node, name in why.items() if node not in known]
         if fresh:
-            more = f" and {len(fresh) - _NAMED} more" if len(fresh) > _NAMED else ""
             log.warning(
-                "%s: it refuses %s%s; correct the nodes on the server; the others flow, we retry",
-                self.entry.url, ", ".join(fresh[:_NAMED]), more,
+                "%s: it refuses %s; correct the nodes on the server; the others flow, we retry",
+                self.entry.url, _some(fresh),
             )  # fmt: skip
+
+    def _warn_of_unbrowsed(self) -> None:
+        named = [f"{node} ({status_name(s)})" for node, s in self.unbrowsed.items()]
+        if named:
+            self._warn_once(
+                f"{self.entry.url}: it does not tell what lies below {_some(named)}; give our user "
+                "leave to browse there, or the server more continuation points; what is known flows"
+            )
+
+    def _note_short_queues(self) -> None:
+        """Where a queue is revised too short, values may go without even an overflow bit."""
+        queues = {self.variables[i].text: size for i, size in self.subscription.queues.items()}
+        why = {
+            node: f"queue of {size}: values between two publishes may be lost"
+            for node, size in queues.items()
+        }
+        self.ledger.set_short_queues(self.uri, why)
+        if queues:
+            named = [f"{node} (queue of {size})" for node, size in queues.items()]
+            self._warn_once(
+                f"{self.entry.url}: it keeps fewer values than come between two publishes, of "
+                f"{len(queues)} nodes: {_some(named)}; let it keep longer queues, or lower "
+                "`publishing_interval_ms`"
+            )
 
     # --- live
 
@@ -283,28 +354,11 @@ class Link:
             received=self.world.clock(),
             origin=origin,
         )
-        if origin != "history" and self._unchecked.any():
-            self._check_first(values, codes)
         self.stock.writer.append(batch)
         self._waiting_marks.append(
             (codes[values.has_source], values.source_ticks[values.has_source])
         )
         self.stock.received[origin] = self.stock.received.get(origin, 0) + values.count
-
-    def _check_first(self, values: DataValues, codes: npt.NDArray[np.int32]) -> None:
-        """After an outage: a node without history that has another time than before has a gap."""
-        assert self.outage is not None
-        gaps = []
-        for row in np.flatnonzero(self._unchecked[codes]):
-            code = codes[row]
-            if self._unchecked[code]:
-                self._unchecked[code] = False
-                known = self.marks[code] != _UNKNOWN
-                same = values.has_source[row] and values.source_ticks[row] == self.marks[code]
-                if known and not same:
-                    gaps.append((self.variables[code].text, *self.outage, "link lost, no history"))
-        if gaps:
-            self.ledger.add_gaps(self.uri, gaps)
 
     async def _commit_forever(self) -> None:
         reported_s = time.monotonic()
@@ -328,27 +382,44 @@ class Link:
             heard = self._heard_ticks
             try:
                 await asyncio.to_thread(self.stock.writer.sync)
-            except OSError as error:
+                self._cover_live(heard)
+            except (OSError, sqlite3.OperationalError) as error:
                 self._unsynced = sequences + self._unsynced
                 self._waiting_marks = marks + self._waiting_marks
+                if isinstance(error, sqlite3.OperationalError) and not is_disk_full(error):
+                    raise
                 self._pause(error)
                 return False
-            if self._disk_full:
+            if self._disk_full and not self._waiting_for_ledger:
                 self._disk_full = False
                 log.warning("%s: the disk takes rows again", self.world.home)
                 self.subscription.resume()
             self.subscription.acknowledge(sequences)
             for codes, ticks in marks:
                 np.maximum.at(self.marks, codes, ticks)
-            self._cover_live(heard)
             return True
 
-    def _pause(self, error: OSError) -> None:
+    async def _written(self, write: Callable[[], None]) -> None:
+        """Write to the ledger, and wait for the disk as long as it takes."""
+        self._waiting_for_ledger += 1
+        try:
+            while True:
+                try:
+                    return write()
+                except sqlite3.OperationalError as error:
+                    if not is_disk_full(error):
+                        raise
+                    self._pause(error)
+                    await asyncio.sleep(COMMIT_S)
+        finally:
+            self._waiting_for_ledger -= 1
+
+    def _pause(self, error: OSError | sqlite3.OperationalError) -> None:
         if not self._disk_full:
             self._disk_full = True
             self.subscription.pause()
             log.warning("%s: rows cannot be written (%s); free some space, nothing is acknowledged",
-                        self.world.home, error.strerror or error)  # fmt: skip
+                        self.world.home, getattr(error, "strerror", None) or error)  # fmt: skip
 
     def _cover_live(self, heard_ticks: int) -> None:
         """Vouch for what sequence numbers without a hole have brought, every few seconds."""
@@ -356,20 +427,20 @@ class Link:
             return
         if time.monotonic() - self._covered_s < COVER_EVERY_S:
             return
-        self._covered_s = time.monotonic()
         covered = self.ledger.covered(self.uri)
-        late_s = (self.entry.publishing_interval_ms + self.entry.sampling_interval_ms) / 1000
+        late_s = (self.subscription.publishing_interval_ms + self.entry.sampling_interval_ms) / 1000
         heard = self.world.vouchable(time_of(heard_ticks)) - timedelta(seconds=2 * late_s)
         if covered is not None and heard > covered[1]:
             self.ledger.cover(self.uri, covered[1], heard)
+        self._covered_s = time.monotonic()
 
     # --- history
 
     async def _catch_up(self, subscribed_at: datetime) -> None:
         """Read the history that is missing, then whatever holes ask for; never returns."""
-        await self._back_fill_to(subscribed_at)
+        await self.past.fill(self._spans, subscribed_at)
         self._caught_up = True
-        self._state("live")
+        await self._state("live")
         self.on_live()
         while True:
             try:
@@ -377,75 +448,21 @@ class Link:
                     await self._refill_wanted.wait()
             except TimeoutError:
                 await self._retry_refused()
+                self._write_catalogue()
             else:
                 await self._refill_history()
-
-    async def _back_fill_to(self, now: datetime) -> None:
-        covered, asked = self.ledger.covered(self.uri), self._asked(now)
-        begin = min(filter(None, (asked, covered[0] if covered else None)), default=None)
-        if begin is None or begin >= now:
-            self.ledger.cover(self.uri, now - timedelta(microseconds=1), now)
-            return
-        from_start = covered is None or begin < covered[0]
-        codes = [i for i, v in enumerate(self.variables) if v.historized]
-        # a source clock that is behind stamps what happened after `begin` before it
-        early = begin - timedelta(seconds=self.entry.history_overlap_s)
-        await self._read_history(codes, from_start=early if from_start else None)
-        self.ledger.cover(self.uri, begin if from_start or covered is None else covered[1], now)
-        self.ledger.close_gap(self.uri, None, now, "history" if codes else None)
 
     def _asked(self, now: datetime) -> datetime | None:
         """From when on history is wanted: the server's own `history_hours` before the caller's."""
         hours = self.entry.history_hours
         return self.world.history_from if hours is None else now - timedelta(hours=hours)
 
-    async def _read_history(self, codes: Sequence[int], *, from_start: datetime | None) -> None:
-        """Read nodes from `from_start`, else from their marks less the overlap; note failures."""
-        starts = self._starts(codes, from_start)
-        wanted = [Wanted(c, self.variables[c].node_id, starts[c]) for c in codes]
-        if from_start is not None:
-            await read_standing(self.session, wanted, ticks_of(from_start), self._on_page)
-        outcome = await read_raw(self.session, wanted, _HISTORY_END, self._on_page)
-        if outcome.failed:
-            again = [w for w in wanted if w.key in outcome.failed]
-            outcome = await read_raw(self.session, again, _HISTORY_END, self._on_page)
-        await self._settle()
-        failed = outcome.failed
-        texts = [self.variables[c].text for c in codes if c not in failed]
-        self.ledger.resolve_node_gaps(self.uri, texts, "history")
-        now = self.world.clock()
-        rows = [
-            (self.variables[c].text, time_of(starts[c]), now, f"history {status_name(status)}")
-            for c, status in failed.items()
-        ]
-        if rows:
-            self.ledger.add_gaps(self.uri, rows)
-            log.warning("%s: no history of %d nodes (%s, ...: %s); they have a gap in the ledger",
-                        self.entry.url, len(rows), rows[0][0], rows[0][3])  # fmt: skip
-
-    def _starts(self, codes: Sequence[int], from_start: datetime | None) -> dict[int, int]:
-        """Source ticks from which each node is read: late values carry older source times."""
-        if from_start is not None:
-            return dict.fromkeys(codes, ticks_of(from_start))
-        covered = self.ledger.covered(self.uri)
-        assert covered is not None
-        first, last = ticks_of(covered[0]), ticks_of(covered[1])
-        overlap = int(self.entry.history_overlap_s * TICKS_PER_S)
-        losses = self.ledger.unresolved_since(self.uri)
-        starts = {}
-        for code in codes:
-            mark = int(self.marks[code])
-            start = first if mark == _UNKNOWN else max(first, min(mark, last) - overlap)
-            loss = losses.get(self.variables[code].text)
-            starts[code] = min(start, ticks_of(loss)) if loss else start
-        return starts
-
     async def _on_page(self, code: int, values: DataValues) -> None:
         self._append(values, np.full(values.count, code, np.int32), "history")
         if self.stock.writer.pending_rows > MANY_ROWS:
             await self._settle()
 
-    def _want_refill(self, codes: Sequence[int] | None) -> None:
+    def _want_refill(self, codes: Iterable[int] | None) -> None:
         if codes is None or self._refill is None:
             self._refill = None
         else:
@@ -453,21 +470,14 @@ class Link:
         self._refill_wanted.set()
 
     async def _refill_history(self) -> None:
-        """Read what a hole or an overflow lost; nodes without history get a gap."""
+        """Read what a hole or an overflow lost; what stays lost is a gap."""
         wanted, self._refill = self._refill, set()
-        lost = range(len(self.variables)) if wanted is None else sorted(wanted)
-        codes = [c for c in lost if self.variables[c].historized]
-        covered = self.ledger.covered(self.uri)
-        now = self.world.vouchable(await self.session.server_time())
-        if covered is not None:
-            rows = [
-                (self.variables[c].text, covered[1], now, "notifications lost, no history")
-                for c in lost
-                if not self.variables[c].historized
-            ]
-            self.ledger.add_gaps(self.uri, rows)
-            await self._read_history(codes, from_start=None)
-            self.ledger.cover(self.uri, covered[1], now)
+        try:
+            now = self.world.vouchable(await self.session.server_time())
+            await self.past.refill(None if wanted is None else sorted(wanted), now)
+        except BaseException:
+            self._want_refill(wanted)
+            raise
         if self._refill is not None and not self._refill:
             self._refill_wanted.clear()
 
@@ -478,9 +488,14 @@ class Link:
         before = self.refused.keys()
         self.refused = await self.subscription.add(again)
         if self.refused.keys() != before:
-            self._note_refused()
+            await self._written(self._note_refused)
 
     # --- the end
+
+    @property
+    def _last_publishes_s(self) -> float:
+        """After so long the server has told what it had when we asked for its time."""
+        return 2 * self.subscription.publishing_interval_ms / 1000
 
     async def _close(self, jobs: set[asyncio.Task[None]], catching_up: asyncio.Task[None]) -> None:
         """Finish the back-fill, then prove coverage up to the server's clock by a last read."""
@@ -492,26 +507,29 @@ class Link:
         catching_up.cancel()
         await asyncio.gather(catching_up, return_exceptions=True)
         end = self.world.vouchable(await self.session.server_time())
-        await asyncio.sleep(2 * self.entry.publishing_interval_ms / 1000)
-        if self.ledger.covered(self.uri) is not None:
-            codes = [i for i, v in enumerate(self.variables) if v.historized]
-            await self._read_history(codes, from_start=None)
+        await asyncio.sleep(self._last_publishes_s)
+        if self._refill_wanted.is_set():
+            await self._refill_history()
+        # what history fails to give now was heard live: that is no gap
+        await self.past.read(self.past.historized, None)
         _raise_failures(jobs)
         await self._settle()
         covered = self.ledger.covered(self.uri)
         if covered is not None:
-            self.ledger.cover(self.uri, covered[1], end)
+            begin = covered[1]
+            await self._written(lambda: self.ledger.cover(self.uri, begin, end))
 
     def _keep_marks(self) -> None:
         for variable, mark in zip(self.variables, self.marks.tolist(), strict=True):
-            if mark != _UNKNOWN:
+            if mark != UNKNOWN:
                 self.stock.marks[variable.text] = max(
                     mark, self.stock.marks.get(variable.text, mark)
                 )
 
-    def _state(self, state: str) -> None:
+    async def _state(self, state: str) -> None:
         self._told_state = state
-        self.ledger.set_state(self.uri, state, self.world.clock(), "", len(self.variables))
+        now, nodes = self.world.clock(), len(self.variables)
+        await self._written(lambda: self.ledger.set_state(self.uri, state, now, "", nodes))
         self._report()
 
     def _report(self) -> None:
@@ -525,6 +543,12 @@ class Link:
                 *self.stock.counted,
             )
         )
+
+
+def _some(named: list[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more
 
 
 def _raise_failures(tasks: set[asyncio.Task[Any]]) -> None:

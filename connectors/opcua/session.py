@@ -64,6 +64,19 @@ class Attribute:
     source_ticks: int | None
 
 
+@dataclass(slots=True)
+class Browsed:
+    """The references of one node, and the status with which the server gave them."""
+
+    references: list[ua.ReferenceDescription]
+    status_code: int
+
+    @property
+    def is_refused(self) -> bool:
+        """True where references may be missing."""
+        return bool(self.status_code & 0x80000000)
+
+
 class Session:
     """`await open()`, then `call`; nothing here reconnects, a loss surfaces as an exception."""
 
@@ -181,11 +194,18 @@ class Session:
             for row in range(values.count)
         ]
 
-    async def browse(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
-        """All hierarchical forward references of every node; none for a node that refuses."""
-        return await in_chunks(nodes, self.limits.browse, self._browse_some)
+    async def browse(self, nodes: Sequence[ua.NodeId]) -> list[Browsed]:
+        """All hierarchical forward references of every node.
 
-    async def _browse_some(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+        What is refused among others (servers have few continuation points) is asked again alone.
+        """
+        found = await in_chunks(nodes, self.limits.browse, self._browse_some)
+        for row, browsed in enumerate(found):
+            if browsed.is_refused:
+                (found[row],) = await self._browse_some([nodes[row]])
+        return found
+
+    async def _browse_some(self, nodes: Sequence[ua.NodeId]) -> list[Browsed]:
         parameters = ua.BrowseParameters()
         parameters.NodesToBrowse = [
             ua.BrowseDescription(
@@ -200,14 +220,15 @@ class Session:
         ]
         session = self._client.uaclient.session
         results = await session.browse(parameters)
-        found = [list(result.References or []) for result in results]
+        found = [Browsed(list(r.References or []), r.StatusCode.value) for r in results]
         open_points = {i: r.ContinuationPoint for i, r in enumerate(results) if r.ContinuationPoint}
         while open_points:
             more = ua.BrowseNextParameters(ContinuationPoints=list(open_points.values()))
             rows = list(open_points)
             open_points = {}
             for row, result in zip(rows, await session.browse_next(more), strict=True):
-                found[row] += result.References or []
+                found[row].references += result.References or []
+                found[row].status_code = result.StatusCode.value
                 if result.ContinuationPoint:
                     open_points[row] = result.ContinuationPoint
         return found

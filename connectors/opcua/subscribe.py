@@ -5,6 +5,7 @@ and the overflow bit tells us to read the rest from history.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -79,8 +80,12 @@ class Subscription:
         self.session, self.options = session, options
         self.id = 0
         self.keep_alive_s = KEEP_ALIVE_S
+        self.publishing_interval_ms = options.publishing_interval_ms
+        self.queues: dict[int, int] = {}
+        """Revised queue size of every item whose queue may overflow between two publishes."""
         self._expected = 1
         self._to_acknowledge: list[int] = []
+        self._unsynced: set[int] = set()
         self._inbox: asyncio.Queue[Message | BaseException] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
         self._heard_s = time.monotonic()
@@ -101,6 +106,7 @@ class Subscription:
         reader = await self.session.call(request)
         self.id = reader.number("<I")
         revised, _, keep_alives = reader.number("<d"), reader.number("<I"), reader.number("<I")
+        self.publishing_interval_ms = max(revised, 1.0)
         self.keep_alive_s = max(revised / 1000 * keep_alives, 0.1)
 
     async def add(self, items: Sequence[tuple[int, ua.NodeId]]) -> dict[int, int]:
@@ -123,13 +129,25 @@ class Subscription:
         request.Parameters.ItemsToCreate = [self._item(handle, node) for handle, node in items]
         reader = await self.session.call(request)
         statuses = []
-        for _ in range(max(reader.length(), 0)):
+        for row in range(max(reader.length(), 0)):
             statuses.append(reader.number("<I"))
-            reader.take(16)  # item id, revised sampling interval, revised queue size
+            reader.take(4)  # item id
+            sampling_ms, queue = reader.number("<d"), reader.number("<I")
+            if row < len(items) and not statuses[-1] & 0x80000000:
+                self._note_queue(items[row][0], sampling_ms, queue)
             reader.node_id()
             if reader.number("<B"):
                 reader.byte_string()
         return statuses
+
+    def _note_queue(self, handle: int, sampling_ms: float, queue: int) -> None:
+        options = self.options
+        asked = min(sampling_ms, options.sampling_interval_ms)
+        needed = math.ceil(self.publishing_interval_ms / asked) if asked > 0 else math.inf
+        if queue < min(needed, options.queue_size):
+            self.queues[handle] = queue
+        else:
+            self.queues.pop(handle, None)
 
     def _item(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         return ua.MonitoredItemCreateRequest(
@@ -157,6 +175,7 @@ class Subscription:
 
     def acknowledge(self, sequences: Sequence[int]) -> None:
         """These messages are on disk: the next PublishRequest tells the server."""
+        self._unsynced.difference_update(sequences)
         self._to_acknowledge += sequences
 
     def pause(self) -> None:
@@ -229,7 +248,8 @@ class Subscription:
     async def _in_order(self, message: Message) -> list[Message | Hole]:
         behind = (self._expected - message.sequence) % _LAST_SEQUENCE
         if 0 < behind < 1 << 31:
-            self.acknowledge([message.sequence])
+            if message.sequence not in self._unsynced:  # else its first copy is to come to disk
+                self.acknowledge([message.sequence])
             return []  # seen before
         found: list[Message | Hole] = []
         lost = 0
@@ -244,7 +264,11 @@ class Subscription:
             found.append(Hole(lost))
         if not message.is_keep_alive:  # a keep-alive only tells the number of the next message
             self._expected = _after(self._expected)
-        return [*found, message]
+        delivered = [*found, message]
+        self._unsynced.update(
+            m.sequence for m in delivered if isinstance(m, Message) and not m.is_keep_alive
+        )
+        return delivered
 
     async def _republish(self, sequence: int) -> Message | None:
         request = ua.RepublishRequest()

@@ -1,4 +1,6 @@
+import contextlib
 import itertools
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -138,3 +140,50 @@ def test_an_empty_home_has_an_empty_ledger(tmp_path):
         assert ledger.summary() == {"servers": []}
         assert ledger.gaps().is_empty()
     assert not list(tmp_path.iterdir())
+
+
+def test_gaps_of_one_reason_that_touch_are_one(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        uri = ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        rows = [("n", at(0), at(9), "history X"), ("n", at(5), at(12), "history X")]
+        for row in (*rows, *reversed(rows), ("n", at(20), at(30), "history X")):
+            ledger.add_gaps(uri, [row])
+        ledger.add_gaps(uri, [("n", at(2), at(3), "link lost"), (None, at(2), at(3), "history X")])
+        found = [
+            (g["node_id"], g["from_time"], g["to_time"], g["reason"])
+            for g in ledger.gaps().to_dicts()
+        ]
+        assert sorted(found, key=str) == sorted(
+            [
+                ("n", at(0), at(12), "history X"),
+                ("n", at(20), at(30), "history X"),
+                ("n", at(2), at(3), "link lost"),
+                (None, at(2), at(3), "history X"),
+            ],
+            key=str,
+        )
+        assert ledger.unfilled(uri) == [(at(2), at(3))]
+        ledger.resolve_gap(uri, at(2), at(3), "history")
+        assert ledger.unfilled(uri) == []
+
+
+def test_a_failed_write_can_be_tried_again(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        uri = ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        with pytest.raises(sqlite3.ProgrammingError):
+            ledger.set_refused(uri, {"n": object()}, at(0))
+        ledger.set_refused(uri, {"n": "BadNotSupported"}, at(0))
+        (server,) = ledger.summary()["servers"]
+        assert server["refused"] == {"n": "BadNotSupported"}
+
+
+def test_an_older_ledger_has_no_short_queues(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        uri = ledger.claim("F01", "opc.tcp://a:1", "urn:a")
+        ledger.set_short_queues(uri, {"n": "queue of 1"})
+    with Ledger(tmp_path, read_only=True) as ledger:
+        assert ledger.summary()["servers"][0]["short_queues"] == {"n": "queue of 1"}
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        db.execute("drop table short_queue")
+    with Ledger(tmp_path, read_only=True) as ledger:
+        assert ledger.summary()["servers"][0]["short_queues"] == {}

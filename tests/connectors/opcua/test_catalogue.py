@@ -140,3 +140,14 @@ def test_a_server_that_knows_no_companion_spec_is_catalogued_too():
 )
 def test_snake(name, expected):
     assert snake(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [(2**63 - 1, 2**63 - 1), (2**63, None), (2**64 - 1, None), ("9" * 5000, None), ("²", None)],
+)
+def test_a_counter_maximum_beyond_the_catalogue_is_none(said, kept):
+    total = variable(*MACHINE, (UI, "UnifiedInterface"), (UI, "PartsTotal"))
+    place = [told("CounterMax", said), total]
+    frame = tags(place, server_uri="urn:s", site_id="F01", is_park=False)
+    assert frame.filter(measure="parts_total")["counter_max"].to_list() == [kept]

@@ -69,7 +69,10 @@ async def test_collects_static_changing_and_past_values(tmp_path, plants, runnin
         ((uri, factory, start, end),) = ledger.coverage().rows()
         assert (uri, factory, start) == ("urn:test:plant", "F01", hour_ago)
         assert end > plant.expected("live")[-1][0]
-        assert ledger.gaps().is_empty()
+        (gap,) = ledger.gaps().to_dicts()  # nobody knows what it said before we came
+    assert (gap["node_id"], gap["from_time"]) == ("nsu=urn:test:nodes;s=static", hour_ago)
+    assert gap["to_time"] > plant.expected("static")[-1][0]
+    assert gap["reason"] == "not heard yet, no history"
 
 
 class Cable:
@@ -129,7 +132,7 @@ async def test_cut_cable_loses_nothing_that_history_holds(tmp_path, plants, runn
     with Ledger(tmp_path, read_only=True) as ledger:
         gaps = ledger.gaps()
         assert set(gaps["node_id"]) == {"nsu=urn:test:nodes;s=unkept"}
-        assert gaps["reason"].unique().to_list() == ["link lost, no history"]
+        assert set(gaps["reason"]) == {"not heard yet, no history", "link lost, no history"}
         assert ledger.coverage().height == 1
     (server,) = ledger_summary(tmp_path)["servers"]
     assert [gap["resolved"] for gap in server["closed_gaps"]] == ["history", "history"]
@@ -372,3 +375,80 @@ def test_nothing_is_vouched_for_beyond_either_clock():
     ahead, behind = now + timedelta(minutes=30), now - timedelta(minutes=30)
     assert [world.vouchable(t) for t in (ahead, behind, None)] == [now, behind, now]
     assert world.vouchable(now - timedelta(days=400)) == now  # another time is replayed
+
+
+async def test_nodes_left_out_by_choice_have_not_vanished(tmp_path, plants, running, hour_ago):
+    plant = await plants()
+    await plant.add("a")
+    await plant.add("b")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        pass
+    chosen = ("nsu=urn:test:nodes;s=a",)
+    async with running(
+        tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50, nodes=chosen
+    ):
+        pass
+    with Ledger(tmp_path, read_only=True) as ledger:
+        assert ledger.gaps().is_empty()
+
+
+async def test_a_long_publishing_interval_has_time_to_end(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    monkeypatch.setattr(link, "CLOSING_S", 1.8)
+    plant = await plants()
+    await plant.add("a")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=1000):
+        await plant.tick("a", 5, first=1)
+    assert values(tmp_path, "a") == written(plant, "a")
+    assert not any("no answer in time" in m for m in caplog.messages)
+
+
+async def test_a_damaged_catalogue_is_written_anew_and_stops_nobody(
+    tmp_path, plants, running, hour_ago, caplog
+):
+    plant = await plants()
+    await plant.add("a")
+    path = tmp_path / "lake" / "tags" / "factory=F01" / "part.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"junk")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 5, first=1)
+    assert values(tmp_path, "a") == written(plant, "a")
+    assert "nsu=urn:test:nodes;s=a" in pl.read_parquet(path)["node_id"].to_list()
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    told = [m for m in caplog.messages if str(path) in m]
+    assert len(told) == 1
+    assert "written anew" in told[0]
+
+
+async def test_a_catalogue_that_cannot_be_written_is_tried_again(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    monkeypatch.setattr(link, "RETRY_REFUSED_S", 0.1)
+    plant = await plants()
+    await plant.add("a")
+    path = tmp_path / "lake" / "tags" / "factory=F01" / "part.parquet"
+    path.parent.parent.mkdir(parents=True)
+    path.parent.write_bytes(b"a file in the way")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 5, first=1)
+        assert len([m for m in caplog.messages if f"{path}: the tag catalogue" in m]) == 1
+        path.parent.unlink()
+        await until(path.exists)
+    assert values(tmp_path, "a") == written(plant, "a")
+
+
+async def test_nodes_no_catalogue_can_be_made_of_are_collected(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    def odd(*_, **__):
+        raise TypeError("an oddity")
+
+    monkeypatch.setattr(link.catalogue, "tags", odd)
+    plant = await plants()
+    await plant.add("a")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 5, first=1)
+    assert values(tmp_path, "a") == written(plant, "a")
+    assert any("no tag catalogue can be made" in m for m in caplog.messages)

@@ -250,3 +250,23 @@ def test_truncated_bytes_are_refused():
     for cut in (5, len(data) - 1):
         with pytest.raises(MalformedError):
             DataValues.decode(Reader(data[:cut]))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("kind", range(26, 32))
+def test_reserved_types_are_byte_strings(kind, fast):
+    """Part 6, 5.2.2.16: ids 26 to 31 are for types to come; decoders take them as ByteStrings."""
+    scalar = bytes([1, kind]) + b"\x02\0\0\0ab"
+    array = bytes([1, kind | 0x80]) + b"\x01\0\0\0" + b"\x02\0\0\0ab"
+    inside = bytes([1, 24 | 0x80]) + b"\x01\0\0\0" + bytes([kind]) + b"\x02\0\0\0ab"
+    found = [scalar] * 20 + [array, inside]
+    reader = Reader(len(found).to_bytes(4, "little") + b"".join(found))
+    page = DataValues.decode(reader, fast=fast)
+    assert reader.pos == len(reader.data)
+    assert [page.value(row) for row in range(22)] == [b"ab"] * 20 + ['["YWI="]'] * 2
+    assert {row["value_type"] for row in rows(page)} == {"ByteString", "Variant"}
+
+
+def test_a_type_that_cannot_be_is_malformed():
+    with pytest.raises(MalformedError):
+        DataValues.decode(Reader(b"\x01\0\0\0" + bytes([1, 32]) + b"\0\0\0\0"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import sqlite3
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,13 @@ from connectors import received
 from connectors.export import export_raw
 from connectors.home import Home
 from connectors.ledger import Ledger
+from connectors.opcua import link
+from connectors.opcua.collector import _Owner
 from connectors.raw import ticks_of
 from connectors.simulator.clock import SimClock
 from connectors.simulator.nodes import UNIFIED, Series, Served
 from connectors.simulator.server import SimulatedServer
+from tests.connectors.opcua.test_collector import values, written
 
 VALUES = 60_000
 ROOM = 300_000
@@ -101,3 +105,62 @@ async def test_a_full_disk_is_told_once_and_loses_nothing(tmp_path, running, cap
     until = int(np.searchsorted(said.source_ticks, stopped))
     assert frame["source_ticks"].to_list()[:until] == said.source_ticks[:until].tolist()
     assert frame["value_float"].to_list()[:until] == said.values[:until].tolist()
+
+
+async def test_a_ledger_without_room_stops_no_subscription(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    monkeypatch.setattr(link, "COVER_EVERY_S", 0.2)
+    plant = await plants()
+    await plant.add("a")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50) as run:
+        with room(20_000) as lift:  # rows still fit, the ledger's journal does not
+            await plant.tick("a", 200, first=1)
+            await told(caplog, "rows cannot be written (disk I/O error)")
+            await plant.tick("a", 50, first=300)
+            await asyncio.sleep(0.6)
+            lift()
+            await told(caplog, "the disk takes rows again")
+        await plant.tick("a", 20, first=400)
+    assert {p.state for p in run.states} == {"connecting", "backfilling", "live", "stopped"}
+    assert sum("rows cannot be written" in m for m in caplog.messages) == 1
+    assert values(tmp_path, "a") == written(plant, "a")
+    with Ledger(tmp_path, read_only=True) as ledger:
+        assert ledger.coverage().height == 1
+        assert ledger.gaps().is_empty()
+
+
+async def test_a_state_waits_for_the_ledger(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    real, refused = Ledger.set_state, []
+
+    def full(self, uri, state, *args):
+        if state in ("backfilling", "live") and len(refused) < 6:
+            refused.append(state)
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        real(self, uri, state, *args)
+
+    monkeypatch.setattr(Ledger, "set_state", full)
+    plant = await plants()
+    await plant.add("a")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50) as run:
+        await plant.tick("a", 20, first=1)
+    assert "down" not in {p.state for p in run.states}
+    assert [m for m in caplog.messages if "cannot be written" in m] == [
+        f"{tmp_path}: rows cannot be written (database or disk is full);"
+        " free some space, nothing is acknowledged"
+    ]
+    assert values(tmp_path, "a") == written(plant, "a")
+
+
+def test_our_own_disk_is_not_blamed_on_the_server(tmp_path, running):
+    run = running(tmp_path, "opc.tcp://127.0.0.1:1")
+    (site,) = run.fleet.sites
+    world = link.World(tmp_path, None, None, None, None, None)
+    owner = _Owner(world, site, site.servers[0])
+    for error in (OSError(28, "No space left on device"), sqlite3.OperationalError("is full")):
+        assert str(owner._named(error)).startswith(f"{tmp_path}: it cannot be written")
+    assert "start the server" in str(owner._named(ConnectionRefusedError(111, "refused")))

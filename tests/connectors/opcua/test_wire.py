@@ -1,18 +1,21 @@
 """Session, browse, history and subscription against a real server."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from asyncua import ua
+from asyncua.server.internal_session import InternalSession
 
 from connectors.errors import ServerUnreachable
+from connectors.export import ledger_summary
 from connectors.opcua import history
 from connectors.opcua.browse import discover
 from connectors.opcua.decode import DataValues
 from connectors.opcua.history import Wanted, read_raw
 from connectors.opcua.session import Session
-from connectors.opcua.subscribe import Message, Subscription, take_overflow
+from connectors.opcua.subscribe import Message, Options, Subscription, take_overflow
 from connectors.raw import ticks_of
 from tests.connectors.opcua.test_collector import free_port, rows, values, written
 
@@ -269,3 +272,85 @@ def test_overflow_is_taken_off_the_status():
     assert take_overflow(page) == [8, 9, 10]
     assert page.status.tolist() == [0, 0, 0x500, 0x80000000]
     assert page.status.dtype == np.uint32
+
+
+async def test_a_repeat_is_acknowledged_only_once_its_first_copy_is_on_disk():
+    subscription = Subscription(None, Options())
+    assert await subscription._in_order(Message(1, 1)) != []
+    assert await subscription._in_order(Message(1, 1)) == []
+    assert subscription._to_acknowledge == []
+    subscription.acknowledge([1])
+    assert await subscription._in_order(Message(1, 1)) == []
+    assert subscription._to_acknowledge == [1, 1]
+
+
+async def test_a_branch_refused_among_others_is_asked_for_again_alone(connected, monkeypatch):
+    plant, session = connected
+    for name in ("A", "B"):
+        folder = await plant.server.nodes.objects.add_object(ua.NodeId(name, plant.ns), name)
+        await folder.add_variable(ua.NodeId(f"in{name}", plant.ns), f"in{name}", 1.0)
+    refuse_to_browse(monkeypatch, lambda names, name: len(names) > 1 and name == "B")
+    refused = {}
+    found, _ = await discover(session, (), refused)
+    texts = {variable.text for variable in found}
+    assert {"nsu=urn:test:nodes;s=inA", "nsu=urn:test:nodes;s=inB"} <= texts
+    assert refused == {}
+
+
+def refuse_to_browse(monkeypatch, which):
+    """The server has no continuation point left for some of the nodes it is asked for at once."""
+    real = InternalSession.browse
+
+    async def browse(self, params):
+        results = await real(self, params)
+        names = [wanted.NodeId.Identifier for wanted in params.NodesToBrowse]
+        for row, name in enumerate(names):
+            if which(names, name):
+                status = ua.StatusCode(ua.StatusCodes.BadNoContinuationPoints)
+                results[row] = ua.BrowseResult(StatusCode=status)
+        return results
+
+    monkeypatch.setattr(InternalSession, "browse", browse)
+
+
+async def test_a_branch_that_stays_refused_is_told_and_on_record(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    plant = await plants()
+    folder = await plant.server.nodes.objects.add_object(ua.NodeId("B", plant.ns), "B")
+    await folder.add_variable(ua.NodeId("inB", plant.ns), "inB", 1.0)
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await asyncio.sleep(0.1)
+    assert values(tmp_path, "inB") == [1.0]
+    refuse_to_browse(monkeypatch, lambda names, name: name == "B")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await asyncio.sleep(0.1)
+    (server,) = ledger_summary(tmp_path)["servers"]
+    assert server["refused"] == {"nsu=urn:test:nodes;s=B": "browse BadNoContinuationPoints"}
+    assert not any("vanished" in gap["reason"] for gap in server["open_gaps"])
+    told = [m for m in caplog.messages if "does not tell what lies below" in m]
+    assert len(told) == 1
+    assert "nsu=urn:test:nodes;s=B (BadNoContinuationPoints)" in told[0]
+
+
+async def test_queues_that_are_too_short_are_told_and_on_record(
+    tmp_path, plants, running, hour_ago, caplog
+):
+    plant = await plants()
+    await plant.add("a")
+    await plant.add("b")
+    plant.server.iserver.max_monitored_item_queue_size = 1
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=500):
+        pass
+    (server,) = ledger_summary(tmp_path)["servers"]
+    why = "queue of 1: values between two publishes may be lost"
+    ours = {node: w for node, w in server["short_queues"].items() if "urn:test" in node}
+    assert ours == {"nsu=urn:test:nodes;s=a": why, "nsu=urn:test:nodes;s=b": why}
+    told = [m for m in caplog.messages if "between two publishes" in m]
+    assert len(told) == 1
+    assert "(queue of 1)" in told[0]
+    plant.server.iserver.max_monitored_item_queue_size = 1000
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=500):
+        pass
+    (server,) = ledger_summary(tmp_path)["servers"]
+    assert server["short_queues"] == {}
