@@ -312,7 +312,7 @@ class Ledger:
             self._db.execute("delete from short_queue where server_uri = ?", (server_uri,))
             self._db.executemany("insert into short_queue values (?, ?, ?)", rows)
 
-    def _short_queues(self, server_uri: str) -> dict[str, str]:
+    def _short_queues(self, server_uri: str | None) -> dict[str, str]:
         """Empty in a ledger that was last written before these were kept."""
         try:
             return dict(
