@@ -55,7 +55,7 @@ MODELS: Final = pl.Schema(
         ),
     ],
     group_name="models",
-    kinds={"scikitlearn"},
+    kinds={"numpy"},
     owners=OWNERS,
     description=both(
         "每台设备一个检测模型，用首个完整采集日训练；文件不含 pickle，哈希可查。",
@@ -80,7 +80,7 @@ def anomaly_model(context: dg.AssetExecutionContext, tags: pl.LazyFrame) -> pl.D
         "anomaly_events": dg.AssetOut(
             metadata=BY_DAY,
             group_name="gold",
-            kinds={"scikitlearn", "polars"},
+            kinds={"numpy", "polars"},
             owners=OWNERS,
             description=both(
                 "异常事件：设备、领先信号、应见与所见、优先级、建议检查、损失的 OEE 分钟。",

@@ -1,1 +1,1 @@
-"""scikit-learn models: anomaly detection, its evaluation and its explanation."""
+"""Anomaly detection, its explanation, and its evaluation beside scikit-learn's own detectors."""
