@@ -38,7 +38,8 @@ def test_an_outage_without_history_is_unknown(tmp_path, monkeypatch):
     tags, cycles = plant.tags(), plant.cycles(A=10.0)
     episodes, increments = plant.silver(plant.raw(RUNNING), tags, cycles)
     plan = plant.plan(("A", 0, 3600, "busy"))
-    frames = [frame.lazy() for frame in (episodes, increments, plan, cycles, tags)]
+    carried = plant.NOTHING_CARRIED
+    frames = [frame.lazy() for frame in (episodes, increments, carried, plan, cycles, tags)]
     found = figures.oee_by_shift(*frames).row(0, named=True)
     assert (found["apt_s"], found["unknown_s"]) == (1200, 2400)
     assert found["completeness"] == pytest.approx(1 / 3)
