@@ -10,7 +10,6 @@ import polars as pl
 from assets.collected import box
 from assets.partitions import FACTORIES, FACTORY_DAYS, HOME, SAME_FACTORY, SINGLE_RUN, factory_days
 from assets.storage import BY_DAY
-from assets.training import TrainingSpan, training_spans
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.ledger import Ledger
@@ -20,6 +19,7 @@ from models.events import data_gaps
 from models.machine import Machine, MachineModel, fit, judge, machines
 from models.rules import Habits
 from models.schemas import ANOMALY_EVENTS, TRACES
+from models.training import TrainingSpan, training_spans
 from pipelines import states
 from pipelines.days import day_of, midnight
 from pipelines.schemas import TABLES
@@ -120,8 +120,8 @@ def anomaly_events(
     known = {row["work_unit_id"]: row for row in anomaly_model.collect().iter_rows(named=True)}
     catalogue, planned = tags.collect(), plan.collect()
     found = [
-        _judged(one, row, planned, day)
-        for day in days
+        _judged(one, row, planned, day, until)
+        for day, until in ((day, known_until(factory, day)) for day in days)
         for one in machines_of(factory, [day - timedelta(days=1), day], catalogue)
         if (row := known.get(one.key["work_unit_id"])) and day > row["trained_to"]
     ]
@@ -253,7 +253,7 @@ def _registered(model: MachineModel, span: TrainingSpan, machine: Machine) -> di
 
 
 def _judged(
-    machine: Machine, row: Mapping[str, Any], plan: pl.DataFrame, day: date
+    machine: Machine, row: Mapping[str, Any], plan: pl.DataFrame, day: date, until: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """One machine's events of a day and the traces of their signals, by its registered model."""
     model = MachineModel(
@@ -261,7 +261,6 @@ def _judged(
         Habits.from_json(row["habits"]),
         row["training_days"],
     )
-    until = known_until(machine.key["factory_id"], day)
     found, drawn = judge(machine, model, plan, midnight(day), until)
     return _dated(found, day), _dated(drawn, day)
 

@@ -12,13 +12,13 @@ import polars as pl
 from assets.partitions import HOME
 from connectors.lake import Lake, Partition
 from models.rules import SIGNALS
+from pipelines import soundness
+from pipelines.schemas import EQUIPMENT_KEY
 
 EVENT_KINDS: Final = ["signal", "sensor_frozen", *SIGNALS]
 PRIORITIES: Final = ["high", "medium", "low"]
-UNIT: Final = ["factory_id", "work_unit_id"]
-"""A machine; its park is null where it stands in none."""
-
-ELEMENTS: Final = ("apt_s", "aust_s", "adet_s", "adot_s", "unknown_s")
+NAMED: Final = ["factory_id", "work_unit_id"]
+"""What a machine's row must name; its park and line are null where it stands in none."""
 
 
 def between(column: str, low: float | None = 0.0, high: float | None = 1.0) -> Any:  # noqa: ANN401 - GX exports no type
@@ -60,11 +60,11 @@ def expected() -> dict[str, list[Any]]:
     passed disclosure control.
     """
     return {
-        "state_episodes": [*present(*UNIT), *none("backwards", "overlapping")],
-        "count_increments": [*present(*UNIT), *none("backwards", "negative")],
+        "state_episodes": [*present(*NAMED), *none("backwards", "overlapping")],
+        "count_increments": [*present(*NAMED), *none("backwards", "negative")],
         "oee_by_shift": [
-            *present(*UNIT, "production_day", "shift_id", "start", "end", "profile_id"),
-            unique(*UNIT, "production_day", "shift_id"),
+            *present(*NAMED, "production_day", "shift_id", "start", "end", "profile_id"),
+            unique(*EQUIPMENT_KEY, "production_day", "shift_id"),
             *none("unaccounted_us"),
             *[between(name) for name in ("availability", "quality_ratio", "completeness")],
             between("oee", 0, None),
@@ -85,7 +85,7 @@ def expected() -> dict[str, list[Any]]:
             ordered("upper", "lower"),
         ],
         "anomaly_events": [
-            *present(*UNIT, "event_id", "kind", "priority", "start"),
+            *present(*NAMED, "event_id", "kind", "priority", "start"),
             unique("partition_day", "event_id"),
             ordered("end", "start"),
             between("tags_of_machine", 1, None),
@@ -107,59 +107,22 @@ def prepared(table: str, rows: pl.LazyFrame) -> pl.DataFrame:
     return frame.select(name for name, dtype in frame.schema.items() if not dtype.is_nested())
 
 
-def accounted(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """PBT less its elements, beside them."""
-    us = [(pl.col(name) * 1_000_000).round().cast(pl.Int64) for name in ("pbt_s", *ELEMENTS)]
-    return rows.with_columns(unaccounted_us=us[0] - pl.sum_horizontal(us[1:]))
-
-
-def episodes_of_units(episodes: pl.LazyFrame) -> pl.LazyFrame:
-    """Episodes that do not run forwards, or into the next one (an open one must be the last)."""
-    key = ["partition_day", *UNIT]
-    follower = pl.col("start").shift(-1).over(key)
-    runs_into = follower.is_not_null() & (pl.col("end").is_null() | (pl.col("end") > follower))
-    return (
-        episodes.sort(*key, "start", maintain_order=True)
-        .with_columns(runs_into=runs_into)
-        .group_by(key, maintain_order=True)
-        .agg(
-            episodes=pl.len(),
-            backwards=(pl.col("end") <= pl.col("start")).sum(),
-            overlapping=pl.col("runs_into").sum(),
-        )
-    )
-
-
-def increments_of_units(increments: pl.LazyFrame) -> pl.LazyFrame:
-    """Increments that take pieces away, or end before they begin."""
-    key = ["partition_day", *UNIT, "kind"]
-    return (
-        increments.group_by(key)
-        .agg(
-            increments=pl.len(),
-            negative=(pl.col("amount") < 0).sum(),
-            backwards=(pl.col("from_time") > pl.col("to_time")).sum(),
-        )
-        .sort(key)
-    )
-
-
 def events_of_machines(events: pl.LazyFrame) -> pl.LazyFrame:
     """Events with how many tags the catalogue has for their machine."""
     sites = events.select("factory_id").unique().collect()["factory_id"].drop_nulls()
     tags = Lake(HOME.lake).scan("tags", [Partition(factory=site) for site in sites])
     if tags is None:
         return events.with_columns(tags_of_machine=pl.lit(0))
-    known = tags.group_by(UNIT).agg(tags_of_machine=pl.len())
-    return events.join(known, on=UNIT, how="left").with_columns(
+    known = tags.group_by(EQUIPMENT_KEY).agg(tags_of_machine=pl.len())
+    return events.join(known, on=EQUIPMENT_KEY, how="left", nulls_equal=True).with_columns(
         pl.col("tags_of_machine").fill_null(0)
     )
 
 
 PREPARED: Final[dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]]] = {
-    "state_episodes": episodes_of_units,
-    "count_increments": increments_of_units,
-    "oee_by_shift": accounted,
-    "oee_roll_up": accounted,
+    "state_episodes": soundness.of_episodes,
+    "count_increments": soundness.of_increments,
+    "oee_by_shift": soundness.unaccounted,
+    "oee_roll_up": soundness.unaccounted,
     "anomaly_events": events_of_machines,
 }

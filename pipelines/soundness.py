@@ -1,0 +1,46 @@
+"""What cannot be in a right table, counted: one row per machine and day where rows are many."""
+
+import polars as pl
+
+from pipelines.elements import SUMS
+from pipelines.equipment import UNIT
+
+
+def unaccounted(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds `unaccounted_us`: PBT less all its elements, in whole microseconds."""
+    us = [(pl.col(f"{name}_s") * 1_000_000).round().cast(pl.Int64) for name in ("pbt", *SUMS)]
+    return rows.with_columns(unaccounted_us=us[0] - pl.sum_horizontal(us[1:]))
+
+
+def of_episodes(episodes: pl.LazyFrame) -> pl.LazyFrame:
+    """Per `partition_day` and work unit `episodes`, and how many are `backwards`, `overlapping`.
+
+    None may run into the next one; an open episode must be the last.
+    """
+    key = ["partition_day", *UNIT]
+    follower = pl.col("start").shift(-1).over(key)
+    runs_into = follower.is_not_null() & (pl.col("end").is_null() | (pl.col("end") > follower))
+    return (
+        episodes.sort(*key, "start", maintain_order=True)
+        .with_columns(runs_into=runs_into)
+        .group_by(key, maintain_order=True)
+        .agg(
+            episodes=pl.len(),
+            backwards=(pl.col("end") <= pl.col("start")).sum(),
+            overlapping=pl.col("runs_into").sum(),
+        )
+    )
+
+
+def of_increments(increments: pl.LazyFrame) -> pl.LazyFrame:
+    """Per `partition_day`, work unit and kind `increments`, how many `negative`, `backwards`."""
+    key = ["partition_day", *UNIT, "kind"]
+    return (
+        increments.group_by(key)
+        .agg(
+            increments=pl.len(),
+            negative=(pl.col("amount") < 0).sum(),
+            backwards=(pl.col("from_time") > pl.col("to_time")).sum(),
+        )
+        .sort(key)
+    )
