@@ -20,8 +20,9 @@ from connectors.errors import FleetFileError, HomeRefused, ParkPulseError
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
 from connectors.opcua.decode import MalformedError
-from connectors.opcua.link import Link, Progress, Stock, World
+from connectors.opcua.link import Link
 from connectors.opcua.session import Session, unreachable
+from connectors.opcua.world import Progress, Stock, World
 from connectors.tables import write_plans
 
 __all__ = ["Progress", "collect"]

@@ -5,9 +5,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,17 +13,16 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from connectors.errors import SegmentUnreadable
 from connectors.fleet import ServerEntry, Site
-from connectors.ledger import Ledger, is_disk_full
+from connectors.ledger import is_disk_full
 from connectors.opcua import catalogue
 from connectors.opcua.backfill import UNKNOWN, BackFill, Unheard, unheard
 from connectors.opcua.browse import Variable, discover, missing_nodes
 from connectors.opcua.decode import DataValues
 from connectors.opcua.session import Session, status_name
 from connectors.opcua.subscribe import Hole, Message, Options, Subscription, take_overflow
+from connectors.opcua.world import Progress, Stock, World
 from connectors.raw import time_of
-from connectors.segments import SegmentWriter, read_sidecar
 from connectors.tables import catalogue_path, write_catalogue
 
 log = logging.getLogger(__name__)
@@ -40,89 +37,10 @@ REPORT_EVERY_S: Final = 1.0
 CLOSING_S: Final = 120.0
 """Most time for the rest of a back-fill and the closing sweep after a stop, beside two publishing
 intervals, which bring the last values."""
-_OTHER_TIME: Final = timedelta(hours=12)
-"""A server clock this far from ours is no skewed clock: the server replays another time."""
 _VANISHED: Final = "vanished"
 _REFUSED: Final = "refused"
 _NAMED: Final = 3
 """Nodes named in one warning line; the ledger has them all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where one server stands: connecting, backfilling, live, down or stopped."""
-
-    site_id: str
-    url: str
-    state: str
-    server_uri: str | None = None
-    why: str = ""
-    live: int = 0
-    republished: int = 0
-    history: int = 0
-
-
-@dataclass(slots=True)
-class World:
-    """What all servers share."""
-
-    home: Path
-    ledger: Ledger
-    history_from: datetime | None
-    clock: Callable[[], datetime]
-    stop: asyncio.Event
-    on_progress: Callable[[Progress], None]
-    caught_up: asyncio.Event | None = None
-    waiting: set[str] = field(default_factory=set)
-
-    def report(self, progress: Progress) -> None:
-        """Tell the caller, and notice when nobody is left to wait for."""
-        self.on_progress(progress)
-        if progress.state in ("live", "down", "stopped"):
-            self.waiting.discard(progress.url)
-            if not self.waiting and self.caught_up is not None:
-                self.caught_up.set()
-
-    def vouchable(self, server_time: datetime | None) -> datetime:
-        """The time up to which a statement made now holds: server's or ours, the earlier."""
-        now = self.clock()
-        if server_time is None or abs(server_time - now) > _OTHER_TIME:
-            return now
-        return min(server_time, now)
-
-
-@dataclass(slots=True)
-class Stock:
-    """What outlives connections: the writer, and the newest durable source ticks of every node."""
-
-    server_uri: str
-    writer: SegmentWriter
-    marks: dict[str, int]
-    received: dict[str, int] = field(default_factory=dict)
-    told: set[str] = field(default_factory=set)
-    """Warnings that are said once."""
-
-    @classmethod
-    def open(cls, folder: Path, site_id: str, server_uri: str) -> "Stock":
-        """Marks come from the sealed segments: they are durable by definition."""
-        writer = SegmentWriter(folder, site_id=site_id, server_uri=server_uri)
-        marks: dict[str, int] = {}
-        for path in sorted(folder.glob("*.json")):
-            try:
-                sidecar = read_sidecar(path)
-            except SegmentUnreadable as error:
-                log.warning("%s", error)  # its rows are read from history again
-                continue
-            if sidecar.server_uri == server_uri:
-                for node, ticks in sidecar.marks.items():
-                    marks[node] = max(marks.get(node, ticks), ticks)
-        return cls(server_uri, writer, marks)
-
-    @property
-    def counted(self) -> tuple[int, int, int]:
-        """Rows received live, republished and from history since the start."""
-        received = self.received
-        return received.get("live", 0), received.get("republished", 0), received.get("history", 0)
 
 
 class Link:

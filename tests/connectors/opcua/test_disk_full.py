@@ -14,7 +14,7 @@ from connectors import received
 from connectors.export import export_raw
 from connectors.home import Home
 from connectors.ledger import Ledger
-from connectors.opcua import link
+from connectors.opcua import link, world
 from connectors.opcua.collector import _Owner
 from connectors.raw import ticks_of
 from connectors.simulator.clock import SimClock
@@ -159,7 +159,7 @@ async def test_a_state_waits_for_the_ledger(
 def test_our_own_disk_is_not_blamed_on_the_server(tmp_path, running):
     run = running(tmp_path, "opc.tcp://127.0.0.1:1")
     (site,) = run.fleet.sites
-    world = link.World(tmp_path, None, None, None, None, None)
+    world = world.World(tmp_path, None, None, None, None, None)
     owner = _Owner(world, site, site.servers[0])
     for error in (OSError(28, "No space left on device"), sqlite3.OperationalError("is full")):
         assert str(owner._named(error)).startswith(f"{tmp_path}: it cannot be written")

@@ -1,0 +1,95 @@
+"""What the connections of a collector share, what one reports, and what outlives it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from connectors.errors import SegmentUnreadable
+from connectors.ledger import Ledger
+from connectors.segments import SegmentWriter, read_sidecar
+
+log = logging.getLogger(__name__)
+
+_OTHER_TIME: Final = timedelta(hours=12)
+"""A server clock this far from ours is no skewed clock: the server replays another time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where one server stands: connecting, backfilling, live, down or stopped."""
+
+    site_id: str
+    url: str
+    state: str
+    server_uri: str | None = None
+    why: str = ""
+    live: int = 0
+    republished: int = 0
+    history: int = 0
+
+
+@dataclass(slots=True)
+class World:
+    """What all servers share."""
+
+    home: Path
+    ledger: Ledger
+    history_from: datetime | None
+    clock: Callable[[], datetime]
+    stop: asyncio.Event
+    on_progress: Callable[[Progress], None]
+    caught_up: asyncio.Event | None = None
+    waiting: set[str] = field(default_factory=set)
+
+    def report(self, progress: Progress) -> None:
+        """Tell the caller, and notice when nobody is left to wait for."""
+        self.on_progress(progress)
+        if progress.state in ("live", "down", "stopped"):
+            self.waiting.discard(progress.url)
+            if not self.waiting and self.caught_up is not None:
+                self.caught_up.set()
+
+    def vouchable(self, server_time: datetime | None) -> datetime:
+        """The time up to which a statement made now holds: server's or ours, the earlier."""
+        now = self.clock()
+        if server_time is None or abs(server_time - now) > _OTHER_TIME:
+            return now
+        return min(server_time, now)
+
+
+@dataclass(slots=True)
+class Stock:
+    """What outlives connections: the writer, and the newest durable source ticks of every node."""
+
+    server_uri: str
+    writer: SegmentWriter
+    marks: dict[str, int]
+    received: dict[str, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    """Warnings that are said once."""
+
+    @classmethod
+    def open(cls, folder: Path, site_id: str, server_uri: str) -> "Stock":
+        """Marks come from the sealed segments: they are durable by definition."""
+        writer = SegmentWriter(folder, site_id=site_id, server_uri=server_uri)
+        marks: dict[str, int] = {}
+        for path in sorted(folder.glob("*.json")):
+            try:
+                sidecar = read_sidecar(path)
+            except SegmentUnreadable as error:
+                log.warning("%s", error)  # its rows are read from history again
+                continue
+            if sidecar.server_uri == server_uri:
+                for node, ticks in sidecar.marks.items():
+                    marks[node] = max(marks.get(node, ticks), ticks)
+        return cls(server_uri, writer, marks)
+
+    @property
+    def counted(self) -> tuple[int, int, int]:
+        """Rows received live, republished and from history since the start."""
+        received = self.received
+        return received.get("live", 0), received.get("republished", 0), received.get("history", 0)
