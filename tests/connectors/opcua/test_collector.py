@@ -14,8 +14,9 @@ from connectors import segments
 from connectors.errors import HomeRefused
 from connectors.export import export_raw, ledger_summary
 from connectors.ledger import Ledger
-from connectors.opcua import link, session, subscribe, world
+from connectors.opcua import link, session, subscribe
 from connectors.opcua.collector import collect
+from connectors.opcua.world import World
 from pipelines import schemas
 
 
@@ -374,7 +375,7 @@ async def test_killed_and_restarted_every_value_of_history_once(
 
 def test_nothing_is_vouched_for_beyond_either_clock():
     now = datetime(2026, 11, 21, tzinfo=UTC)
-    world = world.World(None, None, None, lambda: now, None, lambda _: None)
+    world = World(None, None, None, lambda: now, None, lambda _: None)
     ahead, behind = now + timedelta(minutes=30), now - timedelta(minutes=30)
     assert [world.vouchable(t) for t in (ahead, behind, None)] == [now, behind, now]
     assert world.vouchable(now - timedelta(days=400)) == now  # another time is replayed

@@ -14,8 +14,9 @@ from connectors import received
 from connectors.export import export_raw
 from connectors.home import Home
 from connectors.ledger import Ledger
-from connectors.opcua import link, world
+from connectors.opcua import link
 from connectors.opcua.collector import _Owner
+from connectors.opcua.world import World
 from connectors.raw import ticks_of
 from connectors.simulator.clock import SimClock
 from connectors.simulator.nodes import UNIFIED, Series, Served
@@ -159,7 +160,7 @@ async def test_a_state_waits_for_the_ledger(
 def test_our_own_disk_is_not_blamed_on_the_server(tmp_path, running):
     run = running(tmp_path, "opc.tcp://127.0.0.1:1")
     (site,) = run.fleet.sites
-    world = world.World(tmp_path, None, None, None, None, None)
+    world = World(tmp_path, None, None, None, None, None)
     owner = _Owner(world, site, site.servers[0])
     for error in (OSError(28, "No space left on device"), sqlite3.OperationalError("is full")):
         assert str(owner._named(error)).startswith(f"{tmp_path}: it cannot be written")
