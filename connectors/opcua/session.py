@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from asyncua import ua
@@ -77,6 +79,16 @@ class Browsed:
         return bool(self.status_code & 0x80000000)
 
 
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What a server says of itself; `started` tells one run of it from the next."""
+
+    started: str = ""
+    manufacturer: str = ""
+    product: str = ""
+    version: str = ""
+
+
 class Session:
     """`await open()`, then `call`; nothing here reconnects, a loss surfaces as an exception."""
 
@@ -87,8 +99,12 @@ class Session:
         user: str | None = None,
         password: str | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
+        learned: dict[str, int] | None = None,
     ) -> None:
         self.url, self.timeout_s = url, timeout_s
+        self.learned: dict[str, int] = {} if learned is None else learned
+        """Limits the server never told, found by asking for too much: they outlive the session."""
+        self.build = Build()
         self.namespaces: list[str] = []
         self.server_uri = url
         self.limits = Limits()
@@ -101,14 +117,10 @@ class Session:
 
     async def open(self) -> None:
         """Connect, learn namespaces, URI and limits; ServerUnreachable where that fails."""
-        client = self._client
         try:
             async with asyncio.timeout(3 * self.timeout_s):
-                await client.connect_socket()
-                await client.send_hello()
-                await client.open_secure_channel()
-                await client.create_session()
-                await client.activate_session(username=client._username, password=client._password)
+                await self._open_channel()
+                await self._begin()
             self._renewal = asyncio.create_task(self._renew())
             await self._introduce()
         except (OSError, TimeoutError, UaError) as error:
@@ -118,19 +130,80 @@ class Session:
             await self.close()
             raise
 
+    async def reopen(self) -> bool:
+        """Connect anew after a loss: True where the session lives on, with its subscriptions.
+
+        False: it is a new session with the same server. ServerUnreachable where neither can be
+        had; it may be tried again.
+        """
+        await self._drop_channel()
+        try:
+            async with asyncio.timeout(2 * self.timeout_s):
+                await self._open_channel()
+                lives_on = await self._reactivated()
+                if not lives_on:
+                    await self._begin()
+            self._renewal = asyncio.create_task(self._renew())
+            if not lives_on:
+                await self._introduce()
+        except (OSError, TimeoutError, UaError) as error:
+            await self._drop_channel()
+            raise unreachable(self.url, error) from error
+        return lives_on
+
+    async def _open_channel(self) -> None:
+        await self._client.connect_socket()
+        await self._client.send_hello()
+        await self._client.open_secure_channel()
+
+    async def _begin(self) -> None:
+        client = self._client
+        await client.create_session()
+        await client.activate_session(username=client._username, password=client._password)
+
+    async def _reactivated(self) -> bool:
+        """Bring the old session to the new channel (part 4, 6.7)."""
+        client = self._client
+        if not client.uaclient.session.has_session:
+            return False
+        client.uaclient.session.rebind_authentication_token()
+        try:
+            await client.activate_session(username=client._username, password=client._password)
+        except UaStatusCodeError:
+            client.uaclient.session.reset_authentication_token()
+            return False
+        return True
+
+    async def _drop_channel(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+            self._renewal = None
+        self._client.disconnect_socket()
+
     async def _introduce(self) -> None:
-        arrays = [ObjectIds.Server_NamespaceArray, ObjectIds.Server_ServerArray]
-        namespaces, servers = [
-            list(value.Value.Value or [])
-            for value in await self._client.uaclient.session.read_attributes(
-                [ua.NodeId(ua.Int32(i)) for i in arrays], AttributeIds.Value
-            )
-            if value.Value is not None
+        wanted = [
+            (ua.NodeId(ua.Int32(number)), AttributeIds.Value)
+            for number in (ObjectIds.Server_NamespaceArray, ObjectIds.Server_ServerArray)
         ]
-        self.namespaces = [str(uri) for uri in namespaces]
-        own = self.namespaces[1] if len(self.namespaces) > 1 else None
-        self.server_uri = str(servers[0]) if servers else own or self.url
-        self.limits = await self._read_limits()
+        namespaces, servers = [_texts(read.value) for read in await self._read_some(wanted)]
+        self.namespaces = namespaces
+        own = namespaces[1] if len(namespaces) > 1 else None
+        self.server_uri = servers[0] if servers else own or self.url
+        self.limits = self._learned(await self._read_limits())
+        self.build = await self._read_build()
+
+    async def _read_build(self) -> Build:
+        """What the server says of itself; empty where it says nothing."""
+        numbers = (
+            ObjectIds.Server_ServerStatus_StartTime,
+            ObjectIds.Server_ServerStatus_BuildInfo_ManufacturerName,
+            ObjectIds.Server_ServerStatus_BuildInfo_ProductName,
+            ObjectIds.Server_ServerStatus_BuildInfo_SoftwareVersion,
+        )
+        wanted = [(ua.NodeId(ua.Int32(number)), AttributeIds.Value) for number in numbers]
+        read = await in_chunks(wanted, self.limits.read, self._read_some)
+        return Build(*(str(one.value or "") for one in read))
 
     async def _read_limits(self) -> Limits:
         names = (
@@ -154,6 +227,16 @@ class Session:
             found[name] = min(own, limit) if limit else own
         return Limits(**found)
 
+    def _learned(self, limits: Limits) -> Limits:
+        found = {name: min(getattr(limits, name), most) for name, most in self.learned.items()}
+        return replace(limits, **found)
+
+    def learn(self, name: str, most: int) -> None:
+        """The server takes no more than so many operations a call of this kind."""
+        if most < getattr(self.limits, name):
+            self.learned[name] = most
+            self.limits = self._learned(self.limits)
+
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(_RENEW_AT * self._client.secure_channel_timeout / 1000)
@@ -175,7 +258,8 @@ class Session:
 
     async def read(self, wanted: Sequence[tuple[ua.NodeId, AttributeIds]]) -> list[Attribute]:
         """Read attributes of many nodes, in calls no larger than the server takes."""
-        return await in_chunks(wanted, self.limits.read, self._read_some)
+        learn = partial(self.learn, "read")
+        return await in_chunks(wanted, self.limits.read, self._read_some, learn)
 
     async def _read_some(self, wanted: Sequence[tuple[ua.NodeId, AttributeIds]]) -> list[Attribute]:
         request = ua.ReadRequest()
@@ -199,7 +283,8 @@ class Session:
 
         What is refused among others (servers have few continuation points) is asked again alone.
         """
-        found = await in_chunks(nodes, self.limits.browse, self._browse_some)
+        learn = partial(self.learn, "browse")
+        found = await in_chunks(nodes, self.limits.browse, self._browse_some, learn)
         for row, browsed in enumerate(found):
             if browsed.is_refused:
                 (found[row],) = await self._browse_some([nodes[row]])
@@ -263,6 +348,7 @@ class Session:
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
+            self._renewal = None
         client = self._client
         with contextlib.suppress(OSError, TimeoutError, UaError):
             async with asyncio.timeout(3):
@@ -276,9 +362,14 @@ async def in_chunks(
     items: Sequence[Item],
     size: int,
     send: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+    learn: Callable[[int], None] = lambda size: None,
 ) -> list[Result]:
-    """`send` chunks of at most `size` items, smaller where the server finds that too many."""
+    """`send` chunks of at most `size` items, smaller where the server finds that too many.
+
+    `learn` is told the size that it took after it had found a larger one too many.
+    """
     results: list[Result] = []
+    halved = False
     while len(results) < len(items):
         part = items[len(results) : len(results) + size]
         try:
@@ -286,12 +377,20 @@ async def in_chunks(
         except UaStatusCodeError as error:
             if error.code not in TOO_MUCH or len(part) == 1:
                 raise
-            size = max(1, len(part) // 2)
+            size, halved = max(1, len(part) // 2), True
             continue
         if len(answer) != len(part):
             raise UaError(f"{len(part)} operations sent, {len(answer)} results came back")
         results += answer
+        if halved:
+            learn(size)
     return results
+
+
+def _texts(value: object) -> list[str]:
+    """An array of strings, as a read gives it."""
+    found = json.loads(value) if isinstance(value, str) and value else []
+    return [str(text) for text in found] if isinstance(found, list) else []
 
 
 def unreachable(url: str, error: BaseException) -> ServerUnreachable:

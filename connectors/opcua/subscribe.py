@@ -1,14 +1,14 @@
-"""A subscription with our own publish pump: nothing lost unnoticed, nothing acknowledged too early.
+"""A subscription: its items, and its messages in order, so that nothing is lost unnoticed.
 
 Items discard the oldest value when their queue is full: the newest is the state of the machine,
 and the overflow bit tells us to read the rest from history.
 """
 
-import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -21,13 +21,24 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from connectors.opcua.decode import DataValues, MalformedError, Reader
 from connectors.opcua.session import Session, in_chunks
 
-OUTSTANDING: Final = 3
-"""PublishRequests the server holds: one in use, one in flight, one for a burst."""
-KEEP_ALIVE_S: Final = 3.0
+KEEP_ALIVE_S: Final = 5.0
 LIFETIME_S: Final = 120.0
 """How long the server keeps a subscription whose client is silent."""
-_SILENT_S: Final = 4.0
-"""Grace beyond two keep-alives before a silent subscription counts as lost."""
+_GRACE_S: Final = 2.0
+"""Beyond two keep-alives, before a silent subscription counts as lost."""
+_MOST_ASKED: Final = 5000
+"""Messages asked for again one by one; of a longer hole history knows more."""
+_NOT_THERE: Final = frozenset(
+    {
+        StatusCodes.BadMessageNotAvailable,
+        StatusCodes.BadSequenceNumberUnknown,
+        StatusCodes.BadSequenceNumberInvalid,
+        StatusCodes.BadServiceUnsupported,
+        StatusCodes.BadNotSupported,
+        StatusCodes.BadNotImplemented,
+    }
+)
+"""Answers to Republish that mean: this message is gone."""
 _LAST_SEQUENCE: Final = 0xFFFF_FFFF
 _INFO_DATA_VALUE: Final = 0x400
 _OVERFLOW: Final = 0x80
@@ -50,15 +61,41 @@ class Options:
     queue_size: int = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """What the server made of the sampling interval and queue size that we asked for."""
+
+    sampling_interval_ms: float
+    queue_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A subscription that may outlive us: `durable` is its newest sequence number on disk."""
+
+    id: int
+    keep_alive_s: float
+    publishing_interval_ms: float
+    durable: int
+
+
 @dataclass(slots=True)
 class Message:
     """One NotificationMessage: the values of its data changes; `rows` counts them."""
 
+    subscription_id: int
     sequence: int
     publish_ticks: int
     values: list[DataValues] = field(default_factory=list)
     republished: bool = False
     is_keep_alive: bool = False
+    available: frozenset[int] = frozenset()
+    """Sequence numbers that the server can send again; empty where it does not tell."""
+
+    @property
+    def receipt(self) -> tuple[int, int]:
+        """What an acknowledgement names."""
+        return self.subscription_id, self.sequence
 
     @property
     def rows(self) -> int:
@@ -68,29 +105,37 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Sequence numbers that the server cannot give again: read history instead."""
+    """Sequence numbers that the server cannot give again: read history of the items instead."""
 
+    subscription_id: int
     sequences: int
 
 
 class Subscription:
-    """`create`, `add` items, then `messages` in order; `acknowledge` what is on disk."""
+    """`create` (or `adopt`), `add` items, then put its messages `in_order`."""
 
     def __init__(self, session: Session, options: Options) -> None:
         self.session, self.options = session, options
         self.id = 0
         self.keep_alive_s = KEEP_ALIVE_S
         self.publishing_interval_ms = options.publishing_interval_ms
-        self.queues: dict[int, int] = {}
-        """Revised queue size of every item whose queue may overflow between two publishes."""
-        self._expected = 1
-        self._to_acknowledge: list[int] = []
-        self._unsynced: set[int] = set()
-        self._inbox: asyncio.Queue[Message | BaseException] = asyncio.Queue()
-        self._workers: list[asyncio.Task[None]] = []
-        self._heard_s = time.monotonic()
-        self._may_publish = asyncio.Event()
-        self._may_publish.set()
+        self.revised: dict[int, Revised] = {}
+        """What the server made of our wishes, of every item it monitors."""
+        self.unsynced: set[int] = set()
+        """Sequence numbers delivered and not yet on disk."""
+        self.heard_s = time.monotonic()
+        self.expected = 1
+
+    @property
+    def patience_s(self) -> float:
+        """After so much silence it counts as lost: two keep-alives and some grace."""
+        return 2 * self.keep_alive_s + _GRACE_S
+
+    def adopt(self, known: "Standing") -> None:
+        """Be a subscription that the server already has."""
+        self.id, self.expected = known.id, _plus(known.durable, 1)
+        self.keep_alive_s = known.keep_alive_s
+        self.publishing_interval_ms = known.publishing_interval_ms
 
     async def create(self) -> None:
         """Create the subscription on the server."""
@@ -115,7 +160,8 @@ class Subscription:
         async def send(part: Sequence[tuple[int, ua.NodeId]]) -> list[int]:
             return await self._add_some(part)
 
-        results = await in_chunks(items, self.session.limits.items, send)
+        learn = partial(self.session.learn, "items")
+        results = await in_chunks(items, self.session.limits.items, send, learn)
         return {
             handle: status
             for (handle, _), status in zip(items, results, strict=True)
@@ -134,20 +180,22 @@ class Subscription:
             reader.take(4)  # item id
             sampling_ms, queue = reader.number("<d"), reader.number("<I")
             if row < len(items) and not statuses[-1] & 0x80000000:
-                self._note_queue(items[row][0], sampling_ms, queue)
+                self.revised[items[row][0]] = Revised(sampling_ms, queue)
             reader.node_id()
             if reader.number("<B"):
                 reader.byte_string()
         return statuses
 
-    def _note_queue(self, handle: int, sampling_ms: float, queue: int) -> None:
+    @property
+    def short_queues(self) -> dict[int, int]:
+        """Queue size of every item whose queue may overflow between two publishes."""
+        return {h: one.queue_size for h, one in self.revised.items() if self._is_short(one)}
+
+    def _is_short(self, revised: Revised) -> bool:
         options = self.options
-        asked = min(sampling_ms, options.sampling_interval_ms)
+        asked = min(revised.sampling_interval_ms, options.sampling_interval_ms)
         needed = math.ceil(self.publishing_interval_ms / asked) if asked > 0 else math.inf
-        if queue < min(needed, options.queue_size):
-            self.queues[handle] = queue
-        else:
-            self.queues.pop(handle, None)
+        return revised.queue_size < min(needed, options.queue_size)
 
     def _item(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         return ua.MonitoredItemCreateRequest(
@@ -162,136 +210,89 @@ class Subscription:
             ),
         )
 
-    def start(self) -> None:
-        """Begin to publish."""
-        self._heard_s = time.monotonic()
-        self._workers = [asyncio.create_task(self._publish()) for _ in range(OUTSTANDING)]
+    def has_seen(self, got: Message) -> bool:
+        """Whether this message was delivered before."""
+        return 0 < (self.expected - got.sequence) % _LAST_SEQUENCE < 1 << 31
 
-    async def stop(self) -> None:
-        """Stop to publish; the session's end deletes the subscription on the server."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+    async def in_order(self, got: Message) -> list[Message | Hole]:
+        """The message, and before it those that were lost on their way, or a hole.
 
-    def acknowledge(self, sequences: Sequence[int]) -> None:
-        """These messages are on disk: the next PublishRequest tells the server."""
-        self._unsynced.difference_update(sequences)
-        self._to_acknowledge += sequences
-
-    def pause(self) -> None:
-        """Ask for no more messages (the disk takes none): the server keeps its queues."""
-        self._may_publish.clear()
-
-    def resume(self) -> None:
-        """Ask for messages again."""
-        self._heard_s = time.monotonic()
-        self._may_publish.set()
-
-    async def _publish(self) -> None:
-        """One outstanding PublishRequest, again and again; ends with its error in the inbox."""
-        limit_s = self.keep_alive_s * (OUTSTANDING + 2) + self.session.timeout_s
-        while True:
-            await self._may_publish.wait()
-            request = ua.PublishRequest()
-            acknowledged, self._to_acknowledge = self._to_acknowledge, []
-            request.Parameters.SubscriptionAcknowledgements = [
-                ua.SubscriptionAcknowledgement(ua.UInt32(self.id), ua.UInt32(sequence))
-                for sequence in acknowledged
-            ]
-            try:
-                reader = await self.session.call(request, limit_s)
-                self._heard_s = time.monotonic()
-                self._inbox.put_nowait(self._parse(reader))
-            except UaStatusCodeError as error:
-                self._to_acknowledge += acknowledged
-                if error.code == StatusCodes.BadTooManyPublishRequests and len(self._workers) > 1:
-                    return  # fewer outstanding requests will do
-                if error.code != StatusCodes.BadTimeout:
-                    self._inbox.put_nowait(error)
-                    return
-            except (OSError, TimeoutError, UaError, MalformedError) as error:
-                self._inbox.put_nowait(error)
-                return
-
-    def _parse(self, r: Reader) -> Message:
-        subscription = r.number("<I")
-        if subscription != self.id:
-            raise SubscriptionLostError(f"publish for subscription {subscription}, not {self.id}")
-        r.array(lambda: r.number("<I"))
-        r.number("<B")
-        return _message(r)
-
-    async def messages(self) -> list[Message | Hole]:
-        """The next messages in order (republished ones among them), and holes that stay.
-
-        Raises:
-            SubscriptionLostError: nothing was heard for two keep-alives, or the server said so.
+        Nothing is taken for delivered before all is here: what fails half-way is asked for anew.
         """
-        while True:
-            silent_s = time.monotonic() - self._heard_s
-            left_s = 2 * self.keep_alive_s + _SILENT_S - silent_s
-            try:
-                # not wait_for: on Python 3.11 it can swallow a cancellation that meets a result
-                async with asyncio.timeout(max(left_s, 0.01)):
-                    got = await self._inbox.get()
-            except TimeoutError:
-                if not self._may_publish.is_set():
-                    self._heard_s = time.monotonic()
-                    continue
-                if time.monotonic() - self._heard_s < 2 * self.keep_alive_s + _SILENT_S:
-                    continue
-                raise SubscriptionLostError("no keep-alive from the subscription") from None
-            if isinstance(got, BaseException):
-                raise got
-            return await self._in_order(got)
+        missing = self._distance(got.sequence)
+        asked = [_plus(got.sequence, -n) for n in range(min(missing, _MOST_ASKED), 0, -1)]
+        if got.available:
+            asked = [sequence for sequence in asked if sequence in got.available]
+        again = [await self._republish(sequence) for sequence in asked]
+        found: list[Message | Hole] = [one for one in again if one is not None]
+        if lost := missing - len(found):
+            found.append(Hole(self.id, lost))
+        # a keep-alive only tells the number of the next message
+        self.expected = got.sequence if got.is_keep_alive else _plus(got.sequence, 1)
+        found.append(got)
+        self._deliver(m for m in found if isinstance(m, Message))
+        return found
 
-    async def _in_order(self, message: Message) -> list[Message | Hole]:
-        behind = (self._expected - message.sequence) % _LAST_SEQUENCE
-        if 0 < behind < 1 << 31:
-            if message.sequence not in self._unsynced:  # else its first copy is to come to disk
-                self.acknowledge([message.sequence])
-            return []  # seen before
+    async def republish_rest(self) -> list[Message]:
+        """Messages that were sent while we were away, up to the first that the server lacks."""
+        found: list[Message] = []
+        expected = self.expected
+        while len(found) < _MOST_ASKED and (again := await self._republish(expected)):
+            found.append(again)
+            expected = _plus(expected, 1)
+        self.expected = expected
+        self._deliver(found)
+        return found
+
+    async def take_back(self, available: Sequence[int]) -> list[Message | Hole]:
+        """After a transfer: every message that the server still keeps, and whether some are gone.
+
+        `available` are the sequence numbers that the server keeps; those up to our last durable
+        one are on disk.
+        """
+        fresh = sorted((n for n in available if not self.is_durable(n)), key=self._distance)
         found: list[Message | Hole] = []
-        lost = 0
-        while self._expected != message.sequence:
-            again = await self._republish(self._expected) if lost < OUTSTANDING * 100 else None
-            if again is None:
-                lost += 1
-            else:
-                found.append(again)
-            self._expected = _after(self._expected)
-        if lost:
-            found.append(Hole(lost))
-        if not message.is_keep_alive:  # a keep-alive only tells the number of the next message
-            self._expected = _after(self._expected)
-        delivered = [*found, message]
-        self._unsynced.update(
-            m.sequence for m in delivered if isinstance(m, Message) and not m.is_keep_alive
-        )
-        return delivered
+        if fresh and (gone := self._distance(fresh[0])):
+            found.append(Hole(self.id, gone))
+            self.expected = fresh[0]
+        return found + list(await self.republish_rest())
+
+    def _distance(self, sequence: int) -> int:
+        return (sequence - self.expected) % _LAST_SEQUENCE
+
+    def is_durable(self, sequence: int) -> bool:
+        """Whether this message was delivered, and so is on disk, before we took over."""
+        return self._distance(sequence) >= 1 << 31
+
+    def _deliver(self, messages: Iterable[Message]) -> None:
+        self.unsynced.update(m.sequence for m in messages if not m.is_keep_alive)
 
     async def _republish(self, sequence: int) -> Message | None:
         request = ua.RepublishRequest()
         request.Parameters.SubscriptionId = ua.UInt32(self.id)
         request.Parameters.RetransmitSequenceNumber = ua.UInt32(sequence)
         try:
-            message = _message(await self.session.call(request))
-        except (UaStatusCodeError, MalformedError):
+            got = message(await self.session.call(request), self.id)
+        except UaStatusCodeError as error:
+            if error.code in _NOT_THERE:
+                return None
+            raise
+        except MalformedError:
             return None
-        message.republished = True
-        return message if message.sequence == sequence and not message.is_keep_alive else None
+        got.republished = True
+        return got if got.sequence == sequence and not got.is_keep_alive else None
 
 
-def _after(sequence: int) -> int:
+def _plus(sequence: int, steps: int) -> int:
     """Sequence numbers begin anew at 1 (part 4, 7.25)."""
-    return sequence % _LAST_SEQUENCE + 1
+    return (sequence - 1 + steps) % _LAST_SEQUENCE + 1
 
 
-def _message(r: Reader) -> Message:
+def message(r: Reader, subscription_id: int) -> Message:
     """A NotificationMessage; events are none of ours."""
-    message = Message(r.number("<I"), r.number("<q"))
+    found = Message(subscription_id, r.number("<I"), r.number("<q"))
     count = max(r.length(), 0)
-    message.is_keep_alive = count == 0
+    found.is_keep_alive = count == 0
     for _ in range(count):
         type_id, encoding = r.node_id(), r.number("<B")
         body = r.byte_string() if encoding else None
@@ -299,8 +300,8 @@ def _message(r: Reader) -> Message:
         if type_id == _STATUS_CHANGE:
             raise SubscriptionLostError(f"the subscription ended with {inner.number('<I'):#010x}")
         if type_id == _DATA_CHANGE:
-            message.values.append(DataValues.decode(inner, with_handles=True))
-    return message
+            found.values.append(DataValues.decode(inner, with_handles=True))
+    return found
 
 
 def take_overflow(values: DataValues) -> list[int]:
