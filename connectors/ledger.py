@@ -1,6 +1,7 @@
 """What was received and what was not: servers, proved coverage and gaps, in `ledger.sqlite`."""
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,7 @@ create table if not exists short_queue (
     server_uri text not null, node_id text not null, why text not null,
     primary key (server_uri, node_id)
 );
+create table if not exists revised (server_uri text primary key, terms text not null);
 pragma user_version = 1;
 """
 _NOT_REACHED: Final = "not reached yet"
@@ -181,7 +183,7 @@ class Ledger:
     def set_state(
         self, server_uri: str, state: str, since: datetime, why: str = "", nodes: int | None = None
     ) -> None:
-        """A server's state (connecting, backfilling, live, down, stopped) and why."""
+        """A server's state (the words of opcua.world.Progress), since when, and why."""
         self._db.execute(
             "update server set state = ?, since = ?, why = ?, nodes = coalesce(?, nodes)"
             " where server_uri = ?",
@@ -312,6 +314,20 @@ class Ledger:
             self._db.execute("delete from short_queue where server_uri = ?", (server_uri,))
             self._db.executemany("insert into short_queue values (?, ?, ?)", rows)
 
+    def set_revised(self, server_uri: str, terms: dict[str, Any]) -> None:
+        """On what terms the server serves us: intervals, queues and limits as it revised them."""
+        row = (server_uri, json.dumps(terms, ensure_ascii=False))
+        self._db.execute("insert or replace into revised values (?, ?)", row)
+
+    def _revised(self, server_uri: str | None) -> dict[str, Any]:
+        """Empty in a ledger that was last written before these were kept."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            query = "select terms from revised where server_uri = ?"
+            for (text,) in self._db.execute(query, (server_uri,)):
+                terms: dict[str, Any] = json.loads(text)
+                return terms
+        return {}
+
     def _short_queues(self, server_uri: str | None) -> dict[str, str]:
         """Empty in a ledger that was last written before these were kept."""
         try:
@@ -380,6 +396,7 @@ class Ledger:
             "coverage": [{"from": _iso(a), "to": _iso(b)} for a, b in windows],
             "refused": dict(refused),
             "short_queues": self._short_queues(uri),
+            "revised": self._revised(uri),
             "open_gaps": [row for row in rows if row["resolved"] is None],
             "closed_gaps": [row for row in rows if row["resolved"] is not None],
         }

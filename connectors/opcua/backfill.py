@@ -6,7 +6,7 @@ lost, the server has the gap, and coverage begins anew behind it.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -115,14 +115,18 @@ class BackFill:
             if variable.readable and not variable.historized and not variable.text.startswith(_BASE)
         ]
 
-    async def look(self, spans: Unheard) -> None:
-        """Find what nodes without history may have lost, before any live value moves the marks."""
+    async def look(self, spans: Unheard, queued: Set[int] = frozenset()) -> None:
+        """Find what nodes without history may have lost, before any live value moves the marks.
+
+        Of the `queued` nodes the server kept what they said in the outage.
+        """
         codes = self.mute if spans.spans else []
         nodes = [(self.variables[code].node_id, AttributeIds.Value) for code in codes]
         self.lost = [
             (self.variables[code].text, span, why)
             for code, read in zip(codes, await self.session.read(nodes), strict=True)
             for span, why in may_have_lost(spans, read.source_ticks, self._mark(code))
+            if not (code in queued and span == spans.outage)
         ]
 
     def _mark(self, code: int) -> int | None:

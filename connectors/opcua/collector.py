@@ -20,7 +20,7 @@ from connectors.errors import FleetFileError, HomeRefused, ParkPulseError
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
 from connectors.opcua.decode import MalformedError
-from connectors.opcua.link import Link
+from connectors.opcua.link import FIRST_DELAY_S, LONGEST_DELAY_S, Link
 from connectors.opcua.session import Session, unreachable
 from connectors.opcua.world import Progress, Stock, World
 from connectors.tables import write_plans
@@ -29,8 +29,6 @@ __all__ = ["Progress", "collect"]
 
 log = logging.getLogger(__name__)
 
-FIRST_DELAY_S: Final = 0.5
-LONGEST_DELAY_S: Final = 30.0
 _SEAL_TRIES: Final = 20
 """Half-second tries to seal on a full disk before the tail is left for the next start."""
 
@@ -99,6 +97,7 @@ class _Owner:
         self.stock: Stock | None = None
         self.delay_s = FIRST_DELAY_S
         self.warned = ""
+        self.learned: dict[str, int] = {}
 
     async def run(self) -> None:
         """Connect again and again until stopped, then seal."""
@@ -129,6 +128,7 @@ class _Owner:
             self.entry.url,
             user=self.entry.user,
             password=os.environ.get(self.entry.password_env) if self.entry.password_env else None,
+            learned=self.learned,
         )
         opening = asyncio.create_task(session.open())
         stopping = asyncio.create_task(self.world.stop.wait())
@@ -142,7 +142,7 @@ class _Owner:
         try:
             stock = self._stock_for(session)
             link = Link(self.world, self.site, self.entry, session, stock)
-            link.on_live = self._went_live
+            link.on_connected = self._connected_again
             await link.run()
         finally:
             await session.close()
@@ -161,7 +161,7 @@ class _Owner:
             self.stock = Stock.open(folder, self.site.site_id, uri)
         return self.stock
 
-    def _went_live(self) -> None:
+    def _connected_again(self) -> None:
         self.delay_s = FIRST_DELAY_S
         if self.warned:
             log.warning("%s: connected again", self.entry.url)
@@ -179,7 +179,7 @@ class _Owner:
                 covered = self.world.ledger.covered(self.stock.server_uri)
                 begin = covered[1] if covered else since
                 self.world.ledger.open_gap(self.stock.server_uri, None, begin, f"link lost: {why}")
-        self._tell("down", why)
+        self._tell("reconnecting", why)
 
     def _named(self, error: Exception) -> ParkPulseError:
         """The error as one line that names the culprit: our own disk, else the server."""
@@ -196,7 +196,7 @@ class _Owner:
             if stock is not None:
                 self.world.ledger.set_state(stock.server_uri, state, self.world.clock(), why)
             else:
-                unreached = "down" if state == "stopped" else state
+                unreached = "reconnecting" if state == "stopped" else state
                 self.world.ledger.set_unreached(self.entry.url, unreached, why)
         self.world.report(
             Progress(

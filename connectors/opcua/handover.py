@@ -8,7 +8,6 @@ before anything is acknowledged; no secret in either).
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,4 +89,4 @@ def _replace(path: Path, text: str) -> None:
     """A reader sees the old text or the new; after a power cut the old one is safe as well."""
     temporary = path.with_suffix(".tmp")
     temporary.write_text(text)
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -1,10 +1,17 @@
-"""One connection: discover, subscribe, back-fill, listen, sweep; nothing here reconnects."""
+"""One link to a server: discover, subscribe, back-fill, listen, sweep.
+
+A lost channel is found again with its session and subscriptions, so that what the server queued
+meanwhile arrives; whatever else is lost is raised, and the owner begins anew.
+"""
 
 import asyncio
+import contextlib
 import logging
+import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,21 +19,45 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+from asyncua import ua
+from asyncua.ua.uaerrors import UaError
 
+from connectors.errors import ServerUnreachable
 from connectors.fleet import ServerEntry, Site
 from connectors.ledger import is_disk_full
 from connectors.opcua import catalogue
 from connectors.opcua.backfill import UNKNOWN, BackFill, Unheard, unheard
 from connectors.opcua.browse import Variable, discover, missing_nodes
 from connectors.opcua.decode import DataValues
-from connectors.opcua.session import Session, status_name
-from connectors.opcua.subscribe import Hole, Message, Options, Subscription, take_overflow
+from connectors.opcua.feed import Feed
+from connectors.opcua.handover import Handover, HandoverFile
+from connectors.opcua.nodeids import parsed
+from connectors.opcua.pump import Receipt
+from connectors.opcua.session import (
+    Attribute,
+    Session,
+    SubscriptionLostError,
+    is_channel_lost,
+    reason,
+    status_name,
+)
+from connectors.opcua.subscribe import (
+    LIFETIME_S,
+    Hole,
+    Message,
+    Options,
+    Revised,
+    take_overflow,
+)
 from connectors.opcua.world import Progress, Stock, World
 from connectors.raw import time_of
 from connectors.tables import catalogue_path, write_catalogue
 
 log = logging.getLogger(__name__)
 
+FIRST_DELAY_S: Final = 0.5
+LONGEST_DELAY_S: Final = 10.0
+"""Between two tries to connect: a server that is back is heard within seconds."""
 COMMIT_S: Final = 0.25
 """Group commit: an fsync this often costs nothing, and so much is at most unacknowledged."""
 MANY_ROWS: Final = 200_000
@@ -37,6 +68,8 @@ REPORT_EVERY_S: Final = 1.0
 CLOSING_S: Final = 120.0
 """Most time for the rest of a back-fill and the closing sweep after a stop, beside two publishing
 intervals, which bring the last values."""
+_DOUBT_S: Final = 5.0
+"""After an outage the server's queues may come full; behind that they are as short as ever."""
 _VANISHED: Final = "vanished"
 _REFUSED: Final = "refused"
 _NAMED: Final = 3
@@ -52,38 +85,51 @@ class Link:
         self.world, self.site, self.entry = world, site, entry
         self.session, self.stock = session, stock
         self.uri, self.ledger = stock.server_uri, world.ledger
-        self.on_live: Callable[[], None] = lambda: None
+        self.on_connected: Callable[[], None] = lambda: None
         self.variables: list[Variable] = []
         self.nodes: pa.Array = pa.array([], pa.string())
         self.marks: npt.NDArray[np.int64] = np.array([], np.int64)
-        self.subscription = Subscription(
-            session,
-            Options(
-                entry.publishing_interval_ms,
-                entry.sampling_interval_ms,
-                queue_size=entry.queue_size,
-            ),
+        self.options = Options(
+            entry.publishing_interval_ms, entry.sampling_interval_ms, queue_size=entry.queue_size
         )
+        self.feed = Feed(session, self.options)
+        self.handover = HandoverFile(world.home, site.site_id, stock.server_uri)
         self.refused: dict[int, int] = {}
         self.unbrowsed: dict[str, int] = {}
         self._tags: pl.DataFrame | None = None
         self._spans = Unheard(None, None)
-        self._unsynced: list[int] = []
+        self._unsynced: list[Receipt] = []
         self._waiting_marks: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
         self._refill: set[int] | None = set()
         self._refill_wanted = asyncio.Event()
         self._committing = asyncio.Lock()
         self._disk_full = False
         self._waiting_for_ledger = 0
-        self._told_state = "connecting"
+        self._told_state, self._why = "connecting", ""
         self._caught_up = False
         self._heard_ticks = 0
+        self._doubted_until_s = 0.0
         self._covered_s = time.monotonic()
 
     async def run(self) -> None:
-        """The whole life of the connection."""
-        await self._discover()
-        subscribed_at = await self._subscribe()
+        """The whole life of the link."""
+        left = await self._discover()
+        subscribed_at = await self._subscribe(left)
+        try:
+            while True:
+                try:
+                    return await self._work(subscribed_at)
+                except (OSError, TimeoutError, UaError) as error:
+                    if self.world.stop.is_set() or not is_channel_lost(error):
+                        raise
+                    await self._recover(error)
+        finally:
+            await self._commit()
+            self._keep_marks()
+
+    async def _work(self, subscribed_at: datetime) -> None:
+        """Listen and read history until stopped; any loss of the channel is raised."""
+        self.feed.pump.start()
         jobs = {
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._commit_forever()),
@@ -96,22 +142,69 @@ class Link:
             _raise_failures(everything - {stopping})
             async with asyncio.timeout(CLOSING_S + self._last_publishes_s):
                 await self._close(jobs, catching_up)
+            self.handover.forget()
         finally:
             for job in everything:
                 job.cancel()
             await asyncio.gather(*everything, return_exceptions=True)
-            await self.subscription.stop()
-            await self._commit()
-            self._keep_marks()
+            await self.feed.pump.stop()
+
+    async def _recover(self, error: Exception) -> None:
+        """Find the session again over a new channel; raises where that is no longer possible."""
+        why = reason(error)
+        await self._commit()
+        covered = self.ledger.covered(self.uri)
+        begin = covered[1] if covered else self.world.clock()
+        await self._written(
+            lambda: self.ledger.open_gap(self.uri, None, begin, f"link lost: {why}")
+        )
+        await self._state("reconnecting", why)
+        if not await self._reopened(error):
+            raise SubscriptionLostError(f"{why}; the server has given our session up")
+        self._doubted_until_s = time.monotonic() + _DOUBT_S
+        for got in await self.feed.pump.catch_up():
+            self._take(got)
+        await self._settle()
+        now = self.world.clock()
+        await self._written(lambda: self.ledger.close_gap(self.uri, None, now, "republished"))
+        await self._state("connected" if self._caught_up else "backfilling")
+        self.on_connected()
+
+    async def _reopened(self, error: Exception) -> bool:
+        """Try again and again, as long as the server keeps a silent subscription."""
+        begin_s, delay_s = time.monotonic(), FIRST_DELAY_S
+        while True:
+            opening = asyncio.create_task(self.session.reopen())
+            stopping = asyncio.create_task(self.world.stop.wait())
+            try:
+                await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not opening.done():
+                    raise error
+                return opening.result()
+            except ServerUnreachable as unreached:
+                if time.monotonic() - begin_s > LIFETIME_S:
+                    raise
+                await self._state("reconnecting", unreached.why)
+            finally:
+                stopping.cancel()
+                opening.cancel()
+                await asyncio.gather(opening, stopping, return_exceptions=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_s * random.uniform(0.5, 1.0)):
+                    await self.world.stop.wait()
+            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
 
     # --- before the first value
 
-    async def _discover(self) -> None:
-        self.variables, missing = await discover(self.session, self.entry.nodes, self.unbrowsed)
+    async def _discover(self) -> Handover | None:
+        """The nodes, in the order of their handles; gives what a stopped collector left of them."""
+        listed, missing = await discover(self.session, self.entry.nodes, self.unbrowsed)
         for text in missing:
             log.warning(
                 "%s: it has no node %s; correct `nodes` in the fleet file", self.entry.url, text
             )
+        left = self._left_behind()
+        self.variables = arranged(listed, left.nodes if left else (), self.session.namespaces)
         texts = [variable.text for variable in self.variables]
         self.nodes = pa.array(texts, pa.string())
         self.marks = np.array([self.stock.marks.get(text, UNKNOWN) for text in texts], np.int64)
@@ -126,16 +219,25 @@ class Link:
             settle=self._settle,
             write=self._written,
         )
-        self._make_catalogue()
-        elsewhere = sorted(self.stock.marks.keys() - set(texts))
+        self._make_catalogue(listed)
+        elsewhere = sorted(self.stock.marks.keys() - {variable.text for variable in listed})
         vanished = await missing_nodes(self.session, elsewhere)
         await self._written(lambda: self._note_vanished(set(vanished)))
+        return left
 
-    def _make_catalogue(self) -> None:
+    def _left_behind(self) -> Handover | None:
+        """Subscriptions made by this run of the server, as we would make them now."""
+        left = self.handover.read()
+        started = self.session.build.started
+        if left is None or not started or (left.started, left.options) != (started, self.options):
+            return None
+        return left
+
+    def _make_catalogue(self, listed: Sequence[Variable]) -> None:
         """The tags; what no catalogue can be made of is collected all the same."""
         try:
             self._tags = catalogue.tags(
-                self.variables,
+                listed,
                 server_uri=self.uri,
                 site_id=self.site.site_id,
                 is_park=self.site.is_park,
@@ -172,14 +274,16 @@ class Link:
             if node not in vanished:
                 self.ledger.close_gap(self.uri, node, now, None)
 
-    async def _subscribe(self) -> datetime:
+    async def _subscribe(self, left: Handover | None) -> datetime:
         """Monitor every readable node; gives the time from which live values are heard."""
-        await self.subscription.create()
-        items = [(i, v.node_id) for i, v in enumerate(self.variables) if v.readable]
-        self.refused = await self.subscription.add(items)
+        kept = None if left is None else await self.feed.take_over(left)
+        held = {handle for handles in self.feed.handles.values() for handle in handles}
+        readable = [(i, v.node_id) for i, v in enumerate(self.variables) if v.readable]
+        self.refused = await self.feed.add([item for item in readable if item[0] not in held])
+        self._write_handover()
         self._warn_of_unbrowsed()
         await self._written(self._note_refused)
-        await self._written(self._note_short_queues)
+        await self._written(self._note_revised)
         now = self.world.vouchable(await self.session.server_time())
         covered = self.ledger.covered(self.uri)
         if covered is not None:
@@ -188,10 +292,17 @@ class Link:
                 lambda: self.ledger.open_gap(self.uri, None, end, "collector was away")
             )
         self._spans = unheard(covered, self._asked(now), now)
-        await self.past.look(self._spans)
-        self.subscription.start()
+        is_whole = left is not None and left.is_whole and _is_whole(kept)
+        await self.past.look(self._spans, held if is_whole else set())
+        for got in kept or ():
+            if isinstance(got, Message):
+                self._take(got)
         await self._state("backfilling")
         return now
+
+    def _write_handover(self) -> None:
+        texts = [variable.text for variable in self.variables]
+        self.handover.write(self.feed.handover(self.session.build.started, texts))
 
     def _note_refused(self) -> None:
         why = {self.variables[i].text: status_name(s) for i, s in self.refused.items()}
@@ -218,14 +329,15 @@ class Link:
                 "leave to browse there, or the server more continuation points; what is known flows"
             )
 
-    def _note_short_queues(self) -> None:
-        """Where a queue is revised too short, values may go without even an overflow bit."""
-        queues = {self.variables[i].text: size for i, size in self.subscription.queues.items()}
+    def _note_revised(self) -> None:
+        """What the server made of our wishes; a queue too short may lose values without a word."""
+        queues = {self.variables[i].text: n for i, n in self.feed.short_queues.items()}
         why = {
             node: f"queue of {size}: values between two publishes may be lost"
             for node, size in queues.items()
         }
         self.ledger.set_short_queues(self.uri, why)
+        self.ledger.set_revised(self.uri, self._terms())
         if queues:
             named = [f"{node} (queue of {size})" for node, size in queues.items()]
             self._warn_once(
@@ -234,18 +346,31 @@ class Link:
                 "`publishing_interval_ms`"
             )
 
+    def _terms(self) -> dict[str, Any]:
+        """On what terms the server serves us, beside what we asked for."""
+        revised = self.feed.revised.values()
+        return {
+            "subscriptions": len(self.feed.subscriptions),
+            "publishing_interval_ms": self.feed.publishing_interval_ms,
+            "keep_alive_s": self.feed.pump.keep_alive_s,
+            "sampling_intervals_ms": _counted(one.sampling_interval_ms for one in revised),
+            "queue_sizes": _counted(one.queue_size for one in revised),
+            "learned_limits": dict(self.session.learned),
+            "quirk": self.feed.quirk.why,
+        }
+
     # --- live
 
     async def _listen(self) -> None:
         while True:
-            for message in await self.subscription.messages():
+            for message in await self.feed.pump.messages():
                 if isinstance(message, Hole):
                     log.warning(
                         "%s: %d notifications lost; reading history",
                         self.entry.url,
                         message.sequences,
                     )
-                    self._want_refill(None)
+                    self._want_refill(self.feed.handles.get(message.subscription_id))
                 else:
                     self._take(message)
             if self.stock.writer.pending_rows > MANY_ROWS:
@@ -255,12 +380,25 @@ class Link:
         origin = "republished" if message.republished else "live"
         for values in message.values:
             overflowed = take_overflow(values)
+            if time.monotonic() < self._doubted_until_s:
+                overflowed += self._full_queues(values)
             if overflowed:
                 self._want_refill(overflowed)
             self._append(values, values.handles.astype(np.int32), origin)
         if not message.is_keep_alive:
-            self._unsynced.append(message.sequence)
+            self._unsynced.append(message.receipt)
         self._heard_ticks = max(self._heard_ticks, message.publish_ticks)
+
+    def _full_queues(self, values: DataValues) -> list[int]:
+        """Handles that said all that their queue holds: not every server sets the overflow bit."""
+        handles, counts = np.unique(values.handles, return_counts=True)
+        revised = self.feed.revised
+        unrevised = Revised(0.0, self.options.queue_size)
+        return [
+            handle
+            for handle, count in zip(handles.tolist(), counts.tolist(), strict=True)
+            if count >= revised.get(handle, unrevised).queue_size > 1
+        ]
 
     def _append(self, values: DataValues, codes: npt.NDArray[np.int32], origin: str) -> None:
         if not values.count:
@@ -311,8 +449,10 @@ class Link:
             if self._disk_full and not self._waiting_for_ledger:
                 self._disk_full = False
                 log.warning("%s: the disk takes rows again", self.world.home)
-                self.subscription.resume()
-            self.subscription.acknowledge(sequences)
+                self.feed.pump.resume()
+            self.feed.note_durable(sequences)
+            self.handover.mark(self.feed.durable, not self._refill_wanted.is_set())
+            self.feed.acknowledge(sequences)
             for codes, ticks in marks:
                 np.maximum.at(self.marks, codes, ticks)
             return True
@@ -335,7 +475,7 @@ class Link:
     def _pause(self, error: OSError | sqlite3.OperationalError) -> None:
         if not self._disk_full:
             self._disk_full = True
-            self.subscription.pause()
+            self.feed.pump.pause()
             log.warning("%s: rows cannot be written (%s); free some space, nothing is acknowledged",
                         self.world.home, getattr(error, "strerror", None) or error)  # fmt: skip
 
@@ -346,7 +486,7 @@ class Link:
         if time.monotonic() - self._covered_s < COVER_EVERY_S:
             return
         covered = self.ledger.covered(self.uri)
-        late_s = (self.subscription.publishing_interval_ms + self.entry.sampling_interval_ms) / 1000
+        late_s = (self.feed.publishing_interval_ms + self.entry.sampling_interval_ms) / 1000
         heard = self.world.vouchable(time_of(heard_ticks)) - timedelta(seconds=2 * late_s)
         if covered is not None and heard > covered[1]:
             self.ledger.cover(self.uri, covered[1], heard)
@@ -356,10 +496,11 @@ class Link:
 
     async def _catch_up(self, subscribed_at: datetime) -> None:
         """Read the history that is missing, then whatever holes ask for; never returns."""
-        await self.past.fill(self._spans, subscribed_at)
-        self._caught_up = True
-        await self._state("live")
-        self.on_live()
+        if not self._caught_up:
+            await self.past.fill(self._spans, subscribed_at)
+            self._caught_up = True
+        await self._state("connected")
+        self.on_connected()
         while True:
             try:
                 async with asyncio.timeout(RETRY_REFUSED_S):
@@ -404,8 +545,9 @@ class Link:
             return
         again = [(code, self.variables[code].node_id) for code in self.refused]
         before = self.refused.keys()
-        self.refused = await self.subscription.add(again)
+        self.refused = await self.feed.add(again)
         if self.refused.keys() != before:
+            self._write_handover()
             await self._written(self._note_refused)
 
     # --- the end
@@ -413,7 +555,7 @@ class Link:
     @property
     def _last_publishes_s(self) -> float:
         """After so long the server has told what it had when we asked for its time."""
-        return 2 * self.subscription.publishing_interval_ms / 1000
+        return 2 * self.feed.publishing_interval_ms / 1000
 
     async def _close(self, jobs: set[asyncio.Task[None]], catching_up: asyncio.Task[None]) -> None:
         """Finish the back-fill, then prove coverage up to the server's clock by a last read."""
@@ -444,10 +586,12 @@ class Link:
                     mark, self.stock.marks.get(variable.text, mark)
                 )
 
-    async def _state(self, state: str) -> None:
-        self._told_state = state
+    async def _state(self, state: str, why: str = "") -> None:
+        if (state, why) == (self._told_state, self._why):
+            return
+        self._told_state, self._why = state, why
         now, nodes = self.world.clock(), len(self.variables)
-        await self._written(lambda: self.ledger.set_state(self.uri, state, now, "", nodes))
+        await self._written(lambda: self.ledger.set_state(self.uri, state, now, why, nodes))
         self._report()
 
     def _report(self) -> None:
@@ -457,10 +601,38 @@ class Link:
                 self.entry.url,
                 self._told_state,
                 self.uri,
-                "",
+                self._why,
                 *self.stock.counted,
             )
         )
+
+
+def arranged(
+    listed: Sequence[Variable], texts: Sequence[str], namespaces: Sequence[str]
+) -> list[Variable]:
+    """The variables with those named by `texts` first and in that order, vanished ones too."""
+    by_text = {variable.text: variable for variable in listed}
+    known = [
+        by_text.pop(text) if text in by_text else _vanished(text, namespaces) for text in texts
+    ]
+    return known + list(by_text.values())
+
+
+def _vanished(text: str, namespaces: Sequence[str]) -> Variable:
+    try:
+        node_id = parsed(text, namespaces)
+    except (ValueError, UaError):
+        node_id = ua.NodeId()
+    return Variable(node_id, text, (), Attribute(None, 0, 0, None), readable=False)
+
+
+def _is_whole(kept: Sequence[Message | Hole] | None) -> bool:
+    return kept is not None and not any(isinstance(one, Hole) for one in kept)
+
+
+def _counted(numbers: Iterable[float]) -> dict[str, int]:
+    """How often each number occurs, the most frequent first."""
+    return {f"{number:g}": times for number, times in Counter(numbers).most_common()}
 
 
 def _some(named: list[str]) -> str:

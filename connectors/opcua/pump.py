@@ -11,8 +11,8 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from connectors.opcua.decode import MalformedError, Reader
-from connectors.opcua.session import Session
-from connectors.opcua.subscribe import Hole, Message, Subscription, SubscriptionLostError, message
+from connectors.opcua.session import Session, SubscriptionLostError
+from connectors.opcua.subscribe import Hole, Message, Subscription, message
 
 OUTSTANDING: Final = 3
 """PublishRequests the server holds: one in use, one in flight, one for a burst."""

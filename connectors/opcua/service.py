@@ -116,7 +116,7 @@ class _Board:
     def note(self, progress: Progress) -> None:
         """Keep the newest report of a server."""
         self._last[progress.url] = progress
-        if progress.state == "down":
+        if progress.state in ("reconnecting", "refused"):
             self._warned.add(progress.url)
 
     def tell(self) -> None:

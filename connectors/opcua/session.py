@@ -89,6 +89,10 @@ class Build:
     version: str = ""
 
 
+class SubscriptionLostError(ConnectionError):
+    """The server no longer serves our subscription."""
+
+
 class Session:
     """`await open()`, then `call`; nothing here reconnects, a loss surfaces as an exception."""
 
@@ -393,6 +397,15 @@ def _texts(value: object) -> list[str]:
     return [str(text) for text in found] if isinstance(found, list) else []
 
 
+def is_channel_lost(error: BaseException) -> bool:
+    """Whether only the way to the server is gone: the session may live on."""
+    if isinstance(error, UaStatusCodeError):
+        return error.code in _CHANNEL_LOST
+    if isinstance(error, SubscriptionLostError | ServerUnreachable):
+        return False
+    return isinstance(error, ConnectionError | TimeoutError)
+
+
 def unreachable(url: str, error: BaseException) -> ServerUnreachable:
     """The error as one line that names the server and what to do."""
     if isinstance(error, ServerUnreachable):
@@ -426,6 +439,17 @@ def _remedy(error: BaseException) -> str:
     return "check the server; we keep trying"
 
 
+_CHANNEL_LOST: Final = frozenset(
+    {
+        StatusCodes.BadSecureChannelIdInvalid,
+        StatusCodes.BadSecureChannelClosed,
+        StatusCodes.BadSecureChannelTokenUnknown,
+        StatusCodes.BadTcpSecureChannelUnknown,
+        StatusCodes.BadConnectionClosed,
+        StatusCodes.BadCommunicationError,
+        StatusCodes.BadRequestTimeout,
+    }
+)
 _REFUSED_USER: Final = frozenset(
     {
         StatusCodes.BadUserAccessDenied,

@@ -16,10 +16,10 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
-from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+from asyncua.ua.uaerrors import UaStatusCodeError
 
 from connectors.opcua.decode import DataValues, MalformedError, Reader
-from connectors.opcua.session import Session, in_chunks
+from connectors.opcua.session import Session, SubscriptionLostError, in_chunks
 
 KEEP_ALIVE_S: Final = 5.0
 LIFETIME_S: Final = 120.0
@@ -46,10 +46,6 @@ _LIMITS: Final = 0x300
 _UA: Final = "nsu=http://opcfoundation.org/UA/;i="
 _DATA_CHANGE: Final = f"{_UA}{ObjectIds.DataChangeNotification_Encoding_DefaultBinary}"
 _STATUS_CHANGE: Final = f"{_UA}{ObjectIds.StatusChangeNotification_Encoding_DefaultBinary}"
-
-
-class SubscriptionLostError(ConnectionError):
-    """The server no longer serves our subscription."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _OTHER_TIME: Final = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where one server stands: connecting, backfilling, live, down or stopped."""
+    """Where a server stands: connecting, backfilling, connected, reconnecting, refused, stopped."""
 
     site_id: str
     url: str
@@ -48,7 +48,7 @@ class World:
     def report(self, progress: Progress) -> None:
         """Tell the caller, and notice when nobody is left to wait for."""
         self.on_progress(progress)
-        if progress.state in ("live", "down", "stopped"):
+        if progress.state in ("connected", "reconnecting", "refused", "stopped"):
             self.waiting.discard(progress.url)
             if not self.waiting and self.caught_up is not None:
                 self.caught_up.set()

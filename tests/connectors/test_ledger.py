@@ -87,7 +87,7 @@ def test_a_server_that_never_answered_is_told(tmp_path):
     url = "opc.tcp://a:1"
     with Ledger(tmp_path) as ledger:
         ledger.await_server("F01", url, at(0))
-        ledger.set_unreached(url, "down", "refused")
+        ledger.set_unreached(url, "reconnecting", "refused")
         ledger.set_unreached(url, "connecting", "")
     with Ledger(tmp_path, read_only=True) as ledger:
         (server,) = ledger.summary()["servers"]
@@ -108,10 +108,14 @@ def test_a_known_server_that_does_not_answer_again_is_told(tmp_path):
         for second, uri in enumerate(("urn:old", "urn:new")):
             ledger.set_state(ledger.claim("F01", url, uri), "stopped", at(second))
         ledger.await_server("F01", url, at(9))
-        ledger.set_unreached(url, "down", "refused")
+        ledger.set_unreached(url, "reconnecting", "refused")
         new, old = sorted(ledger.summary()["servers"], key=lambda s: s["server_uri"])
     assert (old["state"], old["why"]) == ("retired", "")
-    assert (new["state"], new["why"], new["since"]) == ("down", "refused", "2026-11-21T12:00:09Z")
+    assert (new["state"], new["why"], new["since"]) == (
+        "reconnecting",
+        "refused",
+        "2026-11-21T12:00:09Z",
+    )
 
 
 def test_an_older_ledger_is_read(tmp_path):

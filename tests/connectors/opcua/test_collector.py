@@ -118,12 +118,14 @@ async def test_cut_cable_loses_nothing_that_history_holds(tmp_path, plants, runn
             await cable.cut()
             await plant.tick("a", 60, first=1000 * cut + 100)
             await plant.write("unkept", float(cut + 1))
-            lives = sum(p.state == "live" for p in run.states)
+            await plant.write("unkept", cut + 1.5)
+            lives = sum(p.state == "connected" for p in run.states)
             await cable.mend()
-            await until(lambda n=lives: sum(p.state == "live" for p in run.states) > n)
+            await until(lambda n=lives: sum(p.state == "connected" for p in run.states) > n)
             await plant.tick("a", 20, first=1000 * cut + 200)
     await cable.cut()
     assert values(tmp_path, "a") == written(plant, "a")
+    assert values(tmp_path, "unkept") == written(plant, "unkept")  # the server kept it for us
     counts = export_raw(tmp_path, tmp_path / "raw.parquet")
     frame = pl.read_parquet(tmp_path / "raw.parquet")
     assert frame.schema == schemas.RAW
@@ -133,10 +135,10 @@ async def test_cut_cable_loses_nothing_that_history_holds(tmp_path, plants, runn
     with Ledger(tmp_path, read_only=True) as ledger:
         gaps = ledger.gaps()
         assert set(gaps["node_id"]) == {"nsu=urn:test:nodes;s=unkept"}
-        assert set(gaps["reason"]) == {"not heard yet, no history", "link lost, no history"}
+        assert set(gaps["reason"]) == {"not heard yet, no history"}
         assert ledger.coverage().height == 1
     (server,) = ledger_summary(tmp_path)["servers"]
-    assert [gap["resolved"] for gap in server["closed_gaps"]] == ["history", "history"]
+    assert [gap["resolved"] for gap in server["closed_gaps"]] == ["republished", "republished"]
     assert all(gap["reason"].startswith("link lost") for gap in server["closed_gaps"])
     assert server["received"]["repeats_removed"] == counts.repeats
     assert server["state"] == "stopped"
@@ -144,7 +146,7 @@ async def test_cut_cable_loses_nothing_that_history_holds(tmp_path, plants, runn
 
 async def test_silent_network_is_noticed(tmp_path, plants, running, hour_ago, monkeypatch):
     monkeypatch.setattr(subscribe, "KEEP_ALIVE_S", 0.3)
-    monkeypatch.setattr(subscribe, "_SILENT_S", 0.5)
+    monkeypatch.setattr(subscribe, "_GRACE_S", 0.5)
     monkeypatch.setattr(session, "REQUEST_TIMEOUT_S", 1.0)
     plant = await plants()
     await plant.add("a")
@@ -154,13 +156,13 @@ async def test_silent_network_is_noticed(tmp_path, plants, running, hour_ago, mo
     async with running(tmp_path, url, history_from=hour_ago, publishing_interval_ms=50) as run:
         cable.silent = True
         await plant.tick("a", 50, first=1)
-        await until(lambda: run.states[-1].state in ("down", "connecting"))
-        monkeypatch.setattr(subscribe, "_SILENT_S", 30.0)  # a busy machine is not a silent server
+        await until(lambda: run.states[-1].state in ("reconnecting", "connecting"))
+        monkeypatch.setattr(subscribe, "_GRACE_S", 30.0)  # a busy machine is not a silent server
         monkeypatch.setattr(session, "REQUEST_TIMEOUT_S", 10.0)
         await cable.cut()
         cable.silent = False
         await cable.mend()
-        await until(lambda: run.states[-1].state == "live")
+        await until(lambda: run.states[-1].state == "connected")
     await cable.cut()
     assert values(tmp_path, "a") == written(plant, "a")
 
@@ -173,17 +175,17 @@ async def test_server_restarted_on_its_port(tmp_path, plants, running, hour_ago)
         before = written(plant, "a")
         await asyncio.sleep(0.3)
         await plant.stop()
-        await until(lambda: run.states[-1].state == "down")
+        await until(lambda: run.states[-1].state == "reconnecting")
         again = await plants(port=plant.port)
         await again.add("a", 500.0)
-        await until(lambda: run.states[-1].state == "live")
+        await until(lambda: run.states[-1].state == "connected")
         await again.tick("a", 50, first=501)
     assert values(tmp_path, "a") == before + written(again, "a")
 
 
 async def test_deleted_subscription_is_replaced(tmp_path, plants, running, hour_ago, monkeypatch):
     monkeypatch.setattr(subscribe, "KEEP_ALIVE_S", 0.3)
-    monkeypatch.setattr(subscribe, "_SILENT_S", 0.5)
+    monkeypatch.setattr(subscribe, "_GRACE_S", 0.5)
     plant = await plants()
     await plant.add("a")
     async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
@@ -193,7 +195,7 @@ async def test_deleted_subscription_is_replaced(tmp_path, plants, running, hour_
         await service.delete_subscriptions(ours)
         await plant.tick("a", 50, first=1)
         await until(lambda: service.subscriptions.keys() - known)
-        monkeypatch.setattr(subscribe, "_SILENT_S", 30.0)  # a busy machine is not a silent server
+        monkeypatch.setattr(subscribe, "_GRACE_S", 30.0)  # a busy machine is not a silent server
         await plant.tick("a", 20, first=100)
     assert values(tmp_path, "a") == written(plant, "a")
 
@@ -356,7 +358,7 @@ async def test_killed_and_restarted_every_value_of_history_once(
             sys.executable, "-c", COLLECT, plant.url, str(tmp_path), hour_ago.isoformat(),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        while (await process.stdout.readline()).strip() != b"live":
+        while (await process.stdout.readline()).strip() != b"connected":
             pass
         await asyncio.sleep(0.4 + 0.37 * kill)
         process.kill()

@@ -123,7 +123,7 @@ async def test_a_ledger_without_room_stops_no_subscription(
             lift()
             await told(caplog, "the disk takes rows again")
         await plant.tick("a", 20, first=400)
-    assert {p.state for p in run.states} == {"connecting", "backfilling", "live", "stopped"}
+    assert {p.state for p in run.states} == {"connecting", "backfilling", "connected", "stopped"}
     assert sum("rows cannot be written" in m for m in caplog.messages) == 1
     assert values(tmp_path, "a") == written(plant, "a")
     with Ledger(tmp_path, read_only=True) as ledger:
@@ -137,7 +137,7 @@ async def test_a_state_waits_for_the_ledger(
     real, refused = Ledger.set_state, []
 
     def full(self, uri, state, *args):
-        if state in ("backfilling", "live") and len(refused) < 6:
+        if state in ("backfilling", "connected") and len(refused) < 6:
             refused.append(state)
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
@@ -149,7 +149,7 @@ async def test_a_state_waits_for_the_ledger(
     await plant.add("a")
     async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50) as run:
         await plant.tick("a", 20, first=1)
-    assert "down" not in {p.state for p in run.states}
+    assert "reconnecting" not in {p.state for p in run.states}
     assert [m for m in caplog.messages if "cannot be written" in m] == [
         f"{tmp_path}: rows cannot be written (database or disk is full);"
         " free some space, nothing is acknowledged"

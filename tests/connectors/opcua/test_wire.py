@@ -14,6 +14,7 @@ from connectors.opcua import history
 from connectors.opcua.browse import discover
 from connectors.opcua.decode import DataValues
 from connectors.opcua.history import Wanted, read_raw
+from connectors.opcua.pump import Pump
 from connectors.opcua.session import Session
 from connectors.opcua.subscribe import Message, Options, Subscription, take_overflow
 from connectors.raw import ticks_of
@@ -213,16 +214,16 @@ async def test_points_that_will_not_be_used_are_released(connected, monkeypatch)
 
 def drop(monkeypatch, numbers):
     """Lose the NotificationMessages with these sequence numbers on their way to us."""
-    real = Subscription._parse
+    real = Pump._parse
 
     def parse(self, reader):
         message = real(self, reader)
         if message.sequence in numbers and not message.is_keep_alive:
             numbers.discard(message.sequence)
-            return Message(message.sequence, 0, is_keep_alive=True)
+            return Message(message.subscription_id, message.sequence, 0, is_keep_alive=True)
         return message
 
-    monkeypatch.setattr(Subscription, "_parse", parse)
+    monkeypatch.setattr(Pump, "_parse", parse)
 
 
 async def test_a_lost_message_is_asked_for_again(tmp_path, plants, running, hour_ago, monkeypatch):
@@ -275,13 +276,14 @@ def test_overflow_is_taken_off_the_status():
 
 
 async def test_a_repeat_is_acknowledged_only_once_its_first_copy_is_on_disk():
-    subscription = Subscription(None, Options())
-    assert await subscription._in_order(Message(1, 1)) != []
-    assert await subscription._in_order(Message(1, 1)) == []
-    assert subscription._to_acknowledge == []
-    subscription.acknowledge([1])
-    assert await subscription._in_order(Message(1, 1)) == []
-    assert subscription._to_acknowledge == [1, 1]
+    pump, subscription = Pump(None), Subscription(None, Options())
+    pump.add(subscription)
+    assert await pump._in_order(Message(0, 1, 1)) != []
+    assert await pump._in_order(Message(0, 1, 1)) == []
+    assert pump._to_acknowledge == []
+    pump.acknowledge([(0, 1)])
+    assert await pump._in_order(Message(0, 1, 1)) == []
+    assert pump._to_acknowledge == [(0, 1), (0, 1)]
 
 
 async def test_a_branch_refused_among_others_is_asked_for_again_alone(connected, monkeypatch):
