@@ -370,11 +370,16 @@ class Link:
                         self.entry.url,
                         message.sequences,
                     )
-                    self._want_refill(self.feed.handles.get(message.subscription_id))
+                    self._want_refill(self._heard_by(message.subscription_id))
                 else:
                     self._take(message)
             if self.stock.writer.pending_rows > MANY_ROWS:
                 await self._commit()
+
+    def _heard_by(self, subscription_id: int) -> list[int] | None:
+        """The nodes of a subscription; None where it has them all."""
+        handles = self.feed.handles
+        return handles.get(subscription_id) if len(handles) > 1 else None
 
     def _take(self, message: Message) -> None:
         origin = "republished" if message.republished else "live"
