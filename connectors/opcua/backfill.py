@@ -18,7 +18,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from connectors.ledger import Ledger
 from connectors.opcua.browse import Variable
 from connectors.opcua.catalogue import OPCUA
-from connectors.opcua.history import OnPage, Wanted, read_raw, read_standing
+from connectors.opcua.history import OnPage, Outcome, Wanted, read_raw, read_standing
 from connectors.opcua.session import Session, status_name
 from connectors.raw import TICKS_PER_S, ticks_of
 
@@ -100,6 +100,8 @@ class BackFill:
     write: Callable[[Callable[[], None]], Awaitable[None]]
     lost: list[tuple[str, Span, str]] = field(default_factory=list)
     """Node, span and reason of what nodes without history may have said unheard."""
+    _filling: Outcome = field(default_factory=Outcome)
+    """How far the first back-fill is: a lost channel does not begin it anew."""
 
     @property
     def historized(self) -> list[int]:
@@ -138,7 +140,7 @@ class BackFill:
         # a source clock that is behind stamps what happened after the beginning before it
         early = spans.before[0] - self.overlap if spans.before else None
         codes = self.historized if spans.spans else []
-        failed = await self.read(codes, early)
+        failed = await self.read(codes, early, self._filling)
         self._warn_of(failed)
         filled = len(failed) < len(codes)
         gaps = {span: self._gaps(span, failed) for span in spans.spans}
@@ -197,10 +199,12 @@ class BackFill:
 
         await self.write(write)
 
-    async def read(self, codes: Sequence[int], from_start: datetime | None) -> dict[int, int]:
+    async def read(
+        self, codes: Sequence[int], from_start: datetime | None, so_far: Outcome | None = None
+    ) -> dict[int, int]:
         """Read nodes from `from_start`, else from their marks less the overlap.
 
-        Gives the status of every node that could not be read.
+        Gives the status of every node that could not be read; goes on where `so_far` stands.
         """
         if not codes:
             return {}
@@ -208,7 +212,7 @@ class BackFill:
         wanted = [Wanted(c, self.variables[c].node_id, starts[c]) for c in codes]
         if from_start is not None:
             await read_standing(self.session, wanted, ticks_of(from_start), self.take)
-        outcome = await read_raw(self.session, wanted, _HISTORY_END, self.take)
+        outcome = await read_raw(self.session, wanted, _HISTORY_END, self.take, so_far)
         if outcome.failed:
             again = [w for w in wanted if w.key in outcome.failed]
             outcome = await read_raw(self.session, again, _HISTORY_END, self.take)

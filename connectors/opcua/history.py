@@ -65,31 +65,37 @@ class Wanted:
 
 @dataclass(slots=True)
 class Outcome:
-    """How a back-fill went: values read, and the status of every node that failed."""
+    """How a back-fill goes: values read, nodes read to their end, the status of failures."""
 
     values: int = 0
     failed: dict[int, int] = field(default_factory=dict)
+    done: set[int] = field(default_factory=set)
 
 
 OnPage = Callable[[int, DataValues], Awaitable[None]]
 
 
 async def read_raw(
-    session: Session, wanted: Sequence[Wanted], end_ticks: int, on_page: OnPage
+    session: Session,
+    wanted: Sequence[Wanted],
+    end_ticks: int,
+    on_page: OnPage,
+    outcome: Outcome | None = None,
 ) -> Outcome:
     """Every raw value of every node from its start to `end_ticks`, page by page to `on_page`.
 
     A node that the server refuses is in `Outcome.failed` and does not stop the others; a loss of
-    the connection is raised.
+    the connection is raised, and the next call goes on where `outcome` stands.
     """
-    outcome = Outcome()
+    outcome = outcome or Outcome()
     nodes = _FIRST_NODES
-    rest = sorted(wanted, key=lambda w: w.start_ticks)
+    rest = sorted((w for w in wanted if w.key not in outcome.done), key=lambda w: w.start_ticks)
     while rest:
         part = list(_together(rest, min(nodes, session.limits.history)))
         before = outcome.values
         await _read_window(session, part, part[0].start_ticks, end_ticks, on_page, outcome)
         rest = rest[len(part) :]
+        outcome.done.update(w.key for w in part)
         got = outcome.values - before
         nodes = nodes * 2 if got < _FEW_VALUES else nodes // 2 if got > _MANY_VALUES else nodes
         nodes = min(max(nodes, 1), session.limits.history)

@@ -60,6 +60,8 @@ LONGEST_DELAY_S: Final = 10.0
 """Between two tries to connect: a server that is back is heard within seconds."""
 COMMIT_S: Final = 0.25
 """Group commit: an fsync this often costs nothing, and so much is at most unacknowledged."""
+SLOW_SYNC_S: Final = 5.0
+"""A disk that is slower than this keeps the servers' queues waiting."""
 MANY_ROWS: Final = 200_000
 """Rows in memory before the disk is waited for."""
 RETRY_REFUSED_S: Final = 30.0
@@ -442,7 +444,9 @@ class Link:
             marks, self._waiting_marks = self._waiting_marks, []
             heard = self._heard_ticks
             try:
+                began_s = time.monotonic()
                 await asyncio.to_thread(self.stock.writer.sync)
+                self._note_speed(time.monotonic() - began_s)
                 self._cover_live(heard)
             except (OSError, sqlite3.OperationalError) as error:
                 self._unsynced = sequences + self._unsynced
@@ -461,6 +465,13 @@ class Link:
             for codes, ticks in marks:
                 np.maximum.at(self.marks, codes, ticks)
             return True
+
+    def _note_speed(self, taken_s: float) -> None:
+        if taken_s > SLOW_SYNC_S:
+            self._warn_once(
+                f"{self.world.home}: the disk takes {taken_s:.1f} s to make rows durable; values "
+                "wait at the servers meanwhile; give the home a faster disk"
+            )
 
     async def _written(self, write: Callable[[], None]) -> None:
         """Write to the ledger, and wait for the disk as long as it takes."""
