@@ -19,6 +19,7 @@ from connectors.opcua import catalogue
 from connectors.opcua.backfill import UNKNOWN, BackFill, Unheard, unheard
 from connectors.opcua.browse import Variable, discover, missing_nodes
 from connectors.opcua.decode import DataValues
+from connectors.opcua.event_flow import NOTIFICATIONS_LOST, EventFlow, Gap
 from connectors.opcua.session import Session, status_name
 from connectors.opcua.subscribe import Hole, Message, Options, Subscription, take_overflow
 from connectors.opcua.world import Progress, Stock, World
@@ -64,6 +65,7 @@ class Link:
                 queue_size=entry.queue_size,
             ),
         )
+        self.events = EventFlow(session, stock.events, stock.event_memory, clock=world.clock)
         self.refused: dict[int, int] = {}
         self.unbrowsed: dict[str, int] = {}
         self._tags: pl.DataFrame | None = None
@@ -87,6 +89,7 @@ class Link:
         jobs = {
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._commit_forever()),
+            asyncio.create_task(self.events.run(self.subscription.id, self._record)),
         }
         catching_up = asyncio.create_task(self._catch_up(subscribed_at))
         stopping = asyncio.create_task(self.world.stop.wait())
@@ -246,13 +249,22 @@ class Link:
                         message.sequences,
                     )
                     self._want_refill(None)
+                    heard = self._heard_ticks
+                    self.events.lose(
+                        NOTIFICATIONS_LOST, time_of(heard) if heard else self.world.clock()
+                    )
                 else:
                     self._take(message)
             if self.stock.writer.pending_rows > MANY_ROWS:
                 await self._commit()
 
+    async def _record(self, gaps: list[Gap]) -> None:
+        await self._written(lambda: self.ledger.add_gaps(self.uri, gaps))
+
     def _take(self, message: Message) -> None:
         origin = "republished" if message.republished else "live"
+        for body in message.events:
+            self.events.take(body, republished=message.republished)
         for values in message.values:
             overflowed = take_overflow(values)
             if overflowed:
@@ -299,7 +311,7 @@ class Link:
             marks, self._waiting_marks = self._waiting_marks, []
             heard = self._heard_ticks
             try:
-                await asyncio.to_thread(self.stock.writer.sync)
+                await asyncio.to_thread(self.stock.sync)
                 self._cover_live(heard)
             except (OSError, sqlite3.OperationalError) as error:
                 self._unsynced = sequences + self._unsynced

@@ -19,6 +19,7 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from connectors.opcua.decode import DataValues, MalformedError, Reader
+from connectors.opcua.events import NOTIFICATION
 from connectors.opcua.session import Session, in_chunks
 
 OUTSTANDING: Final = 3
@@ -57,6 +58,8 @@ class Message:
     sequence: int
     publish_ticks: int
     values: list[DataValues] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
+    """Bodies of EventNotificationLists, not decoded."""
     republished: bool = False
     is_keep_alive: bool = False
 
@@ -288,7 +291,7 @@ def _after(sequence: int) -> int:
 
 
 def _message(r: Reader) -> Message:
-    """A NotificationMessage; events are none of ours."""
+    """A NotificationMessage."""
     message = Message(r.number("<I"), r.number("<q"))
     count = max(r.length(), 0)
     message.is_keep_alive = count == 0
@@ -300,6 +303,8 @@ def _message(r: Reader) -> Message:
             raise SubscriptionLostError(f"the subscription ended with {inner.number('<I'):#010x}")
         if type_id == _DATA_CHANGE:
             message.values.append(DataValues.decode(inner, with_handles=True))
+        if type_id == NOTIFICATION:
+            message.events.append(body or b"")
     return message
 
 
