@@ -12,6 +12,9 @@ import pyarrow as pa
 from connectors.segments import RowKind, SegmentWriter
 
 FOLDER: Final = "event_segments"
+SERVER_NODE: Final = "nsu=http://opcfoundation.org/UA/;i=2253"
+"""The Server object, the root of every notifier: all events of a server reach it (part 3, 7.17);
+what is lost of them stands in the ledger as a gap of this node."""
 
 _WORD: Final = pa.dictionary(pa.int32(), pa.string())
 

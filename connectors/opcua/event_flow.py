@@ -17,6 +17,7 @@ from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
 
+from connectors.event_segments import SERVER_NODE
 from connectors.opcua import events
 from connectors.opcua.decode import MalformedError, Reader
 from connectors.opcua.session import Session, status_name
@@ -197,7 +198,7 @@ class EventFlow:
         if self.is_on:
             now = self.clock()
             self._is_stale.set()
-            self._gaps.append((events.SERVER_NODE, min(since, now), now, reason))
+            self._gaps.append((SERVER_NODE, min(since, now), now, reason))
 
     def _say(self, text: str) -> None:
         """Warn once per collector's life, by its kind of trouble."""

@@ -22,8 +22,6 @@ Row = dict[str, Any]
 """One event: its columns that are not null."""
 
 _UA: Final = "nsu=http://opcfoundation.org/UA/;i="
-SERVER_NODE: Final = f"{_UA}{ObjectIds.Server}"
-"""The root of every notifier: all events of a server reach it (part 3, 7.17)."""
 NOTIFICATION: Final = f"{_UA}{ObjectIds.EventNotificationList_Encoding_DefaultBinary}"
 REFRESH_START: Final = f"{_UA}{ObjectIds.RefreshStartEventType}"
 REFRESH_END: Final = f"{_UA}{ObjectIds.RefreshEndEventType}"

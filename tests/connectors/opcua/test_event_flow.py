@@ -13,7 +13,7 @@ from asyncua.server.monitored_item_service import MonitoredItemService
 
 from connectors import event_segments, segments
 from connectors.ledger import Ledger
-from connectors.opcua import event_flow, events
+from connectors.opcua import event_flow
 from connectors.opcua.session import Session
 from connectors.opcua.subscribe import Subscription
 from connectors.raw import ticks_of
@@ -169,7 +169,7 @@ async def test_a_lost_notification_is_a_gap_of_the_servers_events(
         await plant.tick("a", 60, first=1, pause_s=0.02)
     with Ledger(tmp_path, read_only=True) as ledger:
         gaps = ledger.gaps().to_dicts()
-    (gap,) = [gap for gap in gaps if gap["node_id"] == events.SERVER_NODE]
+    (gap,) = [gap for gap in gaps if gap["node_id"] == event_segments.SERVER_NODE]
     assert gap["reason"] == event_flow.NOTIFICATIONS_LOST
     assert gap["from_time"] <= gap["to_time"]
     assert values(tmp_path, "a") == written(plant, "a")
