@@ -255,11 +255,16 @@ def collect(
 
 
 @cli.command()
-@click.option("--raw", is_flag=True, required=True, help="Every collected value once.")
+@click.option("--raw", is_flag=True, help="Every collected value once.")
+@click.option("--events", "of_events", is_flag=True, help="Every alarm and event once.")
 @click.option("--out", type=FILE, required=True, help="Parquet file to write.")
 @home_option
-def export(raw: bool, out: Path, home: Path) -> None:
-    """Write every collected value once to one Parquet file."""
+def export(raw: bool, of_events: bool, out: Path, home: Path) -> None:
+    """Write every collected value (--raw), or every alarm and event, once to one Parquet file."""
+    if raw == of_events:
+        raise click.UsageError("say what to export: --raw or --events")
+    if of_events:
+        sys.exit(_export_events(use(home), out))
     from connectors.export import export_raw
 
     counts = export_raw(use(home).root, out)
@@ -268,6 +273,34 @@ def export(raw: bool, out: Path, home: Path) -> None:
     say_being_written("export", counts.being_written)
     say(f"{out}: {counts.rows_out:,} values ({counts.repeats:,} repeats removed)")
     sys.exit(1 if counts.unreadable else 0)
+
+
+def _export_events(home: Home, out: Path) -> int:
+    """`export --events`; gives the exit code."""
+    from connectors.events import export_events
+
+    counts = export_events(home.root, out)
+    for line in counts.unreadable:
+        say(f"export: {line}")
+    say_being_written("export", counts.being_written)
+    say(f"{out}: {counts.received - counts.repeats:,} events ({counts.repeats:,} repeats removed)")
+    return 1 if counts.unreadable else 0
+
+
+@cli.command()
+@home_option
+@json_option
+def events(home: Path, as_json: bool) -> None:
+    """Alarms: when each was active, its severity, who acknowledged it; and what went unheard."""
+    from connectors.console import print_events
+    from connectors.events import summary
+
+    found = summary(use(home).root)
+    for line in found["unreadable_segments"]:
+        say(f"events: {line}")
+    say_being_written("events", found["being_written"])
+    click.echo(json.dumps(found, ensure_ascii=False)) if as_json else print_events(found)
+    sys.exit(1 if found["unreadable_segments"] else 0)
 
 
 @cli.command()

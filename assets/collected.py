@@ -61,6 +61,16 @@ OUTSIDE: Final = [
         ["opcua_servers"],
     ),
     outside(
+        "event_segments",
+        FACTORIES,
+        "arrow",
+        both(
+            "采集器落盘并封存的报警与事件数据段；与数值一样先落盘、后确认。",
+            "Sealed files of received alarms and events: on disk before they are acknowledged.",
+        ),
+        ["opcua_servers"],
+    ),
+    outside(
         "tags",
         FACTORIES,
         "opcua",

@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from assets import adoption, anomalies, collected, figures, machines, release
+from assets import adoption, anomalies, collected, events, figures, machines, release
 from assets.checks import CHECKS
 from assets.nights import NIGHTS
 from assets.partitions import HOME, key_of, local_today
@@ -14,13 +14,15 @@ from assets.touched import boxes, cursor_of
 
 ASSETS: Final = [
     *collected.OUTSIDE,
-    *dg.load_assets_from_modules([collected, machines, figures, anomalies, adoption, release]),
+    *dg.load_assets_from_modules(
+        [collected, events, machines, figures, anomalies, adoption, release]
+    ),
 ]
 
 FACTORY_DAYS: Final = dg.define_asset_job(
     "factory_days",
     selection=dg.AssetSelection.assets(
-        "raw_values", "quarantine", "last_values", "clock_offsets", "state_episodes",
+        "raw_values", "quarantine", "events", "last_values", "clock_offsets", "state_episodes",
         "count_increments", "process_values", "oee_by_shift",
     ),
     description="一个工厂若干天：从数据段到 OEE。One factory's days, from segments to OEE.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.partitions import FACTORY_IDS, HOME, PARK_IDS
-from connectors import received
+from connectors import events, received
 from connectors.lake import Lake, Partition, sha256_of
 
 
@@ -14,6 +14,7 @@ def materializations() -> Iterator[dg.AssetMaterialization]:
     """One event per site for its servers, segments and tags, per factory for plan and cycles."""
     for site in FACTORY_IDS:
         yield from _collected(site, "opcua_servers", "segments", "tags")
+        yield from _events(site)
         for table in ("plan", "cycles"):
             yield from _file(table, site, Lake(HOME.lake).path(table, Partition(factory=site)))
     for site in PARK_IDS:
@@ -40,6 +41,22 @@ def _collected(
         },
     )
     yield from _file(tags, site, Lake(HOME.lake).path("tags", Partition(factory=site)))
+
+
+def _events(site: str) -> Iterator[dg.AssetMaterialization]:
+    found, unreadable = events.sidecars(HOME, site)
+    if found:
+        yield dg.AssetMaterialization(
+            "event_segments",
+            partition=site,
+            metadata={
+                "segments": len(found),
+                "rows": sum(one.rows for one in found),
+                "sha256": received.digest(found),
+                "unreadable": [str(error) for error in unreadable],
+                "folder": dg.MetadataValue.path(str(HOME.event_segments / site)),
+            },
+        )
 
 
 def _file(table: str, site: str, path: Path) -> Iterator[dg.AssetMaterialization]:

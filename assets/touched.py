@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from assets.partitions import FACTORY_IDS
-from connectors import received
+from connectors import events, received
+from connectors.event_segments import FOLDER
 from connectors.home import Home
 from connectors.lake import Partition
 from connectors.segments import Sidecar
@@ -23,7 +24,8 @@ def boxes(home: Home, cursor: str | None, today: date) -> tuple[list[Box], str]:
     seen: dict[str, str] = json.loads(cursor) if cursor else {}
     found: list[Box] = []
     for factory in FACTORY_IDS:
-        new = unseen(received.sidecars(home, factory)[0], seen)
+        sealed = [*received.sidecars(home, factory)[0], *events.sidecars(home, factory)[0]]
+        new = unseen(sealed, seen)
         if new:
             first = max(home.first_day, _first_day(new, home) - timedelta(days=1))
             found.append((Partition(first, factory), Partition(today, factory)))
@@ -45,7 +47,8 @@ def newest(sealed: Iterable[Sidecar]) -> dict[str, str]:
 
 
 def _writer(sidecar: Sidecar) -> str:
-    return f"{sidecar.site_id}/{sidecar.path.stem.partition('-')[2]}"
+    of_events = "events/" if sidecar.path.parent.parent.name == FOLDER else ""
+    return f"{sidecar.site_id}/{of_events}{sidecar.path.stem.partition('-')[2]}"
 
 
 def _first_day(sidecars: list[Sidecar], home: Home) -> date:

@@ -110,6 +110,28 @@ def print_ledger(summary: Result) -> None:
         out.print(Text(line))
 
 
+def print_events(summary: Result) -> None:
+    """One row per alarm, then the spans in which events may have gone unheard."""
+    table = Table(title="Alarms", title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("source", "alarm", "severity", "active from", "to", "acknowledged", "message"):
+        justify: Literal["left", "right"] = "right" if heading == "severity" else "left"
+        table.add_column(heading, justify=justify, overflow="fold")
+    for alarm in summary["alarms"]:
+        acked = " ".join(part for part in (alarm["acked_time"], alarm["user"]) if part)
+        name = alarm["condition_name"] or alarm["condition_id"]
+        until = alarm["end"] or "now"
+        row = (alarm["source_name"], name, str(alarm["severity"]), alarm["start"], until, acked)
+        table.add_row(*(Text(part or "") for part in (*row, alarm["message"])))
+    out = console()
+    out.print(table)
+    kept = summary["received"] - summary["repeats_removed"]
+    out.print(f"{number(kept)} events, {number(summary['repeats_removed'])} repeats removed")
+    for gap in summary["unheard"]:
+        until = gap["to"] or "now"
+        line = f"unheard: {gap['server_uri']} {gap['from']} to {until}: {gap['reason']}"
+        out.print(Text(line))
+
+
 def _unfilled(summary: Result) -> Iterator[str]:
     for server in summary["servers"]:
         uri = server["server_uri"]

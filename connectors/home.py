@@ -27,6 +27,11 @@ class Home:
         return self.root / "segments"
 
     @property
+    def event_segments(self) -> Path:
+        """Sealed and open segments of events, one folder per site."""
+        return self.root / "event_segments"
+
+    @property
     def ledger(self) -> Path:
         """What was received, and every gap."""
         return self.root / "ledger.sqlite"

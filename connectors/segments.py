@@ -42,8 +42,27 @@ _FIRST_TICKS: Final = ticks_of(datetime.min.replace(tzinfo=UTC))
 _LAST_TICKS: Final = ticks_of(datetime.max.replace(tzinfo=UTC)) - _LOCAL_OFFSET_TICKS
 """The ends of what `date` can name, by local days: ticks reach from the year -27626 to 30828."""
 _DAY_NAME: Final = re.compile(r"-?\d{4,6}-\d\d-\d\d")
-_DICTIONARIES: Final = [f.name for f in RAW_SCHEMA if pa.types.is_dictionary(f.type)]
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", emit_dictionary_deltas=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RowKind:
+    """What the rows of a segment are: their schema, and which columns say when one happened.
+
+    `ticks` in order of preference; `marked_by` is the column whose newest ticks the sidecar keeps.
+    """
+
+    schema: pa.Schema
+    ticks: tuple[str, ...]
+    marked_by: str | None = None
+
+    @property
+    def dictionaries(self) -> list[str]:
+        """The columns that hold codes of words."""
+        return [field.name for field in self.schema if pa.types.is_dictionary(field.type)]
+
+
+VALUES: Final = RowKind(RAW_SCHEMA, ("source_ticks", "server_ticks"), "node_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +98,7 @@ class Recovered:
 class _Facts:
     """What the sidecar will say, gathered batch by batch."""
 
+    kind: RowKind = VALUES
     rows: int = 0
     days: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
@@ -87,20 +107,22 @@ class _Facts:
 
     def add(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
-        self.days.update(_rows_by_day(local_days(batch)))
+        self.days.update(_rows_by_day(local_days(batch, self.kind)))
         self.received_days.update(_rows_by_day(_days_of(_received_ticks(batch))))
         self.origins.update(_value_counts(batch.column("origin")))
-        for node, ticks in _newest_ticks(batch):
+        for node, ticks in _newest_ticks(batch, self.kind):
             self.marks[node] = max(self.marks.get(node, ticks), ticks)
 
 
-def local_days(batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.datetime64]:
+def local_days(
+    batch: pa.RecordBatch | pa.Table, kind: RowKind = VALUES
+) -> npt.NDArray[np.datetime64]:
     """The local day of every row's source time, else its server time, else its receipt.
 
     What lies beyond the calendar counts on its first or last day.
     """
-    columns = batch.column("source_ticks"), batch.column("server_ticks"), _received_ticks(batch)
-    return _days_of(pc.coalesce(*columns))
+    columns = [batch.column(name) for name in kind.ticks]
+    return _days_of(pc.coalesce(*columns, _received_ticks(batch)))
 
 
 def _received_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedArray:
@@ -124,9 +146,11 @@ def _value_counts(column: pa.DictionaryArray) -> dict[str, int]:
     return {v: n for v, n in zip(column.dictionary.to_pylist(), counted, strict=True) if n}
 
 
-def _newest_ticks(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
+def _newest_ticks(batch: pa.RecordBatch, kind: RowKind) -> Iterator[tuple[str, int]]:
     """The newest source ticks of every node of the batch that has any."""
-    column, ticks = batch.column("node_id"), batch.column("source_ticks")
+    if kind.marked_by is None:
+        return iter(())
+    column, ticks = batch.column(kind.marked_by), batch.column(kind.ticks[0])
     known = ticks.is_valid().to_numpy(zero_copy_only=False)
     newest = np.full(len(column.dictionary), np.iinfo(np.int64).min)
     values = ticks.fill_null(0).to_numpy()
@@ -163,14 +187,15 @@ class _Dictionary:
 class _OpenSegment:
     """One `.arrow.open` file: bytes reach it only in `sync`, and a failed sync can be repeated."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.facts, self.opened_s = path, _Facts(), time.monotonic()
+    def __init__(self, path: Path, kind: RowKind) -> None:
+        self.path, self.kind = path, kind
+        self.facts, self.opened_s = _Facts(kind), time.monotonic()
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
         fcntl.flock(self._fd, fcntl.LOCK_EX)  # a reader that looks who holds it lets go at once
         self._durable, self._hash, self.ended = 0, hashlib.sha256(), False
         self._sink = io.BytesIO()
-        self._dictionaries = {name: _Dictionary() for name in _DICTIONARIES}
-        self._stream = pa.ipc.new_stream(self._sink, RAW_SCHEMA, options=_OPTIONS)
+        self._dictionaries = {name: _Dictionary() for name in kind.dictionaries}
+        self._stream = pa.ipc.new_stream(self._sink, kind.schema, options=_OPTIONS)
 
     def write(self, batches: Sequence[pa.RecordBatch]) -> None:
         """Encode the batches as one; nothing is on disk yet."""
@@ -180,13 +205,13 @@ class _OpenSegment:
 
     def _unified(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         columns = []
-        for name in RAW_SCHEMA.names:
+        for name in self.kind.schema.names:
             parts = [batch.column(name) for batch in batches]
             if dictionary := self._dictionaries.get(name):
                 columns.append(dictionary.array([dictionary.encode(part) for part in parts]))
             else:
                 columns.append(pa.concat_arrays(parts))
-        return pa.RecordBatch.from_arrays(columns, schema=RAW_SCHEMA)
+        return pa.RecordBatch.from_arrays(columns, schema=self.kind.schema)
 
     def sync(self) -> None:
         """Bring all encoded bytes to the disk; on OSError they are kept for the next try."""
@@ -231,8 +256,9 @@ class SegmentWriter:
         max_rows: int = MAX_ROWS,
         max_age_s: float = MAX_AGE_S,
         on_sealed: Callable[[Sidecar], None] | None = None,
+        kind: RowKind = VALUES,
     ) -> None:
-        self.folder, self.site_id, self.server_uri = folder, site_id, server_uri
+        self.folder, self.site_id, self.server_uri, self.kind = folder, site_id, server_uri, kind
         self.max_rows, self.max_age_s = max_rows, max_age_s
         self._on_sealed = on_sealed
         self._pending: list[pa.RecordBatch] = []
@@ -241,9 +267,9 @@ class SegmentWriter:
         folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, batch: pa.RecordBatch) -> None:
-        """Take a batch of RAW_SCHEMA; it is safe after the next `sync`."""
-        if batch.schema != RAW_SCHEMA:
-            raise TypeError(f"a batch of RAW_SCHEMA is needed, not of {batch.schema}")
+        """Take a batch of the kind's schema; it is safe after the next `sync`."""
+        if batch.schema != self.kind.schema:
+            raise TypeError(f"a batch of {self.kind.schema} is needed, not of {batch.schema}")
         if batch.num_rows:
             self._pending.append(batch)
 
@@ -265,7 +291,7 @@ class SegmentWriter:
             self._seal_open(self._open)
         if self._pending:
             if self._open is None:
-                self._open = _OpenSegment(self._next_path())
+                self._open = _OpenSegment(self._next_path(), self.kind)
                 _fsync_folder(self.folder)
             batches = list(self._pending)
             self._open.write(batches)
@@ -309,30 +335,31 @@ def slug(server_uri: str) -> str:
     return f"{readable}-{hashlib.sha256(server_uri.encode()).hexdigest()[:8]}"
 
 
-def recover(folder: Path) -> list[Recovered]:
+def recover(folder: Path, kind: RowKind = VALUES) -> list[Recovered]:
     """Seal every unsealed tail that no running collector holds, up to its last whole batch.
 
     Also writes the sidecar of a segment whose sealing was cut short.
     """
     if not folder.is_dir():
         return []
-    rescued = [r for p in sorted(folder.glob("*" + OPEN_SUFFIX)) if (r := _rescue(p)) is not None]
+    tails = sorted(folder.glob("*" + OPEN_SUFFIX))
+    rescued = [tail for path in tails if (tail := _rescue(path, kind)) is not None]
     for path in sorted(folder.glob("*.arrow")):
         if not path.with_suffix(".json").exists():
-            batches, _ = _whole_batches(path)
+            batches, _ = _whole_batches(path, kind)
             if batches:  # what lost all its rows stays without, and is named whenever it is read
-                _write_sidecar(_sidecar_of(path, folder.name, batches))
+                _write_sidecar(_sidecar_of(path, folder.name, batches, kind))
     return rescued
 
 
-def recover_all(root: Path) -> Iterator[tuple[str, Recovered]]:
+def recover_all(root: Path, kind: RowKind = VALUES) -> Iterator[tuple[str, Recovered]]:
     """`recover` every site's folder, those of sites that no fleet names any more too."""
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
-        for tail in recover(folder):
+        for tail in recover(folder, kind):
             yield folder.name, tail
 
 
-def _rescue(path: Path) -> Recovered | None:
+def _rescue(path: Path, kind: RowKind) -> Recovered | None:
     """Seal one tail; None when another process is writing it."""
     with path.open("rb") as held:
         if not _locked(held, fcntl.LOCK_EX, tries=_LOCK_TRIES):
@@ -341,20 +368,20 @@ def _rescue(path: Path) -> Recovered | None:
         if sealed.exists():  # rescued before, stopped before the tail was removed
             path.unlink()
             return None
-        batches, cut = _whole_batches(path)
+        batches, cut = _whole_batches(path, kind)
         if not batches:
             path.unlink()
             return Recovered(None, 0, cut)
         rewritten = path.with_suffix(".rescue")
         with rewritten.open("wb") as file:
-            with pa.ipc.new_stream(file, RAW_SCHEMA, options=_OPTIONS) as stream:
+            with pa.ipc.new_stream(file, kind.schema, options=_OPTIONS) as stream:
                 for batch in batches:
                     stream.write_batch(batch)
             file.flush()
             os.fsync(file.fileno())
         rewritten.rename(sealed)
         _fsync_folder(path.parent)
-        sidecar = _sidecar_of(sealed, path.parent.name, batches)
+        sidecar = _sidecar_of(sealed, path.parent.name, batches, kind)
         _write_sidecar(sidecar)
         path.unlink()
         return Recovered(sealed, sidecar.rows, cut)
@@ -378,26 +405,26 @@ def is_held(tail: Path) -> bool:
         return not _locked(file, fcntl.LOCK_SH)
 
 
-def unsealed(path: Path) -> Sidecar:
+def unsealed(path: Path, kind: RowKind = VALUES) -> Sidecar:
     """What the sidecar of a tail, or of a segment without one, would say; writes nothing.
 
     SegmentUnreadable for a segment that is damaged, FileNotFoundError for a tail sealed meanwhile.
     """
     if path.suffix == _OPEN:
-        batches, _ = _whole_batches(path)
+        batches, _ = _whole_batches(path, kind)
     else:
-        batches = read(path).to_batches()
-    return _sidecar_of(path, path.parent.name, batches)
+        batches = read(path, kind).to_batches()
+    return _sidecar_of(path, path.parent.name, batches, kind)
 
 
-def _whole_batches(path: Path) -> tuple[list[pa.RecordBatch], int]:
+def _whole_batches(path: Path, kind: RowKind) -> tuple[list[pa.RecordBatch], int]:
     """Every batch before the first that is torn or damaged, and how many bytes lie behind."""
     buffer = pa.BufferReader(path.read_bytes())
     batches: list[pa.RecordBatch] = []
     good = 0
     try:
         reader = pa.ipc.open_stream(buffer)
-        if reader.schema != RAW_SCHEMA:
+        if reader.schema != kind.schema:
             return [], buffer.size()
         good = buffer.tell()
         for batch in reader:
@@ -409,8 +436,10 @@ def _whole_batches(path: Path) -> tuple[list[pa.RecordBatch], int]:
     return batches, buffer.size() - good
 
 
-def _sidecar_of(path: Path, site_id: str, batches: Sequence[pa.RecordBatch]) -> Sidecar:
-    facts = _Facts()
+def _sidecar_of(
+    path: Path, site_id: str, batches: Sequence[pa.RecordBatch], kind: RowKind
+) -> Sidecar:
+    facts = _Facts(kind)
     for batch in batches:
         facts.add(batch)
     uri = batches[0].column("server_uri")[0].as_py() if batches else ""
@@ -489,14 +518,15 @@ _REMEDY_SIDECAR: Final = "delete it and run the collector once, which writes it 
 _REMEDY: Final = "restore it from a backup; its rows are missing until then"
 
 
-def read(path: Path) -> pa.Table:
-    """All rows of a sealed segment (columns of RAW_SCHEMA), checked against its sidecar.
+def read(path: Path, kind: RowKind = VALUES) -> pa.Table:
+    """All rows of a sealed segment (columns of its kind), checked against its sidecar.
 
     Of an unsealed tail its whole batches; where it was sealed meanwhile, those of the segment.
     """
     if path.suffix == _OPEN:
         try:
-            return pa.Table.from_batches(_whole_batches(path)[0], RAW_SCHEMA).unify_dictionaries()
+            whole, _ = _whole_batches(path, kind)
+            return pa.Table.from_batches(whole, kind.schema).unify_dictionaries()
         except FileNotFoundError:
             path = path.with_suffix("")
     try:
@@ -506,7 +536,7 @@ def read(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SegmentUnreadable(path, why, _REMEDY) from error
-    if table.schema != RAW_SCHEMA:
+    if table.schema != kind.schema:
         raise SegmentUnreadable(path, "its columns are not those of a segment", _REMEDY)
     sidecar = path.with_suffix(".json")
     if sidecar.exists() and hashlib.sha256(data).hexdigest() != read_sidecar(sidecar).sha256:

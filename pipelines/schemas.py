@@ -50,6 +50,67 @@ REPEAT_KEY: Final = [
 """Rows equal in these are one value received twice; `event_ticks` is the source time, or the
 server time where the source gave none."""
 
+EVENTS: Final = pl.Schema(
+    {
+        "server_uri": pl.String(),
+        "event_id": pl.String(),
+        "event_type": pl.String(),
+        "source_node": pl.String(),
+        "source_name": pl.String(),
+        "time_ticks": pl.Int64(),
+        "time": TIME,
+        "receive_ticks": pl.Int64(),
+        "receive_time": TIME,
+        "received_time": TIME,
+        "message": pl.String(),
+        "message_locale": pl.String(),
+        "severity": pl.UInt16(),
+        "condition_id": pl.String(),
+        "condition_name": pl.String(),
+        "branch_id": pl.String(),
+        "retain": pl.Boolean(),
+        "enabled": pl.Boolean(),
+        "active": pl.Boolean(),
+        "active_ticks": pl.Int64(),
+        "active_time": TIME,
+        "acked": pl.Boolean(),
+        "confirmed": pl.Boolean(),
+        "suppressed": pl.Boolean(),
+        "shelving": pl.String(),
+        "quality": pl.UInt32(),
+        "comment": pl.String(),
+        "user": pl.String(),
+        "other": pl.String(),
+        "origin": pl.String(),
+    }
+)
+"""Alarms and events (OPC UA Part 5 and 9), each notification once. `time` is when it happened,
+`receive_time` when the server got it, `received_time` when we did; `active_time` when the alarm
+last became active or inactive. A field that the event does not have is null; `branch_id` is null
+for the present state. `event_id` is hexadecimal; `other` is JSON: fields of an unexpected type, or
+the bytes (Raw) of what could not be decoded. `origin`: live, republished, refreshed."""
+
+ONCE_EACH: Final = ["receive_ticks", "receive_time", "received_time", "origin"]
+"""Events equal in all but these are one event received twice."""
+
+ALARMS: Final = pl.Schema(
+    {
+        "server_uri": pl.String(),
+        "condition_id": pl.String(),
+        "condition_name": pl.String(),
+        "source_name": pl.String(),
+        "message": pl.String(),
+        "severity": pl.UInt16(),
+        "start": TIME,
+        "end": TIME,
+        "acked_time": TIME,
+        "confirmed_time": TIME,
+        "user": pl.String(),
+    }
+)
+"""An alarm from when it became active to when it no longer was (null while it is): the message of
+its start, the highest severity, and when and by whom it was first acknowledged."""
+
 TAGS: Final = pl.Schema(
     {
         "server_uri": pl.String(),
@@ -196,6 +257,7 @@ TABLES: Final = {
     "quarantine": RAW,
     "last_values": RAW,
     "park_values": RAW,
+    "events": EVENTS,
     "tags": TAGS,
     "state_episodes": STATE_EPISODES,
     "count_increments": COUNT_INCREMENTS,

@@ -10,12 +10,13 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from asyncua.ua.uaerrors import UaError
 
-from connectors import segments
+from connectors import event_segments, segments
 from connectors.errors import FleetFileError, HomeRefused, ParkPulseError
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
@@ -52,7 +53,11 @@ async def collect(
     Received times are `clock()`. HomeRefused where the home cannot be written at the start.
     """
     with _sole_collector(home), Ledger(home) as ledger:
-        for site_id, tail in segments.recover_all(home / "segments"):
+        tails = chain(
+            segments.recover_all(home / "segments"),
+            segments.recover_all(home / event_segments.FOLDER, event_segments.EVENTS),
+        )
+        for site_id, tail in tails:
             log.warning(
                 "%s: sealed %d rows that a stopped collector left; %d bytes of an unfinished "
                 "write, never acknowledged, were cut", site_id, tail.rows, tail.bytes_cut,
@@ -216,7 +221,7 @@ class _Owner:
             return
         for _ in range(_SEAL_TRIES):
             try:
-                await asyncio.to_thread(self.stock.writer.seal)
+                await asyncio.to_thread(self.stock.seal)
             except OSError as error:
                 why = error.strerror or str(error)
                 await asyncio.sleep(0.5)

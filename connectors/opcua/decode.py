@@ -266,6 +266,13 @@ def _scalar_text(r: Reader, kind: int, depth: int) -> Json:
     raise MalformedError(f"built-in type {kind}")
 
 
+def variant(r: Reader) -> tuple[str, Json]:
+    """One Variant of any kind: the name of its built-in type, its value as JSON can hold it."""
+    kind = r.data[r.pos] & 0x3F if r.pos < len(r.data) else 0
+    found = _variant_json(r, 0)
+    return TYPE_NAMES[kind] if kind < len(TYPE_NAMES) else f"Reserved{kind}", found
+
+
 def _variant_json(r: Reader, depth: int) -> Json:
     _deep(depth)
     first = r.number("<B")

@@ -132,7 +132,9 @@ class Feed:
         """Remember how far each subscription is on disk: messages are delivered in order."""
         self.durable.update(dict(receipts))
 
-    def handover(self, started: str, nodes: Sequence[str]) -> Handover:
+    def handover(
+        self, started: str, nodes: Sequence[str], events: tuple[int, int] | None
+    ) -> Handover:
         """What the next collector needs to go on where we stopped."""
         return Handover(
             started,
@@ -143,4 +145,5 @@ class Feed:
                 for s in self.subscriptions
             ],
             list(self.handles.values()),
+            events=events,
         )

@@ -30,6 +30,8 @@ class Handover:
     subscriptions: Sequence[Standing]
     handles: Sequence[Sequence[int]]
     is_whole: bool = True
+    events: tuple[int, int] | None = None
+    """The subscription that monitors events, and with how many fields."""
 
 
 class HandoverFile:
@@ -82,6 +84,7 @@ def _handover(left: dict[str, Any], durable: dict[str, Any]) -> Handover:
         ],
         handles=[[int(handle) for handle in handles] for handles in left["handles"]],
         is_whole=bool(durable["is_whole"]),
+        events=(int(left["events"][0]), int(left["events"][1])) if left["events"] else None,
     )
 
 

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from connectors.opcua import catalogue
 from connectors.opcua.backfill import UNKNOWN, BackFill, Unheard, unheard
 from connectors.opcua.browse import Variable, discover, missing_nodes
 from connectors.opcua.decode import DataValues
+from connectors.opcua.event_flow import NOTIFICATIONS_LOST, EventFlow, Gap
 from connectors.opcua.feed import Feed
 from connectors.opcua.handover import Handover, HandoverFile
 from connectors.opcua.nodeids import parsed
@@ -96,6 +98,7 @@ class Link:
         )
         self.feed = Feed(session, self.options)
         self.handover = HandoverFile(world.home, site.site_id, stock.server_uri)
+        self.events = EventFlow(session, stock.events, stock.event_memory, clock=world.clock)
         self.refused: dict[int, int] = {}
         self.unbrowsed: dict[str, int] = {}
         self._tags: pl.DataFrame | None = None
@@ -135,6 +138,7 @@ class Link:
         jobs = {
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._commit_forever()),
+            asyncio.create_task(self._hear_events()),
         }
         catching_up = asyncio.create_task(self._catch_up(subscribed_at))
         stopping = asyncio.create_task(self.world.stop.wait())
@@ -279,6 +283,8 @@ class Link:
     async def _subscribe(self, left: Handover | None) -> datetime:
         """Monitor every readable node; gives the time from which live values are heard."""
         kept = None if left is None else await self.feed.take_over(left)
+        if left is not None and left.events and left.events[0] in self.feed.handles:
+            self.events.adopt(*left.events)
         held = {handle for handles in self.feed.handles.values() for handle in handles}
         readable = [(i, v.node_id) for i, v in enumerate(self.variables) if v.readable]
         self.refused = await self.feed.add([item for item in readable if item[0] not in held])
@@ -304,7 +310,10 @@ class Link:
 
     def _write_handover(self) -> None:
         texts = [variable.text for variable in self.variables]
-        self.handover.write(self.feed.handover(self.session.build.started, texts))
+        events = self.events
+        monitored = (events.subscription_id, len(events.fields)) if events.is_on else None
+        left = self.feed.handover(self.session.build.started, texts, monitored)
+        self.handover.write(replace(left, is_whole=not self._refill_wanted.is_set()))
 
     def _note_refused(self) -> None:
         why = {self.variables[i].text: status_name(s) for i, s in self.refused.items()}
@@ -373,6 +382,11 @@ class Link:
                         message.sequences,
                     )
                     self._want_refill(self._heard_by(message.subscription_id))
+                    if message.subscription_id == self.events.subscription_id:
+                        heard = self._heard_ticks
+                        self.events.lose(
+                            NOTIFICATIONS_LOST, time_of(heard) if heard else self.world.clock()
+                        )
                 else:
                     self._take(message)
             if self.stock.writer.pending_rows > MANY_ROWS:
@@ -383,8 +397,17 @@ class Link:
         handles = self.feed.handles
         return handles.get(subscription_id) if len(handles) > 1 else None
 
+    async def _hear_events(self) -> None:
+        first = self.feed.subscriptions[0].id
+        await self.events.run(first, self._record, self._write_handover)
+
+    async def _record(self, gaps: list[Gap]) -> None:
+        await self._written(lambda: self.ledger.add_gaps(self.uri, gaps))
+
     def _take(self, message: Message) -> None:
         origin = "republished" if message.republished else "live"
+        for body in message.events:
+            self.events.take(body, republished=message.republished)
         for values in message.values:
             overflowed = take_overflow(values)
             if time.monotonic() < self._doubted_until_s:
@@ -445,7 +468,7 @@ class Link:
             heard = self._heard_ticks
             try:
                 began_s = time.monotonic()
-                await asyncio.to_thread(self.stock.writer.sync)
+                await asyncio.to_thread(self.stock.sync)
                 self._note_speed(time.monotonic() - began_s)
                 self._cover_live(heard)
             except (OSError, sqlite3.OperationalError) as error:

@@ -19,6 +19,7 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from connectors.opcua.decode import DataValues, MalformedError, Reader
+from connectors.opcua.events import NOTIFICATION
 from connectors.opcua.session import Session, SubscriptionLostError, in_chunks
 
 KEEP_ALIVE_S: Final = 5.0
@@ -83,6 +84,8 @@ class Message:
     sequence: int
     publish_ticks: int
     values: list[DataValues] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
+    """Bodies of EventNotificationLists, not decoded."""
     republished: bool = False
     is_keep_alive: bool = False
     available: frozenset[int] = frozenset()
@@ -285,7 +288,7 @@ def _plus(sequence: int, steps: int) -> int:
 
 
 def message(r: Reader, subscription_id: int) -> Message:
-    """A NotificationMessage; events are none of ours."""
+    """A NotificationMessage."""
     found = Message(subscription_id, r.number("<I"), r.number("<q"))
     count = max(r.length(), 0)
     found.is_keep_alive = count == 0
@@ -297,6 +300,8 @@ def message(r: Reader, subscription_id: int) -> Message:
             raise SubscriptionLostError(f"the subscription ended with {inner.number('<I'):#010x}")
         if type_id == _DATA_CHANGE:
             found.values.append(DataValues.decode(inner, with_handles=True))
+        if type_id == NOTIFICATION:
+            found.events.append(body or b"")
     return found
 
 

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from connectors import event_segments
 from connectors.errors import SegmentUnreadable
 from connectors.ledger import Ledger
+from connectors.opcua.event_flow import Memory
 from connectors.segments import SegmentWriter, read_sidecar
 
 log = logging.getLogger(__name__)
@@ -63,19 +65,22 @@ class World:
 
 @dataclass(slots=True)
 class Stock:
-    """What outlives connections: the writer, and the newest durable source ticks of every node."""
+    """What outlives connections: the writers, and the newest durable source ticks of every node."""
 
     server_uri: str
     writer: SegmentWriter
+    events: SegmentWriter
     marks: dict[str, int]
     received: dict[str, int] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     """Warnings that are said once."""
+    event_memory: Memory = field(default_factory=Memory)
 
     @classmethod
     def open(cls, folder: Path, site_id: str, server_uri: str) -> "Stock":
         """Marks come from the sealed segments: they are durable by definition."""
         writer = SegmentWriter(folder, site_id=site_id, server_uri=server_uri)
+        events = event_segments.writer(folder.parent.parent, site_id, server_uri)
         marks: dict[str, int] = {}
         for path in sorted(folder.glob("*.json")):
             try:
@@ -86,7 +91,17 @@ class Stock:
             if sidecar.server_uri == server_uri:
                 for node, ticks in sidecar.marks.items():
                     marks[node] = max(marks.get(node, ticks), ticks)
-        return cls(server_uri, writer, marks)
+        return cls(server_uri, writer, events, marks)
+
+    def sync(self) -> None:
+        """Bring values and events to the disk; an OSError leaves them for the next call."""
+        self.writer.sync()
+        self.events.sync()
+
+    def seal(self) -> None:
+        """Seal the segments of values and of events."""
+        self.writer.seal()
+        self.events.seal()
 
     @property
     def counted(self) -> tuple[int, int, int]:
