@@ -13,6 +13,8 @@ from connectors.errors import HomeRefused
 MARKER: Final = "home.json"
 SCHEMA_VERSION: Final = 1
 DEMO: Final = "demo"
+PKI: Final = "pki"
+"""A home may begin with it: certificates are exchanged before anything is collected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Home:
     def ledger(self) -> Path:
         """What was received, and every gap."""
         return self.root / "ledger.sqlite"
+
+    @property
+    def pki(self) -> Path:
+        """Our application certificate, and the certificates of servers that we trust."""
+        return self.root / PKI
 
     @property
     def lake(self) -> Path:
@@ -98,7 +105,7 @@ class Home:
         """Make the folder and its marker; an existing home is left as it is."""
         if self.exists():
             return self
-        if self.root.exists() and any(self.root.iterdir()):
+        if self.root.exists() and any(entry.name != PKI for entry in self.root.iterdir()):
             raise HomeRefused(
                 self.root, "is not empty and was not made by ParkPulse", "choose another --home"
             )

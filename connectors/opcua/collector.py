@@ -16,11 +16,12 @@ from typing import Final
 from asyncua.ua.uaerrors import UaError
 
 from connectors import segments
-from connectors.errors import FleetFileError, HomeRefused, ParkPulseError
+from connectors.errors import FleetFileError, HomeRefused, ParkPulseError, ServerRefused
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
 from connectors.opcua.decode import MalformedError
 from connectors.opcua.link import Link
+from connectors.opcua.security import Access
 from connectors.opcua.session import Session, unreachable
 from connectors.opcua.world import Progress, Stock, World
 from connectors.tables import write_plans
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0
+REFUSED_DELAY_S: Final = 15.0
+"""A refusal lasts until a person acts; some servers lock a user out who tries too often."""
 _SEAL_TRIES: Final = 20
 """Half-second tries to seal on a full disk before the tail is left for the next start."""
 
@@ -125,11 +128,7 @@ class _Owner:
     async def _connected(self) -> None:
         """One connection from beginning to end; returns only after a stop."""
         self._tell("connecting")
-        session = Session(
-            self.entry.url,
-            user=self.entry.user,
-            password=os.environ.get(self.entry.password_env) if self.entry.password_env else None,
-        )
+        session = Session(self.entry.url, access=Access.of(self.entry, self.world.home))
         opening = asyncio.create_task(session.open())
         stopping = asyncio.create_task(self.world.stop.wait())
         await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -169,6 +168,8 @@ class _Owner:
 
     def _lost(self, error: Exception) -> None:
         told = self._named(error)
+        if isinstance(told, ServerRefused):
+            self.delay_s = max(self.delay_s, REFUSED_DELAY_S)
         if str(told) != self.warned:
             log.warning("%s", told)
             self.warned = str(told)

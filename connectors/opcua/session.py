@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -18,6 +18,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from connectors.errors import ServerUnreachable
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
+from connectors.opcua.security import UNSECURED, Access
 from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -84,8 +85,7 @@ class Session:
         self,
         url: str,
         *,
-        user: str | None = None,
-        password: str | None = None,
+        access: Access = UNSECURED,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> None:
         self.url, self.timeout_s = url, timeout_s
@@ -94,9 +94,7 @@ class Session:
         self.limits = Limits()
         self._client = Client(url, timeout=timeout_s)
         self._client.session_timeout = SESSION_TIMEOUT_MS
-        if user is not None:
-            self._client.set_user(user)
-            self._client.set_password(password or "")
+        self._access = access
         self._renewal: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -104,11 +102,13 @@ class Session:
         client = self._client
         try:
             async with asyncio.timeout(3 * self.timeout_s):
+                await self._access.prepare(client)
                 await client.connect_socket()
                 await client.send_hello()
-                await client.open_secure_channel()
-                await client.create_session()
-                await client.activate_session(username=client._username, password=client._password)
+                with self._access.refusals(self.url):
+                    await client.open_secure_channel()
+                    await self._access.identify(client, await client.create_session())
+                    await client._activate_with_credentials()
             self._renewal = asyncio.create_task(self._renew())
             await self._introduce()
         except (OSError, TimeoutError, UaError) as error:
@@ -319,18 +319,6 @@ def status_name(code: int) -> str:
 
 
 def _remedy(error: BaseException) -> str:
-    code: Any = getattr(error, "code", None)
-    if code in _REFUSED_USER:
-        return "check `user` and `password_env` of this server in the fleet file"
     if isinstance(error, OSError):
         return "start the server or correct its `url` in the fleet file; we keep trying"
     return "check the server; we keep trying"
-
-
-_REFUSED_USER: Final = frozenset(
-    {
-        StatusCodes.BadUserAccessDenied,
-        StatusCodes.BadIdentityTokenRejected,
-        StatusCodes.BadIdentityTokenInvalid,
-    }
-)
