@@ -336,11 +336,12 @@ class Access:
             raise
         except AssertionError as error:
             raise ServerRefused(url, "it refuses the secure channel", self._trust_ours) from error
-        except ConnectionError as error:
+        except (ConnectionError, TimeoutError) as error:  # some servers refuse in silence
             if not self.is_secured:
                 raise
-            why = "it closed the connection while the secure channel was opened"
-            raise ServerUnreachable(url, why, self._trust_ours) from error  # or it just stopped
+            did = "gave no answer" if isinstance(error, TimeoutError) else "closed the connection"
+            why = f"it {did} while we opened a secured session"
+            raise ServerUnreachable(url, why, self._trust_ours) from error
 
     @property
     def _trust_ours(self) -> str:
