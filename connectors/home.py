@@ -105,10 +105,7 @@ class Home:
         """Make the folder and its marker; an existing home is left as it is."""
         if self.exists():
             return self
-        if self.root.exists() and any(entry.name != PKI for entry in self.root.iterdir()):
-            raise HomeRefused(
-                self.root, "is not empty and was not made by ParkPulse", "choose another --home"
-            )
+        self.refuse_foreign()
         self.root.mkdir(parents=True, exist_ok=True)
         marker = {
             "schema_version": SCHEMA_VERSION,
@@ -119,6 +116,15 @@ class Home:
         }
         write_atomic(self.root / MARKER, json.dumps(marker, indent=2).encode())
         return self
+
+    def refuse_foreign(self) -> None:
+        """HomeRefused where the folder holds what ParkPulse has not made."""
+        if self.exists() or not self.root.exists():
+            return
+        if any(entry.name != PKI for entry in self.root.iterdir()):
+            raise HomeRefused(
+                self.root, "is not empty and was not made by ParkPulse", "choose another --home"
+            )
 
     def replace(self, *, first_day: date, now_offset_s: float = 0.0) -> Self:
         """Empty a demo's home and make it anew; refuse any other folder."""

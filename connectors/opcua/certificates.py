@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlparse
 
 from cryptography import x509
@@ -216,6 +216,20 @@ def _self_signed(key: rsa.RSAPrivateKey) -> x509.Certificate:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         .sign(key, hashes.SHA256())
     )
+
+
+def summary(pki: Pki) -> dict[str, Any]:
+    """Our certificate in words, and the files that wait in `rejected`."""
+    own = own_certificate(pki)
+    return {
+        "certificate": str(own.path),
+        "application_uri": own.application_uri,
+        "thumbprint_sha1": thumbprint(own.certificate),
+        "thumbprint_sha256": own.certificate.fingerprint(hashes.SHA256()).hex().upper(),
+        "valid_to": own.certificate.not_valid_after_utc.isoformat(),
+        "trusted": str(pki.trusted),
+        "rejected": [str(path) for path in _files(pki.rejected, {".der"})],
+    }
 
 
 # ---- files -----------------------------------------------------------------------------------

@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from asyncua import Server, ua
@@ -29,6 +33,7 @@ from connectors.errors import (
     ServerUnreachable,
 )
 from connectors.fleet import MODES, POLICIES, Fleet, ServerEntry, Site
+from connectors.home import Home
 from connectors.opcua import certificates, collector
 from connectors.opcua.certificates import Pki, check_server, own_certificate, split_chain
 from connectors.opcua.security import Access
@@ -125,11 +130,18 @@ def secret(path, content):
     return path
 
 
+@pytest.fixture(scope="session")
+def made_pki(tmp_path_factory, keys):
+    """HOME/pki with our own certificate: making one takes a while."""
+    pki = tmp_path_factory.mktemp("made") / "pki"
+    secret(pki / "own" / "key.pem", pem(keys["own"]))
+    own_certificate(Pki(pki))
+    return pki
+
+
 @pytest.fixture
-def home(tmp_path, keys):
-    """A home whose own key is made already: making one takes a while."""
-    secret(tmp_path / "home" / "pki" / "own" / "key.pem", pem(keys["own"]))
-    own_certificate(Pki(tmp_path / "home" / "pki"))
+def home(tmp_path, made_pki):
+    shutil.copytree(made_pki, tmp_path / "home" / "pki")
     return tmp_path / "home"
 
 
@@ -155,17 +167,36 @@ class Porter:
         return User(role=UserRole.User, name=username) if known else None
 
 
+class SharedServer(QuickServer):
+    """All of them share the nodes of the standard: for servers that are given none of their own."""
+
+    nodes: ClassVar[dict] = {}
+
+    async def load_standard_address_space(self, shelf_file=None):
+        if not self.nodes:
+            await super().load_standard_address_space(shelf_file)
+            self.nodes.update(
+                {node_id: self.aspace[node_id] for node_id in list(self.aspace.keys())}
+            )
+        for node_id, node in self.nodes.items():
+            self.aspace[node_id] = node
+
+
 class SecurePlant(Plant):
     """A Plant with a certificate that offers what it is told, and remembers who came and how."""
 
-    def __init__(self, key, shown, security=(BEST,), *, porter=None, tokens=None, port=None):
+    def __init__(
+        self, key, shown, security=(BEST,), *, porter=None, tokens=None, port=None,
+        kind=SharedServer,
+    ):  # fmt: skip
         super().__init__(port, URI)
+        self.kind = kind
         self.key, self.shown, self.security, self.tokens = key, shown, security, tokens
         self.porter = porter or Porter()
         self.algorithms = []
 
     async def start(self):
-        self.server = Server(iserver=QuickServer(user_manager=self.porter))
+        self.server = Server(iserver=self.kind(user_manager=self.porter))
         await self.server.init()
         self.server.disable_clock()  # its last tick would hold up every stop for a second
         self.server.set_endpoint(self.url)
@@ -292,7 +323,7 @@ async def test_endpoints_that_name_another_host_are_reached_at_our_url(home, pla
 
 
 async def test_the_channel_is_renewed_again_and_again(home, plant):
-    server = await plant([BEST, SIGNED])
+    server = await plant([BEST, SIGNED], kind=QuickServer)
     trust(home, server.shown)
     await server.add("v", 4.5)
     node = ua.NodeId("v", server.ns)
@@ -719,6 +750,31 @@ def test_what_is_wrong_with_ours_is_named(home, keys, spoil, why):
     assert "\n" not in str(caught.value)
 
 
+def test_the_command_line_names_ours_and_what_waits(home, keys):
+    judged(home, certificate(keys["server"]))
+    said = {}
+    for options in (["--json"], []):
+        done = subprocess.run(
+            [sys.executable, "-m", "parkpulse", "certificate", "--home", str(home), *options],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        said[bool(options)] = done.stdout
+    known = json.loads(said[True])
+    own = own_certificate(Pki(home / "pki"))
+    assert known["certificate"] == str(home / "pki" / "own" / "certificate.der")
+    assert known["thumbprint_sha1"] == certificates.thumbprint(own.certificate)
+    assert known["application_uri"] == own.application_uri
+    (waiting,) = known["rejected"]
+    assert Path(waiting).parent == home / "pki" / "rejected"
+    for value in (known["certificate"], known["thumbprint_sha256"], waiting):
+        assert value in said[False]
+    Home(home).create(first_day=datetime.now(UTC).date())  # a home may begin with it
+    (home.parent / "foreign").mkdir()
+    (home.parent / "foreign" / "file").touch()
+    with pytest.raises(HomeRefused, match="was not made by ParkPulse"):
+        Home(home.parent / "foreign").refuse_foreign()
+
+
 def test_an_own_certificate_near_its_end_is_said(home, keys, caplog):
     soon = certificate(keys["own"], end=DAY * 20)
     (home / "pki" / "own" / "certificate.der").write_bytes(der_from_x509(soon))
@@ -893,7 +949,7 @@ async def test_a_collector_waits_for_trust_and_stops_nobody(
 ):
     monkeypatch.setattr(collector, "REFUSED_DELAY_S", 0.3)
     monkeypatch.setattr(collector, "LONGEST_DELAY_S", 0.3)
-    secured, open_one = await plant(), await plants(uri="urn:test:open")
+    secured, open_one = await plant(kind=QuickServer), await plants(uri="urn:test:open")
     for one in (secured, open_one):
         await one.add("v")
     run = Run(home, open_one)
