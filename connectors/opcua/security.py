@@ -257,7 +257,8 @@ class Access:
         endpoint = Client.find_endpoint(session.ServerEndpoints, self.mode, self.policy.URI)
         asked = ua.UserTokenPolicy(TokenType=self.identity.token_type)
         chosen = self._token(url, endpoint.UserIdentityTokens or [asked])
-        if chosen.SecurityPolicyUri in _SAFE_URIS and not self.is_secured:
+        is_secret = chosen.TokenType != ua.UserTokenType.Anonymous
+        if is_secret and chosen.SecurityPolicyUri in _SAFE_URIS and not self.is_secured:
             # nothing has proven yet whose key this is
             shown = session.ServerCertificate or endpoint.ServerCertificate
             peer = await asyncio.to_thread(self._verified, url, endpoint, shown)

@@ -447,6 +447,14 @@ async def test_a_password_encrypted_without_a_channel_needs_a_trusted_server(
     assert all(server.algorithms)
 
 
+async def test_nobody_needs_a_trusted_server_where_nothing_is_secret(home, plant):
+    server = await plant(["None", BEST])
+    server.tell(ua.UserTokenType.Anonymous, f"{NAMESPACE}Basic256Sha256")
+    async with opened(server.url, home, "None") as session:
+        assert session.server_uri == URI
+    assert not list((home / "pki" / "rejected").iterdir())
+
+
 async def test_a_withdrawn_token_policy_is_refused_by_name(home, plant, with_password):
     server = await plant([BEST])
     trust(home, server.shown)
