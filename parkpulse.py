@@ -255,6 +255,27 @@ def collect(
 
 
 @cli.command()
+@home_option
+@json_option
+def certificate(home: Path, as_json: bool) -> None:
+    """Our application certificate, made on first use: trust it on your servers.
+
+    Also names the certificates of servers that wait in the home's pki/rejected for you to judge.
+    """
+    from connectors.opcua.certificates import Pki, summary
+
+    paths = use(home)
+    paths.refuse_foreign()
+    known = summary(Pki(paths.pki))
+    if as_json:
+        click.echo(json.dumps(known, ensure_ascii=False))
+        return
+    for name, value in known.items():
+        for one in value if isinstance(value, list) else [value]:
+            click.echo(f"{name:17} {one}")
+
+
+@cli.command()
 @click.option("--raw", is_flag=True, help="Every collected value once.")
 @click.option("--events", "of_events", is_flag=True, help="Every alarm and event once.")
 @click.option("--out", type=FILE, required=True, help="Parquet file to write.")

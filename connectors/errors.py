@@ -3,6 +3,8 @@
 * ParkPulseError            bad input or a world that does not answer; exit code 2
   x FleetFileError          the fleet file or a file it names
   x ServerUnreachable       an OPC UA server
+    - ServerRefused         it refuses us or we refuse it: a person must act
+      · CredentialsRefused  a key, certificate or password of ours, before anything was sent
   x SegmentUnreadable       a file of received rows
   x HomeRefused             a folder that is not ours to write
   x ReleaseBroken           a release that is not whole
@@ -23,6 +25,14 @@ class FleetFileError(ParkPulseError):
 
 class ServerUnreachable(ParkPulseError):
     """An OPC UA server does not answer, or refuses us."""
+
+
+class ServerRefused(ServerUnreachable):
+    """A server answers, but it refuses us or we refuse it: trying again sooner will not help."""
+
+
+class CredentialsRefused(ServerRefused):
+    """A certificate, key or password of ours cannot be used; the culprit is the file."""
 
 
 class SegmentUnreadable(ParkPulseError):

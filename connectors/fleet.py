@@ -18,8 +18,13 @@ from pipelines import schemas
 _SITE_KEYS: Final = {"id", "name", "calendar", "cycles", "server"}
 _SERVER_KEYS: Final = {
     "url",
+    "security",
     "user",
     "password_env",
+    "password_file",
+    "allow_clear_password",
+    "user_certificate",
+    "user_key",
     "publishing_interval_ms",
     "sampling_interval_ms",
     "queue_size",
@@ -39,13 +44,27 @@ MIN_QUEUE: Final = 100
 """A queue shorter than a few publishing intervals loses values at the first hiccup."""
 
 
+POLICIES: Final = ("Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss")
+MODES: Final = ("Sign", "SignAndEncrypt")
+DEPRECATED_POLICIES: Final = ("Basic128Rsa15", "Basic256")
+"""They sign with SHA-1: the OPC Foundation withdrew them in 2017."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerEntry:
-    """One OPC UA server of a site, with the keys of the fleet file."""
+    """One OPC UA server of a site, with the keys of the fleet file.
+
+    Of a secret it knows only where it lies.
+    """
 
     url: str
+    security: str = "None"
     user: str | None = None
     password_env: str | None = None
+    password_file: Path | None = None
+    allow_clear_password: bool = False
+    user_certificate: Path | None = None
+    user_key: Path | None = None
     publishing_interval_ms: float = 500.0
     sampling_interval_ms: float = 100.0
     queue_size: int = 1000
@@ -163,22 +182,79 @@ minutes; a node that is sampled once an hour is a meter; a queue of a million is
 def _server(path: Path, site_id: str, entry: dict[str, Any]) -> ServerEntry:
     where = f"a server of {site_id}"
     url = entry.get("url")
+    if isinstance(url, str) and "@" in url:  # the url is logged: never show what it hides
+        remedy = "take it out and give `user` and `password_env` instead"
+        raise FleetFileError(path, f"the url of {where} holds a user or a password", remedy)
     if not isinstance(url, str) or not _is_endpoint(url):
         remedy = 'give it a url like "opc.tcp://127.0.0.1:4840"'
         raise FleetFileError(path, f"{where} has no usable url ({url!r})", remedy)
     _known(path, entry, _SERVER_KEYS, f"{where} ({url})")
     for key in _NUMBERS.keys() & entry.keys():
         _check_number(path, key, url, entry[key])
-    for key in ("user", "password_env"):
-        if not isinstance(entry.get(key, ""), str):
-            raise FleetFileError(path, f"`{key}` of {url} is not text", "quote it")
+    files = _access(path, url, entry)
     nodes = entry.get("nodes", [])
     if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
         raise FleetFileError(path, f"`nodes` of {url} is not a list of NodeIds", _NODES)
     for node in nodes:
         if not is_node_id(node):
             raise FleetFileError(path, f"`nodes` of {url}: {node!r} is no NodeId", _NODES)
-    return ServerEntry(**{**entry, "nodes": tuple(nodes)})
+    return ServerEntry(**{**entry, **files, "nodes": tuple(nodes)})
+
+
+_ACCESS_FILES: Final = ("password_file", "user_certificate", "user_key")
+
+
+def _access(path: Path, url: str, entry: dict[str, Any]) -> dict[str, Path]:
+    """Check the keys of security and identity; gives the files among them, beside the fleet file.
+
+    The files themselves are read at every connection, so that one bad one stops no other server.
+    """
+    for key in ("user", "password_env", *_ACCESS_FILES):
+        text = entry.get(key, "-")
+        if not isinstance(text, str) or not text or "\0" in text:
+            remedy = "write it in quotes, and not empty"
+            raise FleetFileError(path, f"`{key}` of {url} is not a text", remedy)
+    if not isinstance(entry.get("allow_clear_password", False), bool):
+        why = f"`allow_clear_password` of {url} is neither true nor false"
+        raise FleetFileError(path, why, "write true or false, without quotes")
+    _check_security(path, url, entry.get("security", "None"))
+    for is_wrong, why, remedy in _contradictions(entry):
+        if is_wrong:
+            raise FleetFileError(path, f"{url}: {why}", remedy)
+    return {key: path.parent / entry[key] for key in _ACCESS_FILES if key in entry}
+
+
+def _check_security(path: Path, url: str, security: object) -> None:
+    """Refuse what is not "None" or one of POLICIES with one of MODES."""
+    policy, _, mode = str(security).partition("/")
+    if security == "None" or (policy in POLICIES and mode in MODES):
+        return
+    withdrawn = policy in DEPRECATED_POLICIES
+    why = "is withdrawn as unsafe" if withdrawn else "is no security policy and mode"
+    choice = f"{', '.join(POLICIES)} with /{' or /'.join(MODES)}"
+    remedy = f'give one of {choice}, like "Basic256Sha256/SignAndEncrypt"'
+    raise FleetFileError(path, f"`security` of {url}: {security!r} {why}", remedy)
+
+
+def _contradictions(entry: dict[str, Any]) -> Iterator[tuple[bool, str, str]]:
+    """What the keys of one server cannot mean together: whether, why, remedy."""
+    has = entry.keys()
+    password = has & {"password_env", "password_file"}
+    certificate = has & {"user_certificate", "user_key"}
+    secured = entry.get("security", "None") != "None"
+    yield len(password) == 2, "two places for one password", "keep one of them"
+    yield bool(password) and "user" not in has, "a password without a `user`", "give the `user`"
+    yield len(certificate) == 1, "half a user certificate", "give `user_certificate` and `user_key`"
+    yield (
+        bool(certificate) and "user" in has,
+        "`user` and `user_certificate` are two identities",
+        "keep one of them",
+    )
+    yield (
+        bool(entry.get("allow_clear_password")) and secured,
+        "`allow_clear_password` means nothing where `security` is set",
+        "take it out: the password is encrypted",
+    )
 
 
 _NODES: Final = 'give a list like ["ns=1;s=v1", "nsu=urn:m;i=7"], ns up to 65535, i below 2^32'

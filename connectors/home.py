@@ -13,6 +13,8 @@ from connectors.errors import HomeRefused
 MARKER: Final = "home.json"
 SCHEMA_VERSION: Final = 1
 DEMO: Final = "demo"
+PKI: Final = "pki"
+"""A home may begin with it: certificates are exchanged before anything is collected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Home:
     def ledger(self) -> Path:
         """What was received, and every gap."""
         return self.root / "ledger.sqlite"
+
+    @property
+    def pki(self) -> Path:
+        """Our application certificate, and the certificates of servers that we trust."""
+        return self.root / PKI
 
     @property
     def lake(self) -> Path:
@@ -103,10 +110,7 @@ class Home:
         """Make the folder and its marker; an existing home is left as it is."""
         if self.exists():
             return self
-        if self.root.exists() and any(self.root.iterdir()):
-            raise HomeRefused(
-                self.root, "is not empty and was not made by ParkPulse", "choose another --home"
-            )
+        self.refuse_foreign()
         self.root.mkdir(parents=True, exist_ok=True)
         marker = {
             "schema_version": SCHEMA_VERSION,
@@ -117,6 +121,15 @@ class Home:
         }
         write_atomic(self.root / MARKER, json.dumps(marker, indent=2).encode())
         return self
+
+    def refuse_foreign(self) -> None:
+        """HomeRefused where the folder holds what ParkPulse has not made."""
+        if self.exists() or not self.root.exists():
+            return
+        if any(entry.name != PKI for entry in self.root.iterdir()):
+            raise HomeRefused(
+                self.root, "is not empty and was not made by ParkPulse", "choose another --home"
+            )
 
     def replace(self, *, first_day: date, now_offset_s: float = 0.0) -> Self:
         """Empty a demo's home and make it anew; refuse any other folder."""

@@ -142,7 +142,7 @@ async def test_an_unreachable_server_stops_no_other(tmp_path, said):
     assert set(found["value_float"]) == set(map(float, range(3_600)))
     servers = told(home)
     assert servers.keys() == {dead, said.url}
-    assert (servers[dead]["server_uri"], servers[dead]["state"]) == (None, "down")
+    assert (servers[dead]["server_uri"], servers[dead]["state"]) == (None, "reconnecting")
     assert servers[dead]["why"]
     assert servers[said.url]["state"] == "stopped"
 
@@ -169,7 +169,7 @@ async def test_the_ledger_tells_of_a_server_before_there_is_a_segment(tmp_path):
     code, lines = await collected(home, fleet_file(tmp_path, url), "--after-history", "0")
     assert code == 1, lines
     assert not (home / "segments").exists()
-    assert told(home)[url]["state"] == "down"
+    assert told(home)[url]["state"] == "reconnecting"
     done = command("ledger", "--home", home)
     assert done.returncode == 0
     assert f"down: {url} since " in done.stdout.replace("\n", "")

@@ -17,11 +17,12 @@ from typing import Final
 from asyncua.ua.uaerrors import UaError
 
 from connectors import event_segments, segments
-from connectors.errors import FleetFileError, HomeRefused, ParkPulseError
+from connectors.errors import FleetFileError, HomeRefused, ParkPulseError, ServerRefused
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
 from connectors.opcua.decode import MalformedError
 from connectors.opcua.link import FIRST_DELAY_S, LONGEST_DELAY_S, Link
+from connectors.opcua.security import Access
 from connectors.opcua.session import Session, unreachable
 from connectors.opcua.world import Progress, Stock, World
 from connectors.tables import write_plans
@@ -30,6 +31,8 @@ __all__ = ["Progress", "collect"]
 
 log = logging.getLogger(__name__)
 
+REFUSED_DELAY_S: Final = 15.0
+"""A refusal lasts until a person acts; some servers lock a user out who tries too often."""
 _SEAL_TRIES: Final = 20
 """Half-second tries to seal on a full disk before the tail is left for the next start."""
 
@@ -129,12 +132,8 @@ class _Owner:
     async def _connected(self) -> None:
         """One connection from beginning to end; returns only after a stop."""
         self._tell("connecting")
-        session = Session(
-            self.entry.url,
-            user=self.entry.user,
-            password=os.environ.get(self.entry.password_env) if self.entry.password_env else None,
-            learned=self.learned,
-        )
+        access = Access.of(self.entry, self.world.home)
+        session = Session(self.entry.url, access=access, learned=self.learned)
         opening = asyncio.create_task(session.open())
         stopping = asyncio.create_task(self.world.stop.wait())
         await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -174,6 +173,8 @@ class _Owner:
 
     def _lost(self, error: Exception) -> None:
         told = self._named(error)
+        if isinstance(told, ServerRefused):
+            self.delay_s = max(self.delay_s, REFUSED_DELAY_S)
         if str(told) != self.warned:
             log.warning("%s", told)
             self.warned = str(told)
@@ -184,7 +185,7 @@ class _Owner:
                 covered = self.world.ledger.covered(self.stock.server_uri)
                 begin = covered[1] if covered else since
                 self.world.ledger.open_gap(self.stock.server_uri, None, begin, f"link lost: {why}")
-        self._tell("reconnecting", why)
+        self._tell("refused" if isinstance(told, ServerRefused) else "reconnecting", why)
 
     def _named(self, error: Exception) -> ParkPulseError:
         """The error as one line that names the culprit: our own disk, else the server."""

@@ -23,7 +23,7 @@ import pyarrow as pa
 from asyncua import ua
 from asyncua.ua.uaerrors import UaError
 
-from connectors.errors import ServerUnreachable
+from connectors.errors import ServerRefused, ServerUnreachable
 from connectors.fleet import ServerEntry, Site
 from connectors.ledger import is_disk_full
 from connectors.opcua import catalogue
@@ -188,7 +188,7 @@ class Link:
                     raise error
                 return opening.result()
             except ServerUnreachable as unreached:
-                if time.monotonic() - begin_s > LIFETIME_S:
+                if isinstance(unreached, ServerRefused) or time.monotonic() - begin_s > LIFETIME_S:
                     raise
                 await self._state("reconnecting", unreached.why)
             finally:

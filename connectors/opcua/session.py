@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -20,6 +20,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from connectors.errors import ServerUnreachable
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
+from connectors.opcua.security import UNSECURED, Access
 from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -100,8 +101,7 @@ class Session:
         self,
         url: str,
         *,
-        user: str | None = None,
-        password: str | None = None,
+        access: Access = UNSECURED,
         timeout_s: float = REQUEST_TIMEOUT_S,
         learned: dict[str, int] | None = None,
     ) -> None:
@@ -114,15 +114,14 @@ class Session:
         self.limits = Limits()
         self._client = Client(url, timeout=timeout_s)
         self._client.session_timeout = SESSION_TIMEOUT_MS
-        if user is not None:
-            self._client.set_user(user)
-            self._client.set_password(password or "")
+        self._access = access
         self._renewal: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect, learn namespaces, URI and limits; ServerUnreachable where that fails."""
         try:
             async with asyncio.timeout(3 * self.timeout_s):
+                await self._access.prepare(self._client)
                 await self._open_channel()
                 await self._begin()
             self._renewal = asyncio.create_task(self._renew())
@@ -153,17 +152,22 @@ class Session:
         except (OSError, TimeoutError, UaError) as error:
             await self._drop_channel()
             raise unreachable(self.url, error) from error
+        except BaseException:
+            await self._drop_channel()
+            raise
         return lives_on
 
     async def _open_channel(self) -> None:
         await self._client.connect_socket()
         await self._client.send_hello()
-        await self._client.open_secure_channel()
+        with self._access.refusals(self.url):
+            await self._client.open_secure_channel()
 
     async def _begin(self) -> None:
         client = self._client
-        await client.create_session()
-        await client.activate_session(username=client._username, password=client._password)
+        with self._access.refusals(self.url):
+            await self._access.identify(client, await client.create_session())
+            await client._activate_with_credentials()
 
     async def _reactivated(self) -> bool:
         """Bring the old session to the new channel (part 4, 6.7)."""
@@ -172,7 +176,7 @@ class Session:
             return False
         client.uaclient.session.rebind_authentication_token()
         try:
-            await client.activate_session(username=client._username, password=client._password)
+            await client._activate_with_credentials()
         except UaStatusCodeError:
             client.uaclient.session.reset_authentication_token()
             return False
@@ -354,7 +358,7 @@ class Session:
             await asyncio.gather(self._renewal, return_exceptions=True)
             self._renewal = None
         client = self._client
-        with contextlib.suppress(OSError, TimeoutError, UaError):
+        with contextlib.suppress(Exception):  # a channel half open fails in any way
             async with asyncio.timeout(3):
                 if client.uaclient.protocol is not None and not client.uaclient.protocol.is_closed:
                     await client.close_session()
@@ -431,9 +435,6 @@ def status_name(code: int) -> str:
 
 
 def _remedy(error: BaseException) -> str:
-    code: Any = getattr(error, "code", None)
-    if code in _REFUSED_USER:
-        return "check `user` and `password_env` of this server in the fleet file"
     if isinstance(error, OSError):
         return "start the server or correct its `url` in the fleet file; we keep trying"
     return "check the server; we keep trying"
@@ -448,12 +449,5 @@ _CHANNEL_LOST: Final = frozenset(
         StatusCodes.BadConnectionClosed,
         StatusCodes.BadCommunicationError,
         StatusCodes.BadRequestTimeout,
-    }
-)
-_REFUSED_USER: Final = frozenset(
-    {
-        StatusCodes.BadUserAccessDenied,
-        StatusCodes.BadIdentityTokenRejected,
-        StatusCodes.BadIdentityTokenInvalid,
     }
 )

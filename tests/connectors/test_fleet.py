@@ -1,9 +1,10 @@
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
 from connectors.errors import FleetFileError
-from connectors.fleet import read_calendar, read_cycles, read_fleet
+from connectors.fleet import MODES, POLICIES, read_calendar, read_cycles, read_fleet
 from connectors.node_text import is_node_id
 from pipelines import schemas
 
@@ -99,6 +100,81 @@ def test_what_is_wrong_is_named_in_one_line(fleet, old, new, culprit):
     assert culprit in message
     assert "\n" not in message
     assert "; " in message
+
+
+SECURED = """security = "Basic256Sha256/SignAndEncrypt"
+user = "operator"
+password_file = "secrets/f01"
+"""
+CERTIFIED = """security = "Aes256_Sha256_RsaPss/Sign"
+user_certificate = "operator.der"
+user_key = "/etc/keys/operator.pem"
+"""
+
+
+def secured(keys):
+    url = "opc.tcp://127.0.0.1:4840"
+    return f'[[factory]]\nid = "F01"\n[[factory.server]]\nurl = "{url}"\n{keys}'
+
+
+def test_reads_how_a_server_is_approached(fleet, tmp_path):
+    plain, named, certified = [
+        read_fleet(fleet(secured(keys))).sites[0].servers[0] for keys in ("", SECURED, CERTIFIED)
+    ]
+    assert (plain.security, plain.user, plain.allow_clear_password) == ("None", None, False)
+    assert (named.security, named.user) == ("Basic256Sha256/SignAndEncrypt", "operator")
+    assert named.password_file == tmp_path / "secrets" / "f01"
+    assert certified.user_certificate == tmp_path / "operator.der"
+    assert certified.user_key == Path("/etc/keys/operator.pem")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("mode", MODES)
+def test_every_policy_goes_with_every_mode(fleet, policy, mode):
+    path = fleet(secured(f'security = "{policy}/{mode}"'))
+    assert read_fleet(path).sites[0].servers[0].security == f"{policy}/{mode}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "culprit"),
+    [
+        ('security = "Basic256/Sign"', "'Basic256/Sign' is withdrawn as unsafe"),
+        ('security = "Basic128Rsa15/SignAndEncrypt"', "is withdrawn as unsafe"),
+        ('security = "Basic256Sha256"', "'Basic256Sha256' is no security policy and mode"),
+        ('security = "Basic256Sha256/None"', "is no security policy and mode"),
+        ('security = "None/None"', "is no security policy and mode"),
+        ('security = "best"', "give one of Basic256Sha256, Aes128_Sha256_RsaOaep, Aes256"),
+        ("security = true", "is no security policy and mode"),
+        ('security = ""', "is no security policy and mode"),
+        ('user = ""', "`user` of opc.tcp://127.0.0.1:4840 is not a text"),
+        ("user = 7", "`user` of opc.tcp://127.0.0.1:4840 is not a text"),
+        ('user = "u"\npassword_file = "a\\u0000b"', "`password_file`"),
+        ('password_env = "P"', "a password without a `user`"),
+        ('password_file = "p"', "a password without a `user`"),
+        ('user = "u"\npassword_env = "P"\npassword_file = "p"', "two places for one password"),
+        ('user_certificate = "c.der"', "half a user certificate"),
+        ('user_key = "k.pem"', "half a user certificate"),
+        ('user = "u"\nuser_certificate = "c"\nuser_key = "k"', "two identities"),
+        ('allow_clear_password = "yes"', "neither true nor false"),
+        (f"{SECURED}allow_clear_password = true", "means nothing where `security` is set"),
+        ('user = "u"\npassword = "S3cret"', "unknown key `password`"),
+    ],
+)
+def test_a_wrong_approach_is_named_in_one_line(fleet, keys, culprit):
+    with pytest.raises(FleetFileError) as caught:
+        read_fleet(fleet(secured(keys)))
+    message = str(caught.value)
+    assert culprit in message
+    assert "S3cret" not in message
+    assert "\n" not in message
+    assert "; " in message
+
+
+def test_a_password_in_a_url_is_refused_unseen(fleet):
+    text = secured("").replace("127.0.0.1", "operator:S3cret@127.0.0.1")
+    with pytest.raises(FleetFileError, match="holds a user or a password; take it out") as caught:
+        read_fleet(fleet(text))
+    assert "S3cret" not in str(caught.value)
 
 
 def test_single_brackets_are_told_in_full(fleet):
