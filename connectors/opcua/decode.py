@@ -4,6 +4,7 @@
 are read over: RAW_SCHEMA keeps 100 ns.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -112,6 +113,16 @@ class DataValues(Columns):
     ) -> pa.RecordBatch:
         """The rows as RAW_SCHEMA; `codes` are each row's place in the dictionary `nodes`."""
         count = self.count
+        held = np.bincount(self.columns, minlength=RAW + 1).tolist()
+
+        def column(kind: pa.DataType, which: int) -> pa.Array:
+            if not held[which]:
+                return _nulls(kind, _room(count)).slice(0, count)
+            if which in (TEXT, RAW):
+                return self._piece_column(kind, which)
+            known = None if held[which] == count else self.columns == which
+            return _array(kind, self.numbers(which), known)
+
         columns = [
             _constant(server_uri, _room(count)).slice(0, count),
             pa.DictionaryArray.from_arrays(_array(pa.int32(), codes), nodes),
@@ -120,68 +131,49 @@ class DataValues(Columns):
             _array(_TIME, np.full(count, (received - _EPOCH) // _US, np.int64)),
             pa.DictionaryArray.from_arrays(_array(pa.int32(), self.types), _TYPE_WORDS, safe=False),
             pa.Array.from_buffers(pa.bool_(), count, [None, _bits(self.is_array)]),
-            _array(pa.float64(), self.floats, self.columns == FLOAT),
-            _array(pa.int64(), self.ints, self.columns == INT),
-            _array(pa.uint64(), self.uints, self.columns == UINT),
-            self._text_column(),
-            self._raw_column(),
+            column(pa.float64(), FLOAT),
+            column(pa.int64(), INT),
+            column(pa.uint64(), UINT),
+            column(pa.string(), TEXT),
+            column(pa.binary(), RAW),
             _array(pa.uint32(), self.status),
             _constant(origin, _room(count)).slice(0, count),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=RAW_SCHEMA)
 
-    def _text_column(self) -> pa.Array:
-        known = self.columns == TEXT
-        if not known.any():
-            return _nulls(pa.string(), _room(self.count)).slice(0, self.count)
+    def _piece_column(self, kind: pa.DataType, which: int) -> pa.Array:
+        known = self.columns == which
+        if which == RAW:
+            return pieces.arrow(kind, _bits(known), *self._pieces(known, self.made_raws))
         made = {row: text.encode() for row, text in self.made_texts.items()}
         offsets, letters = self._pieces(known, made)
-        if not pieces.are_utf8(offsets, letters):
-            found = self.texts
-            return pa.array([found.get(row) for row in range(self.count)], pa.string())
-        return pieces.arrow(pa.string(), _bits(known), offsets, letters)
+        if pieces.are_utf8(offsets, letters):
+            return pieces.arrow(kind, _bits(known), offsets, letters)
+        texts = self.texts
+        return pa.array([texts.get(row) for row in range(self.count)], kind)
 
-    def _raw_column(self) -> pa.Array:
-        known = self.columns == RAW
-        if not known.any():
-            return _nulls(pa.binary(), _room(self.count)).slice(0, self.count)
-        return pieces.arrow(pa.binary(), _bits(known), *self._pieces(known, self.made_raws))
-
-    def _pieces(
-        self, known: npt.NDArray[np.bool_], made: dict[int, bytes]
-    ) -> tuple[npt.NDArray[np.int32], pieces.Letters]:
-        """What lies in `data`, and what was made of it, one piece per row (others empty)."""
+    def _pieces(self, known: npt.NDArray[np.bool_], made: dict[int, bytes]) -> pieces.Joined:
+        """What lies in `data`, is spelled from it or was made of it, a piece per row."""
         starts, sizes = np.where(known, self.starts, 0), np.where(known, self.sizes, 0)
-        pool = [np.frombuffer(self.data, np.uint8)]
-        end = len(self.data)
-
-        def put(rows: Any, each: int | list[int], letters: pieces.Letters) -> None:
-            nonlocal end
-            sizes[rows] = each
-            starts[rows] = end + np.cumsum(sizes[rows]) - sizes[rows]
-            pool.append(letters.ravel())
+        pool, end = [np.frombuffer(self.data, np.uint8)], len(self.data)
+        for rows, (lengths, letters) in self._spelled(known, made):
+            sizes[rows], starts[rows] = lengths, end + np.cumsum(lengths) - lengths
+            pool.append(letters)
             end += letters.size
-
-        pointed = known & (self.starts > 0)
-        for kind in (DATE_TIME, GUID):
-            rows = np.flatnonzero(pointed & (self.types == kind))
-            if rows.size:
-                letters = self._written(kind, rows)
-                if isinstance(letters, list):
-                    made |= {row: t.encode() for row, t in zip(rows.tolist(), letters, strict=True)}
-                else:
-                    put(rows, letters.shape[1], letters)
-        if made:
-            parts = list(made.values())
-            put(list(made), [len(p) for p in parts], np.frombuffer(b"".join(parts), np.uint8))
         return pieces.joined(pool[0] if len(pool) == 1 else np.concatenate(pool), starts, sizes)
 
-    def _written(self, kind: int, rows: npt.NDArray[np.int64]) -> list[str] | pieces.Letters:
-        """DateTimes or Guids of these rows in letters."""
-        size = int(self.sizes[rows[0]])
+    def _spelled(
+        self, known: npt.NDArray[np.bool_], made: dict[int, bytes]
+    ) -> Iterator[tuple[npt.NDArray[np.int64], pieces.Spelled]]:
+        """The rows whose letters do not lie in `data`."""
         every = np.frombuffer(self.data, np.uint8)
-        parts = every[self.starts[rows][:, None] + np.arange(size)]
-        return pieces.guids(parts) if kind == GUID else pieces.moments(parts.view("<i8")[:, 0])
+        kinds = np.where(known & (self.starts > 0), self.types, 0)
+        for kind, size, spell in ((DATE_TIME, 8, pieces.moments), (GUID, 16, pieces.guids)):
+            rows = np.flatnonzero(kinds == kind)
+            if rows.size:
+                yield rows, spell(every[self.starts[rows][:, None] + np.arange(size)])
+        if made:
+            yield np.array(list(made)), pieces.words(list(made.values()))
 
 
 def _bits(flags: npt.NDArray[np.bool_]) -> pa.Buffer:

@@ -1,6 +1,7 @@
 """Many short pieces of one message at once: as Arrow strings and binaries, times and GUIDs too."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,12 @@ import pyarrow as pa
 from connectors.opcua.variants import date_time
 from connectors.raw import EPOCH_TICKS, TICKS_PER_S
 
-Places = npt.NDArray[np.int64]
-Letters = npt.NDArray[np.uint8]
+Places: TypeAlias = npt.NDArray[np.int64]
+Letters: TypeAlias = npt.NDArray[np.uint8]
+Spelled: TypeAlias = tuple[Places, Letters]
+"""The length of every word, and the letters of all."""
+Joined: TypeAlias = tuple[npt.NDArray[np.int32], Letters]
+"""Where every piece begins and the last ends, as Arrow counts, and the letters of all."""
 
 
 def _letters(words: list[str]) -> Letters:
@@ -21,6 +26,7 @@ _TWO: Final = _letters([f"{i:02}" for i in range(100)])
 _THREE: Final = _letters([f"{i:03}" for i in range(1000)])
 _FOUR: Final = _letters([f"{i:04}" for i in range(10_000)])
 _HEX: Final = _letters([f"{i:02x}" for i in range(256)])
+_MINUTES: Final = _letters([f"{i // 60:02}:{i % 60:02}" for i in range(1440)])
 _MOMENT: Final = _letters(["0000-00-00T00:00:00.0000000Z"])
 _GUID: Final = _letters(["00000000-0000-0000-0000-000000000000"])
 _GUID_BYTES: Final = (3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15)
@@ -31,35 +37,51 @@ _FIRST, _BEHIND = (
 )
 
 
-def moments(ticks: Places) -> list[str] | Letters:
-    """DateTimes as `date_time` writes them: 28 letters each, or words where one is out of range."""
+def words(found: Sequence[bytes]) -> Spelled:
+    """What was made one by one."""
+    return np.array([len(word) for word in found]), np.frombuffer(b"".join(found), np.uint8)
+
+
+def moments(parts: Letters) -> Spelled:
+    """DateTimes (rows of 8 bytes) as `date_time` writes them."""
+    ticks: Places = np.ascontiguousarray(parts).view("<i8")[:, 0]
     if ticks.min() < _FIRST or ticks.max() >= _BEHIND:
-        return [date_time(one) for one in ticks.tolist()]
+        return words([date_time(one).encode() for one in ticks.tolist()])
     seconds, fraction = np.divmod(ticks - EPOCH_TICKS, TICKS_PER_S)
     days, second = np.divmod(seconds, 86_400)
-    months = days.astype("datetime64[D]").astype("datetime64[M]")
-    years, month = np.divmod(months.astype(np.int64), 12)
+    thousands = fraction // 1000
+    minutes = second // 60
     found = np.repeat(_MOMENT, len(ticks), axis=0)
-    found[:, 0:4] = _FOUR[years + 1970]
-    found[:, 5:7] = _TWO[month + 1]
-    found[:, 8:10] = _TWO[days - months.astype("datetime64[D]").astype(np.int64) + 1]
-    found[:, 11:13] = _TWO[second // 3600]
-    found[:, 14:16] = _TWO[second // 60 % 60]
-    found[:, 17:19] = _TWO[second % 60]
-    found[:, 20:24] = _FOUR[fraction // 1000]
-    found[:, 24:27] = _THREE[fraction % 1000]
-    return found
+    found[:, 0:10] = _dates(days)
+    found[:, 11:16] = _MINUTES[minutes]
+    found[:, 17:19] = _TWO[second - minutes * 60]
+    found[:, 20:24] = _FOUR[thousands]
+    found[:, 24:27] = _THREE[fraction - thousands * 1000]
+    return _equally_long(found)
 
 
-def guids(parts: Letters) -> Letters:
-    """Guids of 16 bytes each in their usual spelling of 36 letters."""
+def _dates(days: Places) -> Letters:
+    """Days since 1970 as YYYY-MM-DD, each different one written once."""
+    first, last = int(days.min()), int(days.max())
+    if last - first <= len(days):
+        every = np.arange(first, last + 1).astype("datetime64[D]")
+        return _letters(np.datetime_as_string(every).tolist())[days - first]
+    return _letters(np.datetime_as_string(days.astype("datetime64[D]")).tolist())
+
+
+def guids(parts: Letters) -> Spelled:
+    """Guids (rows of 16 bytes) in their usual spelling."""
     found = np.repeat(_GUID, len(parts), axis=0)
     found[:, _GUID_LETTERS] = _HEX[parts[:, _GUID_BYTES]].reshape(len(parts), 32)
-    return found
+    return _equally_long(found)
 
 
-def joined(pool: Letters, starts: Places, sizes: Places) -> tuple[npt.NDArray[np.int32], Letters]:
-    """Pieces of the pool in a row: offsets of every piece and its end, and their bytes."""
+def _equally_long(found: Letters) -> Spelled:
+    return np.full(len(found), found.shape[1]), found.ravel()
+
+
+def joined(pool: Letters, starts: Places, sizes: Places) -> Joined:
+    """Pieces of the pool one behind the other."""
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     places = np.arange(offsets[-1])

@@ -1,4 +1,4 @@
-"""The slow twin: DataValues in plain Python with `struct`, the account the fast walks must match."""
+"""The slow twin: DataValues in plain Python with `struct`, what the fast walks must match."""
 
 import struct
 from functools import cache

@@ -4,7 +4,6 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 

@@ -47,13 +47,13 @@ _POINTED: Final = {DATE_TIME: 8, GUID: 16}
 _WITH_LENGTH: Final = (STRING, BYTE_STRING, XML_ELEMENT, *RESERVED)
 _VALUE_SIZES: Final = np.zeros(_KINDS, np.int64)
 """Bytes of a value by its type: of a string those of its length."""
-for _kind, (_, _size, _) in FIXED.items():
+for _kind, (_form, _size, _column) in FIXED.items():
     _VALUE_SIZES[_kind] = _size
 for _kind, _size in _POINTED.items():
     _VALUE_SIZES[_kind] = _size
 _VALUE_SIZES[list(_WITH_LENGTH)] = 4
 _TYPES: Final = np.where(np.isin(np.arange(_KINDS), RESERVED), BYTE_STRING, np.arange(_KINDS))
-_IS_NULL: Final = 0
+_NULL: Final = 0
 
 
 def _offsets(bit: int) -> Places:
@@ -75,7 +75,7 @@ def _step(mask: int, kind: int) -> int:
     tail = int(_TO_NEXT[mask & 63])
     if not mask & VALUE:
         return 1 + tail
-    if kind >= _KINDS or (_VALUE_SIZES[kind] == 0 and kind != _IS_NULL):
+    if kind >= _KINDS or (_VALUE_SIZES[kind] == 0 and kind != _NULL):
         return 0
     size = 2 + int(_VALUE_SIZES[kind]) + tail
     return -size if kind in _WITH_LENGTH else size
@@ -108,7 +108,7 @@ def with_numpy(values: Columns, r: Reader, prefix: int) -> None:
 
 
 def _run(most: int, r: Reader, prefix: int) -> int:
-    """How many DataValues of one layout of fixed size begin at the reader; 0 where it are few."""
+    """How many DataValues of one layout of fixed size begin at the reader; 0 where they are few."""
     data, at = r.data, r.pos + prefix
     if most < _RUN or at + 2 > len(data):
         return 0

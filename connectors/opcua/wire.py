@@ -1,4 +1,4 @@
-"""Primitive reads of OPC UA part 6: numbers, strings, NodeIds, and what every response begins with."""
+"""Primitive reads of OPC UA part 6: numbers, strings, NodeIds, the head of a response."""
 
 import base64
 import struct
