@@ -240,10 +240,15 @@ def _load() -> ModuleType | None:
 _extension: Final = _load()
 
 
+def is_compiled() -> bool:
+    """True where the compiled walk was built for this version."""
+    return _extension is not None
+
+
 def walker_in_use() -> str:
     """`compiled` or `python`: what decodes values in this process."""
     wanted = os.environ.get("PARKPULSE_WALKER", "compiled")
-    return "compiled" if _extension is not None and wanted != "python" else "python"
+    return "compiled" if is_compiled() and wanted != "python" else "python"
 
 
 def chosen() -> Walk:
