@@ -55,6 +55,8 @@ class Columns:
         self.sizes = np.zeros(count, np.int64)
         self.made_texts: dict[int, str] = {}
         self.made_raws: dict[int, bytes] = {}
+        self.is_compiled = False
+        """True where `_walk.c` has found them, which then spells them too."""
 
     def numbers(self, column: int) -> npt.NDArray[np.float64 | np.int64 | np.uint64]:
         """The array of a numeric column."""

@@ -4,10 +4,10 @@
 are read over: RAW_SCHEMA keeps 100 ns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ from connectors.raw import RAW_SCHEMA
 
 __all__ = ["TYPE_NAMES", "DataValues", "MalformedError", "Reader", "walker_in_use"]
 
+Made: TypeAlias = Mapping[int, str] | Mapping[int, bytes]
 _TYPE_WORDS: Final = pa.array(TYPE_NAMES, pa.string())
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
@@ -143,16 +144,15 @@ class DataValues(Columns):
 
     def _piece_column(self, kind: pa.DataType, which: int) -> pa.Array:
         known = self.columns == which
-        if which == RAW:
-            return pieces.arrow(kind, _bits(known), *self._pieces(known, self.made_raws))
-        made = {row: text.encode() for row, text in self.made_texts.items()}
-        offsets, letters = self._pieces(known, made)
-        if pieces.are_utf8(offsets, letters):
+        made = self.made_raws if which == RAW else self.made_texts
+        found = None if made else walk.spelled(self, which)
+        offsets, letters = found or self._pieces(known, made)
+        if which == RAW or pieces.are_utf8(offsets, letters):
             return pieces.arrow(kind, _bits(known), offsets, letters)
         texts = self.texts
         return pa.array([texts.get(row) for row in range(self.count)], kind)
 
-    def _pieces(self, known: npt.NDArray[np.bool_], made: dict[int, bytes]) -> pieces.Joined:
+    def _pieces(self, known: npt.NDArray[np.bool_], made: Made) -> pieces.Joined:
         """What lies in `data`, is spelled from it or was made of it, a piece per row."""
         starts, sizes = np.where(known, self.starts, 0), np.where(known, self.sizes, 0)
         pool, end = [np.frombuffer(self.data, np.uint8)], len(self.data)
@@ -163,7 +163,7 @@ class DataValues(Columns):
         return pieces.joined(pool[0] if len(pool) == 1 else np.concatenate(pool), starts, sizes)
 
     def _spelled(
-        self, known: npt.NDArray[np.bool_], made: dict[int, bytes]
+        self, known: npt.NDArray[np.bool_], made: Made
     ) -> Iterator[tuple[npt.NDArray[np.int64], pieces.Spelled]]:
         """The rows whose letters do not lie in `data`."""
         every = np.frombuffer(self.data, np.uint8)
@@ -173,7 +173,8 @@ class DataValues(Columns):
             if rows.size:
                 yield rows, spell(every[self.starts[rows][:, None] + np.arange(size)])
         if made:
-            yield np.array(list(made)), pieces.words(list(made.values()))
+            parts = [part.encode() if isinstance(part, str) else part for part in made.values()]
+            yield np.array(list(made)), pieces.words(parts)
 
 
 def _bits(flags: npt.NDArray[np.bool_]) -> pa.Buffer:

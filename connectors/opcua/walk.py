@@ -21,6 +21,7 @@ from connectors.opcua.columns import (
     VALUE,
     Columns,
 )
+from connectors.opcua.pieces import Joined
 from connectors.opcua.variants import (
     BYTE_STRING,
     DATE_TIME,
@@ -37,7 +38,7 @@ from connectors.opcua.variants import (
 )
 from connectors.opcua.wire import MalformedError, Reader
 
-CONTRACT: Final = 1
+CONTRACT: Final = 2
 """What `_walk.c` was built for; another one is not used."""
 Walk: TypeAlias = Callable[[Columns, Reader, int], None]
 Places: TypeAlias = npt.NDArray[np.int64]
@@ -82,6 +83,8 @@ def _step(mask: int, kind: int) -> int:
 
 
 _STEPS: Final = [[_step(mask, kind) for kind in range(256)] for mask in range(64)] * 4
+_LONGEST: Final = 28
+"""Letters that a DateTime has; a Guid has 36, but for 16 bytes."""
 _CHUNK: Final = 128
 """Rows walked in a loop before a run of equal layout is looked for again."""
 _RUN: Final = 12
@@ -215,11 +218,8 @@ def _field(data: bytes, form: str, at: Places) -> npt.NDArray[Any]:
 def compiled(values: Columns, r: Reader, prefix: int) -> None:
     """The walk of `_walk.c`, which stops at every DataValue that is odd or cut."""
     assert _extension is not None
-    buffers = (
-        values.handles, values.has_source, values.has_server, values.source_ticks,
-        values.server_ticks, values.types, values.columns, values.floats, values.ints,
-        values.uints, values.status, values.starts, values.sizes,
-    )  # fmt: skip
+    values.is_compiled = True
+    buffers = _buffers(values)
     row = 0
     while True:
         row, r.pos = _extension.walk(r.data, r.pos, row, values.count, prefix, buffers)
@@ -227,6 +227,24 @@ def compiled(values: Columns, r: Reader, prefix: int) -> None:
             return
         values.read_one(r, row, prefix)
         row += 1
+
+
+def _buffers(values: Columns) -> tuple[npt.NDArray[Any], ...]:
+    return (
+        values.handles, values.has_source, values.has_server, values.source_ticks,
+        values.server_ticks, values.types, values.columns, values.floats, values.ints,
+        values.uints, values.status, values.starts, values.sizes,
+    )  # fmt: skip
+
+
+def spelled(values: Columns, column: int) -> Joined | None:
+    """The pieces of a column by `_walk.c`; None where it did not walk or leaves them to Python."""
+    if _extension is None or not values.is_compiled:
+        return None
+    offsets = np.empty(values.count + 1, np.int32)
+    letters = np.empty(int(values.sizes.sum()) + _LONGEST * values.count, np.uint8)
+    end = _extension.spell(values.data, values.count, column, _buffers(values), offsets, letters)
+    return (offsets, letters[:end]) if end >= 0 else None
 
 
 def _load() -> ModuleType | None:
