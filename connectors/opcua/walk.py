@@ -38,6 +38,12 @@ from connectors.opcua.variants import (
 )
 from connectors.opcua.wire import MalformedError, Reader
 
+_walk: ModuleType | None
+try:
+    from connectors.opcua import _walk
+except ImportError:  # no C compiler was there, or it was built for another Python
+    _walk = None
+
 CONTRACT: Final = 2
 """What `_walk.c` was built for; another one is not used."""
 Walk: TypeAlias = Callable[[Columns, Reader, int], None]
@@ -247,15 +253,12 @@ def spelled(values: Columns, column: int) -> Joined | None:
     return (offsets, letters[:end]) if end >= 0 else None
 
 
-def _load() -> ModuleType | None:
-    try:
-        from connectors.opcua import _walk
-    except ImportError:
-        return None
-    return _walk if getattr(_walk, "CONTRACT", None) == CONTRACT else None
+def usable(module: ModuleType | None) -> ModuleType | None:
+    """The module, None where it was built for another contract."""
+    return module if getattr(module, "CONTRACT", None) == CONTRACT else None
 
 
-_extension: Final = _load()
+_extension = usable(_walk)
 
 
 def is_compiled() -> bool:
