@@ -126,7 +126,7 @@ class DataValues(Columns):
 
         columns = [
             _constant(server_uri, _room(count)).slice(0, count),
-            pa.DictionaryArray.from_arrays(_array(pa.int32(), codes), nodes),
+            pa.DictionaryArray.from_arrays(_array(pa.int32(), np.asarray(codes, np.int32)), nodes),
             _array(pa.int64(), self.source_ticks, self.has_source),
             _array(pa.int64(), self.server_ticks, self.has_server),
             _array(_TIME, np.full(count, (received - _EPOCH) // _US, np.int64)),
@@ -184,7 +184,8 @@ def _bits(flags: npt.NDArray[np.bool_]) -> pa.Buffer:
 def _array(
     kind: pa.DataType, found: npt.NDArray[Any], known: npt.NDArray[np.bool_] | None = None
 ) -> pa.Array:
-    """The numbers over the same memory; null where not known."""
+    """The numbers, over the same memory; null where not known."""
+    found = np.ascontiguousarray(found)
     if known is None or known.all():
         return pa.Array.from_buffers(kind, len(found), [None, pa.py_buffer(found)], 0)
     if not known.any():

@@ -13,14 +13,14 @@ from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.opcua import twin, walk
+from connectors.opcua import gather, twin, walk
 from connectors.opcua.decode import TYPE_NAMES, DataValues, MalformedError, Reader
 from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, time_of
 
 T = ua.VariantType
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMESPACES = ["http://opcfoundation.org/UA/", "urn:one"]
-WALKS = {"twin": twin.fill, "numpy": walk.with_numpy}
+WALKS = {"twin": twin.fill, "numpy": gather.with_numpy}
 if walk.is_compiled():
     WALKS["compiled"] = walk.compiled
 every_walk = pytest.mark.parametrize("walker", WALKS.values(), ids=WALKS.keys())
