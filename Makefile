@@ -22,7 +22,7 @@ help:
 	@echo "make clean  remove .venv and build leftovers; homes stay"
 
 setup: $(STAMP)
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml connectors/opcua/_walk.c
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ParkPulse needs Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-MEASUREMENTS: Final = ("decoding", "oee", "compaction", "imports")
+MEASUREMENTS: Final = ("decoding", "mixed", "oee", "compaction", "imports")
 
 
 @click.command()

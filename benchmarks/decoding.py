@@ -1,5 +1,6 @@
-"""100,000 DataValues of one HistoryData: numpy over runs, pure Python, asyncua."""
+"""100,000 DataValues of one HistoryData: compiled, numpy, pure Python, asyncua."""
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
 
 from benchmarks.rounds import Contender, DisagreementError, Measurement
+from connectors.opcua import gather, twin, walk
 from connectors.opcua.decode import DataValues, Reader
 from connectors.raw import EPOCH_TICKS, TICKS_PER_S
 
@@ -16,6 +18,12 @@ COUNT: Final = 100_000
 MASK: Final = 0x01 | 0x04 | 0x08
 """Value, source and server timestamp: what a server sends for a good Double."""
 DOUBLE: Final = 11
+WALKS: Final[dict[str, walk.Walk]] = {
+    **({"compiled walk": walk.compiled} if walk.is_compiled() else {}),
+    "numpy": gather.with_numpy,
+    "pure Python twin": twin.fill,
+}
+"""Ours, the one in use first."""
 WIRE: Final = np.dtype(
     [("mask", "u1"), ("type", "u1"), ("value", "<f8"), ("source", "<i8"), ("server", "<i8")]
 )
@@ -36,19 +44,19 @@ def measurement(folder: Path) -> Measurement:
     """Bytes to values with both times, as each decoder leaves them (columns, columns, objects)."""
     data = body()
 
-    def ours(*, fast: bool) -> DataValues:
-        return DataValues.decode(Reader(data), fast=fast)
+    def ours(walker: walk.Walk) -> DataValues:
+        return DataValues.decode(Reader(data), walker=walker)
 
     def theirs() -> ua.HistoryData:
         found: ua.HistoryData = struct_from_binary(ua.HistoryData, Buffer(data))
         return found
 
-    _agree(ours(fast=True), ours(fast=False), theirs())
+    for walker in WALKS.values():
+        _agree(ours(walker), ours(twin.fill), theirs())
     return Measurement(
         f"decode {COUNT:,} DataValues",
         [
-            Contender("ParkPulse, numpy over runs", lambda: ours(fast=True)),
-            Contender("ParkPulse, pure Python twin", lambda: ours(fast=False)),
+            *(Contender(f"ParkPulse, {name}", partial(ours, one)) for name, one in WALKS.items()),
             Contender("asyncua struct_from_binary", theirs),
         ],
         "every value and both times equal",

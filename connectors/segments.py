@@ -42,7 +42,11 @@ _FIRST_TICKS: Final = ticks_of(datetime.min.replace(tzinfo=UTC))
 _LAST_TICKS: Final = ticks_of(datetime.max.replace(tzinfo=UTC)) - _LOCAL_OFFSET_TICKS
 """The ends of what `date` can name, by local days: ticks reach from the year -27626 to 30828."""
 _DAY_NAME: Final = re.compile(r"-?\d{4,6}-\d\d-\d\d")
-_OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", emit_dictionary_deltas=True)
+_OPTIONS: Final = pa.ipc.IpcWriteOptions(
+    compression="lz4", emit_dictionary_deltas=True, use_threads=False
+)
+"""Handing columns of some kilobytes to a thread pool costs more than compressing them."""
+_NEVER: Final = int(np.iinfo(np.int64).min)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +106,39 @@ class _Facts:
     rows: int = 0
     days: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
-    marks: dict[str, int] = field(default_factory=dict)
     received_days: Counter[str] = field(default_factory=Counter)
+    _marks: dict[str, int] = field(default_factory=dict)
+    _nodes: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    _newest: npt.NDArray[np.int64] = field(default_factory=lambda: np.array([], np.int64))
+    """Newest source ticks by place in `_nodes`: words are looked at only where these change."""
 
     def add(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
-        self.days.update(_rows_by_day(local_days(batch, self.kind)))
-        self.received_days.update(_rows_by_day(_days_of(_received_ticks(batch))))
+        self.days.update(_rows_by_day(_local_ticks(batch, self.kind)))
+        self.received_days.update(_rows_by_day(_received_ticks(batch)))
         self.origins.update(_value_counts(batch.column("origin")))
-        for node, ticks in _newest_ticks(batch, self.kind):
-            self.marks[node] = max(self.marks.get(node, ticks), ticks)
+        if self.kind.marked_by is not None:
+            self._note_newest(batch.column(self.kind.marked_by), batch.column(self.kind.ticks[0]))
+
+    def _note_newest(self, column: pa.DictionaryArray, ticks: pa.Array) -> None:
+        nodes = column.dictionary
+        if not _begins_with(nodes, self._nodes):
+            self._marks, self._newest = self.marks, np.array([], np.int64)
+        self._nodes = nodes
+        more = np.full(len(nodes) - len(self._newest), _NEVER, np.int64)
+        self._newest = np.concatenate([self._newest, more]) if more.size else self._newest
+        known = ticks.fill_null(_NEVER) if ticks.null_count else ticks
+        np.maximum.at(self._newest, column.indices.to_numpy(), known.to_numpy())
+
+    @property
+    def marks(self) -> dict[str, int]:
+        """The newest source ticks of every node that has any."""
+        found = dict(self._marks)
+        seen = np.flatnonzero(self._newest > _NEVER)
+        nodes = self._nodes.take(pa.array(seen)).to_pylist()
+        for node, ticks in zip(nodes, self._newest[seen].tolist(), strict=True):
+            found[node] = max(found.get(node, ticks), ticks)
+        return found
 
 
 def local_days(
@@ -121,23 +148,36 @@ def local_days(
 
     What lies beyond the calendar counts on its first or last day.
     """
-    columns = [batch.column(name) for name in kind.ticks]
-    return _days_of(pc.coalesce(*columns, _received_ticks(batch)))
+    return _days_of(_local_ticks(batch, kind))
 
 
-def _received_ticks(batch: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedArray:
-    us = pc.cast(batch.column("received_time"), pa.int64())
-    return pc.add(pc.multiply(us, 10), EPOCH_TICKS)
+def _local_ticks(batch: pa.RecordBatch | pa.Table, kind: RowKind) -> npt.NDArray[np.int64]:
+    first = batch.column(kind.ticks[0])
+    if not first.null_count:
+        return np.asarray(first)
+    others = [batch.column(name) for name in kind.ticks[1:]]
+    return np.asarray(pc.coalesce(first, *others, pa.array(_received_ticks(batch))))
 
 
-def _days_of(ticks: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
-    named: npt.NDArray[np.int64] = np.clip(np.asarray(ticks), _FIRST_TICKS, _LAST_TICKS)
+def _received_ticks(batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.int64]:
+    us: npt.NDArray[np.int64] = np.asarray(pc.cast(batch.column("received_time"), pa.int64()))
+    return us * 10 + EPOCH_TICKS
+
+
+def _days_of(ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.datetime64]:
+    named: npt.NDArray[np.int64] = np.clip(ticks, _FIRST_TICKS, _LAST_TICKS)
     local = named - EPOCH_TICKS + _LOCAL_OFFSET_TICKS
     return (local // _DAY_TICKS).astype("datetime64[D]")
 
 
-def _rows_by_day(days: npt.NDArray[np.datetime64]) -> dict[str, int]:
-    found, counts = np.unique(days, return_counts=True)
+def _rows_by_day(ticks: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Rows by local day; mostly all are of one, as the first and the last moment tell."""
+    if not ticks.size:
+        return {}
+    first, last = _days_of(np.array([ticks.min(), ticks.max()]))
+    if first == last:
+        return {str(first): ticks.size}
+    found, counts = np.unique(_days_of(ticks), return_counts=True)
     return dict(zip(found.astype(str).tolist(), counts.tolist(), strict=True))
 
 
@@ -146,18 +186,17 @@ def _value_counts(column: pa.DictionaryArray) -> dict[str, int]:
     return {v: n for v, n in zip(column.dictionary.to_pylist(), counted, strict=True) if n}
 
 
-def _newest_ticks(batch: pa.RecordBatch, kind: RowKind) -> Iterator[tuple[str, int]]:
-    """The newest source ticks of every node of the batch that has any."""
-    if kind.marked_by is None:
-        return iter(())
-    column, ticks = batch.column(kind.marked_by), batch.column(kind.ticks[0])
-    known = ticks.is_valid().to_numpy(zero_copy_only=False)
-    newest = np.full(len(column.dictionary), np.iinfo(np.int64).min)
-    values = ticks.fill_null(0).to_numpy()
-    np.maximum.at(newest, column.indices.to_numpy()[known], values[known])
-    seen = np.flatnonzero(newest > np.iinfo(np.int64).min)
-    nodes = column.dictionary.take(pa.array(seen)).to_pylist()
-    return zip(nodes, newest[seen].tolist(), strict=True)
+def _begins_with(longer: pa.Array, start: pa.Array) -> bool:
+    return _is_same(longer, start) or bool(longer.slice(0, len(start)).equals(start))
+
+
+def _is_same(one: pa.Array, other: pa.Array) -> bool:
+    """True for two arrays over the same memory: thousands of words need no comparing then."""
+    return (len(one), one.offset, _addresses(one)) == (len(other), other.offset, _addresses(other))
+
+
+def _addresses(words: pa.Array) -> list[int | None]:
+    return [None if buffer is None else buffer.address for buffer in words.buffers()]
 
 
 class _Dictionary:
@@ -168,20 +207,19 @@ class _Dictionary:
         self.values: pa.Array = pa.array([], pa.string())
         self._last: tuple[pa.Array, npt.NDArray[np.int32]] | None = None
 
-    def encode(self, column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
-        """Codes of the column in the growing dictionary."""
-        if self._last is None or not self._last[0].equals(column.dictionary):
+    def grown(self, column: pa.DictionaryArray) -> pa.DictionaryArray:
+        """The column over the growing dictionary."""
+        if self._last is None or not self._knows(column.dictionary, self._last[0]):
             words = column.dictionary.to_pylist()
             codes = [self.codes.setdefault(word, len(self.codes)) for word in words]
             self._last = (column.dictionary, np.array(codes, np.int32))
-        codes_of: npt.NDArray[np.int32] = self._last[1][column.indices.to_numpy()]
-        return codes_of
+            if len(self.values) < len(self.codes):
+                self.values = pa.array(list(self.codes), pa.string())
+        codes_of = pa.array(self._last[1][column.indices.to_numpy()])
+        return pa.DictionaryArray.from_arrays(codes_of, self.values, safe=False)
 
-    def array(self, codes: Sequence[npt.NDArray[np.int32]]) -> pa.DictionaryArray:
-        """The codes as one column over the dictionary as it stands now."""
-        if len(self.values) < len(self.codes):
-            self.values = pa.array(list(self.codes), pa.string())
-        return pa.DictionaryArray.from_arrays(pa.array(np.concatenate(codes)), self.values)
+    def _knows(self, words: pa.Array, last: pa.Array) -> bool:
+        return _is_same(words, last) or bool(words.equals(last))
 
 
 class _OpenSegment:
@@ -204,14 +242,12 @@ class _OpenSegment:
         self.facts.add(batch)
 
     def _unified(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-        columns = []
-        for name in self.kind.schema.names:
-            parts = [batch.column(name) for batch in batches]
-            if dictionary := self._dictionaries.get(name):
-                columns.append(dictionary.array([dictionary.encode(part) for part in parts]))
-            else:
-                columns.append(pa.concat_arrays(parts))
-        return pa.RecordBatch.from_arrays(columns, schema=self.kind.schema)
+        whole = pa.concat_batches(batches)
+        for name, dictionary in self._dictionaries.items():
+            place = self.kind.schema.get_field_index(name)
+            column = dictionary.grown(whole.column(place))
+            whole = whole.set_column(place, self.kind.schema.field(place), column)
+        return whole
 
     def sync(self) -> None:
         """Bring all encoded bytes to the disk; on OSError they are kept for the next try."""

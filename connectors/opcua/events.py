@@ -16,7 +16,8 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
 from connectors.event_segments import EVENT_SCHEMA
-from connectors.opcua.decode import Reader, variant
+from connectors.opcua.decode import Reader
+from connectors.opcua.variants import variant
 
 Row = dict[str, Any]
 """One event: its columns that are not null."""

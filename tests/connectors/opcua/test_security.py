@@ -973,7 +973,9 @@ async def test_a_collector_waits_for_trust_and_stops_nobody(
         assert "is not trusted" in states[secured.url].why
         (kept,) = (home / "pki" / "rejected").iterdir()
         shutil.move(kept, home / "pki" / "trusted")
-        await until(lambda: any(s.url == secured.url and s.state == "connected" for s in run.states))
+        await until(
+            lambda: any(s.url == secured.url and s.state == "connected" for s in run.states)
+        )
         await secured.tick("v", 50)
         assert secured.channels == [("Basic256Sha256", "SignAndEncrypt")]
     assert values(home, "v") == written(secured, "v")
