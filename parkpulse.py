@@ -255,6 +255,46 @@ def collect(
 
 
 @cli.command()
+@home_option
+@json_option
+@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+@click.option("--prometheus", is_flag=True, help="Print Prometheus text.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    help="With --prometheus: serve it on 127.0.0.1:PORT/metrics until Ctrl-C (0: any free port).",
+)
+def status(home: Path, as_json: bool, watch: bool, prometheus: bool, port: int | None) -> None:
+    """How every link stands, since when and why; ends with 1 unless all are connected."""
+    if port is not None and not prometheus:
+        raise click.UsageError("--port goes with --prometheus")
+    if as_json + watch + prometheus > 1:
+        raise click.UsageError("choose one of --json, --watch and --prometheus")
+    root = use(home).root
+    from connectors.status import read_status, status_json
+
+    found = read_status(root)
+    if port is not None:
+        from connectors.metrics import MetricsServer
+
+        with MetricsServer(root, port) as server:
+            say(f"status: {server.url} until Ctrl-C")
+            server.serve_forever()
+    elif prometheus:
+        from connectors.metrics import exposition
+
+        click.echo(exposition(found), nl=False)
+    elif as_json:
+        click.echo(json.dumps(status_json(found), ensure_ascii=False))
+    else:
+        from connectors.console import console, status_view, watch_status
+
+        watch_status(root) if watch else console().print(status_view(found))
+    sys.exit(0 if found.is_well else 1)
+
+
+@cli.command()
 @click.option("--raw", is_flag=True, required=True, help="Every collected value once.")
 @click.option("--out", type=FILE, required=True, help="Parquet file to write.")
 @home_option
