@@ -295,6 +295,24 @@ def status(home: Path, as_json: bool, watch: bool, prometheus: bool, port: int |
 
 
 @cli.command()
+@home_option
+@json_option
+def doctor(home: Path, as_json: bool) -> None:
+    """Is this machine fit to run, and what to do if not; ends with 1 where something is not."""
+    from connectors.doctor import examine, findings_json, is_fit
+
+    with patience("doctor: examining"):
+        findings = examine(home.resolve())
+    if as_json:
+        click.echo(json.dumps(findings_json(home.resolve(), findings), ensure_ascii=False))
+    else:
+        from connectors.console import console, findings_view
+
+        console().print(findings_view(findings))
+    sys.exit(0 if is_fit(findings) else 1)
+
+
+@cli.command()
 @click.option("--raw", is_flag=True, required=True, help="Every collected value once.")
 @click.option("--out", type=FILE, required=True, help="Parquet file to write.")
 @home_option

@@ -1,7 +1,7 @@
 """What the command line prints: tables that line up, Chinese included."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -15,6 +15,7 @@ from rich.text import Text
 from connectors.options import FIRST_YEAR
 
 if TYPE_CHECKING:
+    from connectors.doctor import Finding
     from connectors.status import HomeStatus, LinkStatus
 
 Result = Mapping[str, Any]
@@ -195,6 +196,20 @@ def _told(status: "HomeStatus") -> Iterator[str]:
     free, total = status.disk_free_bytes, status.disk_total_bytes
     lasts = f", lasts {duration(status.lasts_s)} at the present rate" if status.lasts_s else ""
     yield f"disk: {size(free)} of {size(total)} free{lasts}"
+
+
+_VERDICTS: Final = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def findings_view(findings: "Sequence[Finding]") -> Table:
+    """A line for each finding, its remedy below it."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for finding in findings:
+        says = Text(finding.says)
+        if finding.verdict != "ok":
+            says.append(f"\n→ {finding.remedy}", style="bold")
+        table.add_row(Text(finding.verdict, style=_VERDICTS[finding.verdict]), finding.name, says)
+    return table
 
 
 def _ago(seconds: float) -> str:

@@ -187,6 +187,7 @@ class HomeStatus:
 class StatusBoard:
     """What every link last said, written to HOME/status.json at most once a second.
 
+    Made by the collector that holds the home: it removes what an earlier one has said.
     `note` never blocks on the disk for long and never raises: a status that cannot be written
     grows old, and its readers say so. `beat_forever` is the pulse that tells stuck from quiet.
     """
@@ -198,6 +199,8 @@ class StatusBoard:
         self._counted: dict[str, deque[tuple[float, int]]] = {}
         self._written_s = -WRITE_EVERY_S
         self._warned = False
+        with contextlib.suppress(OSError):  # what an earlier collector said is not ours
+            self._path.unlink(missing_ok=True)
 
     def note(self, link: LinkStatus) -> None:
         """Take a link's newest status; `since` stays while the state does."""
