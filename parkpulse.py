@@ -330,13 +330,19 @@ def export(raw: bool, out: Path, home: Path) -> None:
 
 @cli.command()
 @home_option
+@click.option("--from", "first", type=DAY, default=None, help="First local day. [all]")
+@click.option("--to", "last", type=DAY, default=None, help="Last local day. [all]")
+@click.option("--node", default="", help="Only nodes whose id has this text in it.")
 @json_option
-def ledger(home: Path, as_json: bool) -> None:
+def ledger(
+    home: Path, first: datetime | None, last: datetime | None, node: str, as_json: bool
+) -> None:
     """What was received, republished, back-filled and repeated, and every open gap."""
+    from connectors.accounts import ledger_summary
     from connectors.console import print_ledger
-    from connectors.export import ledger_summary
 
-    summary = ledger_summary(use(home).root)
+    with patience("ledger: counting"):
+        summary = ledger_summary(use(home).root, first and first.date(), last and last.date(), node)
     say_being_written("ledger", summary["being_written"])
     click.echo(json.dumps(summary, ensure_ascii=False)) if as_json else print_ledger(summary)
 

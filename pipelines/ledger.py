@@ -1,13 +1,13 @@
 """The account of every node and local day: what came how often, and for how long nobody heard."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import polars as pl
 
 from pipelines.coverage import disjoint, heard, lapped
-from pipelines.days import midnight
+from pipelines.days import day_of, midnight
 from pipelines.schemas import LEDGER_BY_DAY, TIME
 
 NODE: Final = ["server_uri", "node_id"]
@@ -63,8 +63,10 @@ def _windows(
 ) -> pl.DataFrame:
     """Server by server the part of each day that it owes us: null node, day, from_time, to_time."""
     begun = coverage.group_by("server_uri").agg(begun=pl.min("from_time"))
+    # days that only a clock gone wrong can name owe nothing, and may have no day after them
+    owed = [day for day in days if date.min < day <= day_of(until)]
     bounds = pl.DataFrame(
-        [(day, midnight(day), midnight(date.fromordinal(day.toordinal() + 1))) for day in days],
+        [(day, midnight(day), midnight(day + timedelta(days=1))) for day in owed],
         schema={"day": pl.Date(), "start": TIME, "end": TIME},
         orient="row",
     )
