@@ -296,6 +296,34 @@ def status(home: Path, as_json: bool, watch: bool, prometheus: bool, port: int |
 
 @cli.command()
 @home_option
+@click.option(
+    "--keep-days",
+    type=Number(min=0, max=36_500),
+    default=7.0,
+    show_default=True,
+    help="Keep segments sealed within so many days.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would go, remove nothing.")
+def prune(home: Path, keep_days: float, dry_run: bool) -> None:
+    """Remove old segments all of whose rows bronze holds; nothing that is told by them is lost.
+
+    From then on the lake's raw_values are the only place of their rows: back them up.
+    """
+    from connectors.console import size
+    from connectors.pruning import prune as prune_segments
+
+    paths = use(home)
+    with patience("prune: holding segments against bronze"):
+        done = prune_segments(paths, keep_days=keep_days, dry_run=dry_run)
+    for line in done.kept:
+        say(f"prune: kept {line}")
+    what = "would free" if dry_run else "freed"
+    click.echo(f"{what} {size(done.freed_bytes)}: {done.segments:,} segments, {done.rows:,} rows")
+    sys.exit(1 if done.kept else 0)
+
+
+@cli.command()
+@home_option
 @json_option
 def doctor(home: Path, as_json: bool) -> None:
     """Is this machine fit to run, and what to do if not; ends with 1 where something is not."""

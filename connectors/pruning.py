@@ -151,9 +151,8 @@ def _placed(home: Home, site: str, rows: pl.DataFrame) -> pl.DataFrame:
     ):  # fmt: skip
         days = frame.select(local_day(time).clip(lower_bound=home.first_day)).to_series()
         files = {day: _file(home, table, site, day) for day in days.unique()}
-        placed.append(
-            frame.with_columns(held_in=days.replace_strict(files, return_dtype=pl.String))
-        )
+        held_in = days.replace_strict(files, return_dtype=pl.String) if files else pl.lit("")
+        placed.append(frame.with_columns(held_in=held_in))
     return pl.concat(placed)
 
 

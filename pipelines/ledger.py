@@ -41,8 +41,9 @@ def by_day(
 ) -> pl.DataFrame:
     """The account of each node that spoke on one of the days, or has a gap of its own then.
 
-    A row of null `node_id` is the server as a whole. A day counts from the first time its server is
-    vouched for, up to `until`; before and behind it nothing was owed, and completeness is null.
+    A row of null `node_id` is the server as a whole, on days it owes us or said anything. A day
+    counts from the first time its server is vouched for, up to `until`; before and behind it
+    nothing was owed, and completeness is null.
     """
     windows = _windows(coverage, gaps, days, until)
     closed = gaps.with_columns(pl.col("to_time").fill_null(pl.lit(until, TIME)))
@@ -122,8 +123,8 @@ def _joined(counted: pl.DataFrame, own: pl.DataFrame, timed: pl.DataFrame) -> pl
     )
     mute = of_node.join(counted, on=[*NODE, "day"], how="anti")
     total = counted.group_by("server_uri", "day").agg(pl.sum(*COUNTS))
-    servers = timed.filter(pl.col("node_id").is_null()).join(
-        total, on=["server_uri", "day"], how="left"
+    servers = of_server.join(total, on=["server_uri", "day"], how="full", coalesce=True).filter(
+        (pl.col("from_time") < pl.col("to_time")) | pl.col(COUNTS[0]).is_not_null()
     )
     rows = pl.concat([plain, marked, mute, servers], how="diagonal")
     return _finished(rows).sort("server_uri", "day", "node_id", nulls_last=False)

@@ -83,13 +83,18 @@ def test_a_day_is_owed_from_the_first_coverage_until_now():
     )
     row = of(found, None)
     assert (row["covered_s"], row["uncovered_s"], row["completeness"]) == (7200, 7200, 0.5)
-    for day in (before, after):
-        row = of(found, None, day)
+    assert found["day"].to_list() == [DAY]
+    spoke = counted("a").with_columns(day=pl.lit(before))
+    found = ledger.by_day(spoke, vouched((0, 60)), gaps(), [before, DAY, after], at(3600))
+    for node in (None, "a"):
+        row = of(found, node, before)
         assert row["completeness"] is row["covered_s"] is row["uncovered_s"] is None
+        assert row["received_live"] == 3
 
 
 def test_a_day_without_a_server_is_counted_all_the_same():
     found = ledger.by_day(counted("a"), vouched(), gaps(), [DAY], at(3600))
+    assert of(found, None)["received_live"] == 3
     assert (of(found, "a")["received_live"], of(found, "a")["completeness"]) == (3, None)
 
 
