@@ -42,16 +42,17 @@ def ledger_summary(
     read = ExportCounts()
     refilled = _refilled(summary)
     counted, expected = [_no_counts()], [_no_expected()]
-    for piece in site_days(home, read):
-        if _is_asked(piece, first, last):
-            counted.append(_counts(piece, node))
-            expected.append(_expected(piece, refilled, node))
+    asked = (first or date.min).isoformat(), (last or date.max).isoformat()
+    for piece in site_days(home, read, *asked):
+        counted.append(_counts(piece, node))
+        expected.append(_expected(piece, refilled, node))
     counts = pl.concat(counted)
     days = _days(coverage, counts, first, last, _now(home))
     found = account.by_day(counts, coverage, gaps, days, _now(home))
     if node:
         found = found.filter(pl.col("node_id").str.contains(node, literal=True))
     known = found.join(pl.concat(expected), on=[*_NODE, "day"], how="left")
+    summary["is_narrowed"] = bool(first or last or node)
     for server in summary["servers"]:
         own = known.filter(pl.col("server_uri") == (server["server_uri"] or ""))
         server |= _told(own, server, node)
@@ -63,11 +64,6 @@ def ledger_summary(
 def _now(home: Path) -> datetime:
     here = Home(home)
     return datetime.now(UTC) + timedelta(seconds=here.now_offset_s if here.exists() else 0.0)
-
-
-def _is_asked(piece: Piece, first: date | None, last: date | None) -> bool:
-    day = date.fromisoformat(piece.days[0])
-    return (first is None or first <= day) and (last is None or day <= last)
 
 
 def _days(

@@ -116,8 +116,38 @@ def print_ledger(summary: Result) -> None:
         table.add_row(*row, *received, gaps)
     out = console()
     out.print(table)
+    if (days := _days(summary)).row_count:
+        out.print(days)
     for line in _unfilled(summary):
         out.print(Text(line))
+
+
+def _days(summary: Result) -> Table:
+    """The days asked for, else those that are not complete; nodes' where nodes were asked for."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("day", "of", *RECEIVED, "covered", "missing", "complete"):
+        side: Literal["left", "right"] = "left" if heading in ("day", "of") else "right"
+        table.add_column(heading.replace("_", "\n"), justify=side, overflow="fold")
+    is_narrowed = summary.get("is_narrowed", False)
+    for server in summary["servers"]:
+        own = {server["server_uri"]: server["windows"]} if server["windows"] else {}
+        for name, rows in (own or (server["nodes_by_day"] if is_narrowed else {})).items():
+            for row in rows:
+                share = row["completeness"]
+                if is_narrowed or (share is not None and share < 1):
+                    table.add_row(*_day(name, row))
+    return table
+
+
+def _day(name: str, row: Result) -> tuple[str, ...]:
+    counts = (row["received_live"], row["republished"], row["back_filled"], row["repeats_removed"])
+    spans = (row["covered_s"], row["uncovered_s"])
+    share = row["completeness"]
+    return (
+        row["day"], name, *map(number, counts),
+        *("–" if span is None else duration(span) for span in spans),
+        "–" if share is None else f"{min(share, 1 if share == 1 else 0.9999):.2%}",
+    )  # fmt: skip
 
 
 def _unfilled(summary: Result) -> Iterator[str]:

@@ -100,11 +100,13 @@ class Piece:
         return int(self.received.num_rows + self.pruned["rows"].sum())
 
 
-def site_days(home: Path, counts: ExportCounts) -> Iterator[Piece]:
-    """Site by site and day by day the received rows, repeats and all."""
+def site_days(
+    home: Path, counts: ExportCounts, first: str = "0000", last: str = "9999-12-31"
+) -> Iterator[Piece]:
+    """Site by site and day by day (`first` to `last`) the received rows, repeats and all."""
     for folder in sorted(p for p in (home / "segments").glob("*") if p.is_dir()):
         cars = _holdings(folder, counts)
-        days = sorted({day for car in cars for day in car.days})
+        days = sorted({day for car in cars for day in car.days if first <= day <= last})
         yield from _pieces(home, folder.name, cars, [[day] for day in days], counts)
 
 

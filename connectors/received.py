@@ -14,7 +14,9 @@ from connectors.errors import SegmentUnreadable
 from connectors.home import Home
 from connectors.raw import RAW_SCHEMA
 from connectors.segments import Sidecar
+from pipelines import bronze, raw
 from pipelines.bronze import AHEAD, EARLIEST
+from pipelines.days import local_day
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -86,6 +88,41 @@ def _read(
     frame = pl.from_arrow(pa.concat_tables(tables).unify_dictionaries())
     assert isinstance(frame, pl.DataFrame)
     return frame, read
+
+
+def counted(home: Home, site: str, days: Iterable[date]) -> pl.DataFrame:
+    """Rows received, repeats and all, by server_uri, node_id, `day` and origin: column `rows`.
+
+    Of the home's local days, without quarantine. Pruned segments tell what they had counted.
+    """
+    wanted = set(days)
+    pruned, counts = [], [pl.DataFrame(schema={n: pruning.COUNTED[n] for n in _COUNTS})]
+    for sidecar in sidecars(home, site)[0]:
+        if wanted & asked_by(sidecar, home):
+            try:
+                table = segments.read_held(sidecar)
+            except SegmentUnreadable:
+                continue  # named where its rows are asked for
+            if table is None:
+                pruned.append(sidecar.path.name)
+            else:
+                counts.append(_by_origin(table, home))
+    if pruned:
+        own = pruning.counted(home, site).filter(pl.col("segment").is_in(pruned))
+        kept = own.filter(~pl.col("held_in").str.starts_with("quarantine/"))
+        counts.append(kept.select(_COUNTS))
+    clipped = pl.concat(counts).with_columns(pl.col("day").clip(lower_bound=home.first_day))
+    return clipped.filter(pl.col("day").is_in(wanted)).group_by(_COUNTS[:-1]).agg(pl.sum("rows"))
+
+
+_COUNTS: Final = ["server_uri", "node_id", "day", "origin", "rows"]
+
+
+def _by_origin(table: pa.Table, home: Home) -> pl.DataFrame:
+    kept, _ = bronze.quarantine(raw.from_segments(pl.DataFrame(pl.from_arrow(table))))
+    happened = local_day(pl.coalesce("source_time", "server_time", "received_time"))
+    named = kept.select("server_uri", "node_id", happened.alias("day"), "origin")
+    return named.group_by(_COUNTS[:-1]).agg(rows=pl.len().cast(pl.Int64))
 
 
 def digest(found: Iterable[Sidecar]) -> str:
