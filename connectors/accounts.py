@@ -27,13 +27,17 @@ _NODE: Final = account.NODE
 
 
 def ledger_summary(
-    home: Path, first: date | None = None, last: date | None = None, node: str = ""
+    home: Path,
+    first: date | None = None,
+    last: date | None = None,
+    node: str = "",
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """The ledger for `ledger --json`: per server and node what was received, repeated, missed.
 
     Of the local days `first` to `last`, and of nodes whose id has `node` in it. Counts come from
     segments and bronze, so that a crash cannot part them from the rows; before there is any, the
-    ledger alone tells of its servers.
+    ledger alone tells of its servers. Days are owed up to `now`, the home's own unless given.
     """
     if not (home / "segments").is_dir() and not (home / LEDGER_FILE).is_file():
         raise HomeRefused(home, "it holds no ledger", "collect first, or give another --home")
@@ -47,8 +51,9 @@ def ledger_summary(
         counted.append(_counts(piece, node))
         expected.append(_expected(piece, refilled, node))
     counts = pl.concat(counted)
-    days = _days(coverage, counts, first, last, _now(home))
-    found = account.by_day(counts, coverage, gaps, days, _now(home))
+    until = now or _now(home)
+    days = _days(coverage, counts, first, last, until)
+    found = account.by_day(counts, coverage, gaps, days, until)
     if node:
         found = found.filter(pl.col("node_id").str.contains(node, literal=True))
     known = found.join(pl.concat(expected), on=[*_NODE, "day"], how="left")

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 
 from connectors import segments
-from connectors.errors import SegmentUnreadable
+from connectors.errors import HomeRefused, SegmentUnreadable
 from connectors.home import Home
 from connectors.lake import Lake, Partition
 from connectors.raw import RAW_SCHEMA
@@ -62,8 +62,10 @@ def prune(
 ) -> Pruned:
     """Remove the sealed segments older than `keep_days` all of whose rows are in bronze.
 
-    Whatever cannot be read or proved stays, and is named.
+    Whatever cannot be read or proved stays, and is named. HomeRefused where there is no home.
     """
+    if not home.exists():
+        raise HomeRefused(home.root, "it is no home", "collect first, or give another --home")
     oldest = (now or datetime.now(UTC)) - timedelta(days=keep_days)
     done = Pruned()
     for folder in sorted(p for p in home.segments.glob("*") if p.is_dir()):

@@ -282,3 +282,23 @@ def test_the_view_tells_state_reason_and_disk(tmp_path):
 @given(st.floats(0, 1e10))
 def test_a_duration_has_one_or_two_units(seconds):
     assert len(duration(seconds).split()) in (2, 4)
+
+
+def test_the_command_tells_what_the_file_says(tmp_path, monkeypatch, capsys):
+    import parkpulse
+
+    monkeypatch.setenv("PARKPULSE_HOME", str(tmp_path))  # the command sets it: put back at the end
+
+    with collecting(tmp_path) as board:
+        board.note(link())
+        for arguments, code, word in (
+            ([], 0, "connected"),
+            (["--json"], 0, '"ok": true'),
+            (["--prometheus"], 0, "parkpulse_link_up{"),
+        ):
+            at = ["status", *arguments, "--home", str(tmp_path)]
+            monkeypatch.setattr("sys.argv", ["parkpulse", *at])
+            with pytest.raises(SystemExit) as ended:
+                parkpulse.main()
+            assert ended.value.code == code
+            assert word in capsys.readouterr().out
