@@ -1,12 +1,16 @@
 """The ledger as an asset: it counts what bronze kept, as the command does, pruned or not."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from connectors import received
 from connectors.accounts import ledger_summary
+from connectors.export import export_raw
+from connectors.home import Home
 from connectors.lake import Lake, Partition
+from connectors.pruning import prune
 from pipelines import ledger
 
 WAYS = ["received_live", "republished", "back_filled"]
@@ -39,12 +43,7 @@ def test_the_command_and_the_asset_say_the_same_of_a_whole_day(walked):
     assert {n: window[n] for n in names} == {n: asset[n] for n in names}
 
 
-def test_counts_outlive_the_segments(walked, tmp_path):
-    import shutil
-
-    from connectors.home import Home
-    from connectors.pruning import prune
-
+def test_values_and_counts_outlive_the_segments(walked, tmp_path):
     copy = Home(tmp_path / "home")
     shutil.copytree(walked.root / "lake", copy.root / "lake")
     shutil.copytree(walked.segments / "F01", copy.segments / "F01")
@@ -52,6 +51,10 @@ def test_counts_outlive_the_segments(walked, tmp_path):
     days = [walked.first_day + timedelta(days=n) for n in range(3)]
     order = ["server_uri", "node_id", "day", "origin"]
     before = received.counted(copy, "F01", days).sort(order)
+    counts = export_raw(copy.root, tmp_path / "before.parquet")
     done = prune(copy, now=datetime.now(UTC) + timedelta(days=30))
     assert (done.kept, list((copy.segments / "F01").glob("*.arrow"))) == ([], [])
     assert received.counted(copy, "F01", days).sort(order).equals(before)
+    assert export_raw(copy.root, tmp_path / "after.parquet") == counts
+    frames = [pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("before", "after")]
+    assert frames[0].equals(frames[1])
