@@ -1,6 +1,6 @@
 """From the factory floor to bronze: servers, segments and plans from outside, raw values inside."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import dagster as dg
@@ -17,8 +17,9 @@ from assets.partitions import (
 from assets.storage import DAY_COLUMN
 from assets.words import OWNERS, both
 from connectors import received
-from pipelines import bronze, raw
-from pipelines.days import local_day
+from connectors.ledger import Ledger
+from pipelines import bronze, ledger, raw
+from pipelines.days import local_day, midnight
 
 
 def outside(
@@ -170,3 +171,36 @@ def raw_values(context: dg.AssetExecutionContext) -> tuple[pl.DataFrame, pl.Data
     )
     happened = pl.coalesce("source_time", "server_time", "received_time")
     return values.with_columns(partition_day=local_day(happened)), quarantined
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    metadata={DAY_COLUMN: "day"},
+    group_name="bronze",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "采集台账：每个节点每天按何种途径收到多少、去重多少，以及多长时间有保证、多长时间缺失。",
+        "The ledger by node and day: what came by which way, repeats removed, and for how long"
+        " values are vouched for or missing.",
+    ),
+)
+def ledger_by_day(context: dg.AssetExecutionContext, raw_values: pl.LazyFrame) -> pl.DataFrame:
+    """What was received of every node, and the completeness that the figures downstream carry."""
+    factory, days = box(context)
+    happened = local_day(pl.coalesce("source_time", "server_time", "received_time"))
+    day = happened.clip(lower_bound=HOME.first_day).alias("day")
+    kept = raw_values.group_by("server_uri", "node_id", day).agg(rows=pl.len())
+    counts = ledger.counts(received.counted(HOME, factory, days), kept.collect())
+    with Ledger(HOME.root, read_only=True) as opened:
+        coverage, gaps = opened.coverage(), opened.gaps()
+    own = coverage.filter(pl.col("factory_id") == factory)
+    missed = gaps.join(own.select("server_uri").unique(), on="server_uri", how="semi")
+    until = own["to_time"].max() or midnight(days[0])
+    assert isinstance(until, datetime)
+    found = ledger.by_day(counts, own, missed, days, until)
+    sums = found.filter(pl.col("node_id").is_not_null()).select(pl.sum(*ledger.COUNTS))
+    least = found["completeness"].min()
+    context.add_output_metadata({**sums.row(0, named=True), "least_completeness": least})
+    return found

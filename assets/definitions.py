@@ -22,8 +22,8 @@ ASSETS: Final = [
 FACTORY_DAYS: Final = dg.define_asset_job(
     "factory_days",
     selection=dg.AssetSelection.assets(
-        "raw_values", "quarantine", "events", "last_values", "clock_offsets", "state_episodes",
-        "count_increments", "process_values", "oee_by_shift",
+        "raw_values", "quarantine", "ledger_by_day", "events", "last_values", "clock_offsets",
+        "state_episodes", "count_increments", "process_values", "oee_by_shift",
     ),
     description="一个工厂若干天：从数据段到 OEE。One factory's days, from segments to OEE.",
 )  # fmt: skip

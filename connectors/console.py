@@ -1,12 +1,22 @@
 """What the command line prints: tables that line up, Chinese included."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from connectors.options import FIRST_YEAR
+
+if TYPE_CHECKING:
+    from connectors.doctor import Finding
+    from connectors.status import HomeStatus, LinkStatus
 
 Result = Mapping[str, Any]
 
@@ -106,6 +116,8 @@ def print_ledger(summary: Result) -> None:
         table.add_row(*row, *received, gaps)
     out = console()
     out.print(table)
+    if (days := _days(summary)).row_count:
+        out.print(days)
     for line in _unfilled(summary):
         out.print(Text(line))
 
@@ -132,6 +144,34 @@ def print_events(summary: Result) -> None:
         out.print(Text(line))
 
 
+def _days(summary: Result) -> Table:
+    """The days asked for, else those that are not complete; nodes' where nodes were asked for."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("day", "of", *RECEIVED, "covered", "missing", "complete"):
+        side: Literal["left", "right"] = "left" if heading in ("day", "of") else "right"
+        table.add_column(heading.replace("_", "\n"), justify=side, overflow="fold")
+    is_narrowed = summary.get("is_narrowed", False)
+    for server in summary["servers"]:
+        own = {server["server_uri"]: server["windows"]} if server["windows"] else {}
+        for name, rows in (own or (server["nodes_by_day"] if is_narrowed else {})).items():
+            for row in rows:
+                share = row["completeness"]
+                if is_narrowed or (share is not None and share < 1):
+                    table.add_row(*_day(name, row))
+    return table
+
+
+def _day(name: str, row: Result) -> tuple[str, ...]:
+    counts = (row["received_live"], row["republished"], row["back_filled"], row["repeats_removed"])
+    spans = (row["covered_s"], row["uncovered_s"])
+    share = row["completeness"]
+    return (
+        row["day"], name, *map(number, counts),
+        *("–" if span is None else duration(span) for span in spans),
+        "–" if share is None else f"{min(share, 1 if share == 1 else 0.9999):.2%}",
+    )  # fmt: skip
+
+
 def _unfilled(summary: Result) -> Iterator[str]:
     for server in summary["servers"]:
         uri = server["server_uri"]
@@ -144,3 +184,116 @@ def _unfilled(summary: Result) -> Iterator[str]:
             yield f"refused: {node} of {uri}: {why}"
     for segment in summary["unreadable_segments"]:
         yield f"unreadable: {segment}"
+
+
+_COLOURS: Final = {
+    "connected": "green", "backfilling": "cyan", "connecting": "yellow", "degraded": "yellow",
+    "reconnecting": "red", "refused": "bold red", "stopped": "dim", "unknown": "bold red",
+}  # fmt: skip
+
+
+def status_view(status: "HomeStatus") -> Group:
+    """One row per link, why some are not connected, and the state of collector and disk."""
+    now = datetime.now(UTC)
+    table = Table(box=box.SIMPLE_HEAD)
+    headings = (
+        "site", "server", "state", "for", "nodes", "refused", "values/s", "values", "lag", "heard",
+    )  # fmt: skip
+    for heading in headings:
+        is_word = heading in ("site", "server", "state")
+        table.add_column(
+            heading, justify="left" if is_word else "right", overflow="fold", no_wrap=not is_word
+        )
+    for link in status.links:
+        table.add_row(*_link_row(link, now))
+    lines = [Text(line) for line in _told(status)]
+    return Group(table, *lines)
+
+
+def watch_status(home: Path) -> None:
+    """The view of a home anew every second, until Ctrl-C."""
+    from connectors.status import read_status
+
+    with Live(console=console(), auto_refresh=False) as live:
+        while True:
+            live.update(status_view(read_status(home)), refresh=True)
+            time.sleep(1.0)
+
+
+def _link_row(link: "LinkStatus", now: datetime) -> tuple[str | Text, ...]:
+    rate, lag_s = link.values_per_s, link.lag_s
+    return (
+        link.site_id,
+        link.url.removeprefix("opc.tcp://"),
+        Text(link.state, style=_COLOURS[link.state]),
+        duration((now - link.since).total_seconds()) if link.since.year > FIRST_YEAR else "–",
+        number(link.nodes) if link.nodes else "–",
+        number(link.quarantined) if link.quarantined else "–",
+        "–" if rate is None else f"{rate:,.0f}",
+        number(sum(link.values.values())) if link.values else "–",
+        "–" if lag_s is None else f"{lag_s:.1f} s",
+        "–" if link.last_heard is None else _ago((now - link.last_heard).total_seconds()),
+    )
+
+
+def _told(status: "HomeStatus") -> Iterator[str]:
+    for link in status.links:
+        if link.why and link.why != status.why:
+            yield f"{link.state}: {link.url}: {link.why}"
+        yield from (f"note: {link.url}: {note}" for note in link.notes)
+    if status.why:
+        yield f"collector: {status.why}"
+    else:
+        yield f"collector: running (pid {status.pid})"
+    free, total = status.disk_free_bytes, status.disk_total_bytes
+    lasts = f", lasts {duration(status.lasts_s)} at the present rate" if status.lasts_s else ""
+    yield f"disk: {size(free)} of {size(total)} free{lasts}"
+
+
+_VERDICTS: Final = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def findings_view(findings: "Sequence[Finding]") -> Table:
+    """A line for each finding, its remedy below it."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for finding in findings:
+        says = Text(finding.says)
+        if finding.verdict != "ok":
+            says.append(f"\n→ {finding.remedy}", style="bold")
+        table.add_row(Text(finding.verdict, style=_VERDICTS[finding.verdict]), finding.name, says)
+    return table
+
+
+def _ago(seconds: float) -> str:
+    return "now" if seconds < 1.5 else f"{duration(seconds)} ago"
+
+
+def duration(seconds: float) -> str:
+    """A span for the eye, in its two largest units: `3 d 4 h`.
+
+    >>> duration(59.6), duration(3660), duration(90_000), duration(1e9)
+    ('1 min', '1 h 1 min', '1 d 1 h', '31 y 259 d')
+    """
+    rest = round(max(seconds, 0.0))
+    parts: list[str] = []
+    for name, unit_s in (("y", 31_536_000), ("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, unit_s)
+        if count or parts:
+            parts.append(f"{count:,} {name}" if count else "")
+        if len(parts) == 2:
+            break
+    return " ".join(part for part in parts if part) or "0 s"
+
+
+def size(count: float) -> str:
+    """Bytes for the eye, in decimal units.
+
+    >>> size(999), size(12_300), size(67e9), size(1.5e15)
+    ('999 B', '12.3 kB', '67.0 GB', '1,500.0 TB')
+    """
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:,.1f} {unit}" if unit != "B" else f"{value:.0f} B"
+        value /= 1000
+    return f"{value:,.1f} TB"

@@ -3,25 +3,23 @@
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors import pruning
 from connectors.errors import HomeRefused, ParkPulseError, SegmentUnreadable
 from connectors.holdings import held_in
-from connectors.ledger import LEDGER_FILE, Ledger
-from connectors.segments import Sidecar, local_days, read
+from connectors.home import Home
+from connectors.raw import RAW_SCHEMA
+from connectors.segments import Sidecar, read_held
 from pipelines import bronze, raw, schemas
-
-Received = dict[str, dict[str, dict[str, int]]]
-"""Counts by server URI, node and origin; `repeats_removed` is one more of them."""
 
 
 @dataclass(slots=True)
@@ -53,7 +51,7 @@ def export_raw(home: Path, out: Path) -> ExportCounts:
         pq.ParquetWriter(file, empty.schema, compression="zstd") as writer,
     ):
         for received in site_days(home, counts):
-            frame = once(received, counts)
+            frame = values(received, counts)
             table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
             writer.write_table(table.cast(empty.schema))
             counts.rows_out += frame.height
@@ -78,14 +76,38 @@ def _replacing(out: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def site_days(home: Path, counts: ExportCounts) -> Iterator[pa.Table]:
-    """Site by site and day by day the received rows, repeats and all (columns of RAW_SCHEMA)."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Whole local days of a site: the rows that segments still have, and those from bronze.
+
+    `pruned` counts the rows as pruned segments had them (columns of `pruning.COUNTED`).
+    """
+
+    days: list[str]
+    received: pa.Table
+    from_bronze: pa.Table
+    pruned: pl.DataFrame
+
+    @property
+    def table(self) -> pa.Table:
+        """All rows: those of bronze repeat what segments still have."""
+        tables = [self.received, self.from_bronze]
+        return pa.concat_tables(tables, promote_options="permissive")
+
+    @property
+    def rows(self) -> int:
+        """Rows as received, those of pruned segments too."""
+        return int(self.received.num_rows + self.pruned["rows"].sum())
+
+
+def site_days(
+    home: Path, counts: ExportCounts, first: str = "0000", last: str = "9999-12-31"
+) -> Iterator[Piece]:
+    """Site by site and day by day (`first` to `last`) the received rows, repeats and all."""
     for folder in sorted(p for p in (home / "segments").glob("*") if p.is_dir()):
         cars = _holdings(folder, counts)
-        for day in sorted({day for car in cars for day in car.days}):
-            tables = list(_tables_of(cars, [day], counts.unreadable))
-            if tables:
-                yield pa.concat_tables(tables, promote_options="permissive")
+        days = sorted({day for car in cars for day in car.days if first <= day <= last})
+        yield from _pieces(home, folder.name, cars, [[day] for day in days], counts)
 
 
 def site_spans(
@@ -97,11 +119,47 @@ def site_spans(
     reaches up to the first day of the next.
     """
     cars = _holdings(home / "segments" / site_id, counts)
-    for days in _spans_of(cars, rows):
-        tables = list(_tables_of(cars, days, counts.unreadable))
-        if tables:
-            table = pa.concat_tables(tables, promote_options="permissive")
-            yield date.fromisoformat(days[0]), once(table, counts)
+    for piece in _pieces(home, site_id, cars, _spans_of(cars, rows), counts):
+        yield date.fromisoformat(piece.days[0]), values(piece, counts)
+
+
+def _pieces(
+    home: Path,
+    site: str,
+    cars: Sequence[Sidecar],
+    spans: Iterable[list[str]],
+    counts: ExportCounts,
+) -> Iterator[Piece]:
+    """The pieces of a site that have any rows; what cannot be read is named in the counts."""
+    known = _counted(home, site, cars, counts)
+    for days in spans:
+        tables = [RAW_SCHEMA.empty_table(), *_tables_of(cars, days, counts.unreadable)]
+        received = pa.concat_tables(tables, promote_options="permissive")
+        pruned = known.filter(pl.col("day").cast(pl.String).is_in(days))
+        piece = Piece(days, received, _from_bronze(home, pruned, days, counts), pruned)
+        if piece.rows:
+            yield piece
+
+
+def _counted(home: Path, site: str, cars: Sequence[Sidecar], counts: ExportCounts) -> pl.DataFrame:
+    """What the site's pruned segments counted."""
+    try:
+        if any(car.pruned for car in cars):
+            return pruning.counted(Home(home), site)
+    except SegmentUnreadable as error:
+        counts.unreadable.append(str(error))
+    return pl.DataFrame(schema=pruning.COUNTED)
+
+
+def _from_bronze(
+    home: Path, pruned: pl.DataFrame, days: Sequence[str], counts: ExportCounts
+) -> pa.Table:
+    try:
+        return pruning.on_days(pruning.rows_in_bronze(Home(home), pruned["held_in"]), days)
+    except SegmentUnreadable as error:
+        if str(error) not in counts.unreadable:
+            counts.unreadable.append(str(error))
+        return RAW_SCHEMA.empty_table()
 
 
 def _spans_of(cars: Sequence[Sidecar], rows: int) -> Iterator[list[str]]:
@@ -135,15 +193,13 @@ def _tables_of(
         if car.days.keys().isdisjoint(days):
             continue
         try:
-            table = read(car.path)
+            table = read_held(car)
         except SegmentUnreadable as error:
             if str(error) not in unreadable:
                 unreadable.append(str(error))
             continue
-        if not car.days.keys() <= set(days):
-            wanted = np.array(days, "datetime64[D]")
-            table = table.filter(pa.array(np.isin(local_days(table), wanted)))
-        yield table
+        if table is not None:
+            yield table if car.days.keys() <= set(days) else pruning.on_days(table, days)
 
 
 def once(table: pa.Table, counts: ExportCounts) -> pl.DataFrame:
@@ -154,39 +210,9 @@ def once(table: pa.Table, counts: ExportCounts) -> pl.DataFrame:
     return frame
 
 
-def ledger_summary(home: Path) -> dict[str, Any]:
-    """The ledger for `ledger --json`: per server and node what was received, repeated, missed.
-
-    Counts come from the segments, so that a crash cannot part them from the rows; before there is
-    any, the ledger alone tells of its servers.
-    """
-    if not (home / "segments").is_dir() and not (home / LEDGER_FILE).is_file():
-        raise HomeRefused(home, "it holds no ledger", "collect first, or give another --home")
-    counts = ExportCounts()
-    received: Received = {}
-    for table in site_days(home, counts):
-        _count(table, received)
-    with Ledger(home, read_only=True) as ledger:
-        summary = ledger.summary()
-    for server in summary["servers"]:
-        nodes = received.get(server["server_uri"], {})
-        server["per_node"] = nodes
-        names = ("live", "republished", "history", "repeats_removed")
-        server["received"] = {n: sum(node[n] for node in nodes.values()) for n in names}
-    summary["unreadable_segments"] = counts.unreadable
-    summary["being_written"] = counts.being_written
-    return summary
-
-
-def _count(table: pa.Table, received: Received) -> None:
-    """Add a site's day: rows by origin, and how many of them were repeats."""
-    rows = pl.DataFrame(pl.from_arrow(table.select(["server_uri", "node_id", "origin"])))
-    for server, node, origin, count in rows.group_by(rows.columns).len().iter_rows():
-        of_node = received.setdefault(server, {}).setdefault(
-            node, {"live": 0, "republished": 0, "history": 0, "repeats_removed": 0}
-        )
-        of_node[origin] += count
-        of_node["repeats_removed"] += count
-    kept = once(table, ExportCounts())
-    for server, node, count in kept.group_by("server_uri", "node_id").len().iter_rows():
-        received[server][node]["repeats_removed"] -= count
+def values(piece: Piece, counts: ExportCounts) -> pl.DataFrame:
+    """Every value of a piece once; adds its rows as they were received to the counts."""
+    frame = once(piece.table, ExportCounts())
+    counts.rows_in += piece.rows
+    counts.repeats += piece.rows - frame.height
+    return frame

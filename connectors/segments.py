@@ -12,8 +12,8 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -74,6 +74,7 @@ class Sidecar:
     """What a sealed segment holds, in the file at `path`.
 
     `days` counts rows by the local day of their source time, `received_days` of their receipt.
+    `pruned` is when the file was removed, because bronze holds its rows; None while it is there.
     """
 
     path: Path
@@ -86,6 +87,7 @@ class Sidecar:
     origins: dict[str, int]
     marks: dict[str, int]
     received_days: dict[str, int]
+    pruned: str | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -480,6 +482,33 @@ def _sidecar_of(
         facts.add(batch)
     uri = batches[0].column("server_uri")[0].as_py() if batches else ""
     return _sidecar(path, site_id, uri, facts, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def prune(sealed: Iterable[Sidecar], held_in: Iterable[Path]) -> None:
+    """Remove sealed segments whose rows are in other files; the sidecars stay and say when.
+
+    Those files' folders are fsynced and the sidecar is on the disk before a segment goes: at no
+    moment are the rows nowhere.
+    """
+    for folder in {path.parent for path in held_in}:
+        _fsync_folder(folder)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    for sidecar in sealed:
+        _write_sidecar(replace(sidecar, pruned=now))
+        sidecar.path.unlink(missing_ok=True)
+
+
+def read_held(sidecar: Sidecar) -> pa.Table | None:
+    """`read`, or None for a segment that was pruned, even since its sidecar was read."""
+    if sidecar.pruned:
+        return None
+    try:
+        return read(sidecar.path)
+    except SegmentUnreadable:
+        car = sidecar.path.with_suffix(".json")
+        if car.exists() and read_sidecar(car).pruned:
+            return None
+        raise
 
 
 def _sidecar(path: Path, site_id: str, server_uri: str, facts: _Facts, sha256: str) -> Sidecar:

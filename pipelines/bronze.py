@@ -43,6 +43,44 @@ def compact(frame: pl.DataFrame) -> pl.DataFrame:
     return keyed.select(frame.columns)
 
 
+ARRIVAL: Final = ["received_time", "origin", "server_ticks", "source_ticks"]
+"""Which of several repeats is kept: the first by these."""
+
+
+def unheld(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """Those of `rows` that compacting them with `held` would bring back.
+
+    `held` has no such value, or only one that arrived later. Both have the columns of
+    `schemas.RAW`, `held` is compacted, `rows` may have more columns.
+    """
+    key = [*NODE, "event_ticks", *VALUE]
+    ours, theirs = (_keyed(frame) for frame in (rows.with_row_index("row"), held))
+    found = theirs.select(*key, *(pl.col(name).alias(f"{name}_held") for name in ARRIVAL))
+    paired = ours.join(found, on=key, nulls_equal=True)
+    absorbed = paired.filter(_no_later([(f"{name}_held", name) for name in ARRIVAL]))
+    return ours.join(absorbed, on="row", how="anti").select(rows.columns)
+
+
+def _keyed(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(
+        event_ticks=pl.coalesce(event_ticks(), received_ticks()),
+        float_bits=pl.col("value_float").reinterpret(dtype=pl.Int64),
+    )
+
+
+def _no_later(pairs: list[tuple[str, str]]) -> pl.Expr:
+    """Whether the first columns sort before the second ones, or as they do; null comes first."""
+    if not pairs:
+        return pl.lit(value=True)
+    first, second = (pl.col(name) for name in pairs[0])
+    before = (
+        pl.when(first.is_null() | second.is_null())
+        .then(first.is_null() & second.is_not_null())
+        .otherwise(first < second)
+    )
+    return before | (first.eq_missing(second) & _no_later(pairs[1:]))
+
+
 def _node_code() -> pl.Expr:
     """A number for server and node, within one frame; not ordered."""
     server, node = (
@@ -52,11 +90,10 @@ def _node_code() -> pl.Expr:
 
 
 def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
-    arrival = ["received_time", "origin", "server_ticks", "source_ticks"]
     key = ["node", "event_ticks", *VALUE]
     bits = pl.col("value_float").reinterpret(dtype=pl.Int64)
     exact = rows.with_columns(float_bits=bits)
-    first = exact.sort(*key, *arrival).unique(key, keep="first", maintain_order=True)
+    first = exact.sort(*key, *ARRIVAL).unique(key, keep="first", maintain_order=True)
     ordered = first.sort("node", "event_ticks", "server_ticks", "received_time", *VALUE)
     return ordered.drop("float_bits")
 

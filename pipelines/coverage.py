@@ -27,18 +27,29 @@ def covered(
     """
     needed = _needed(coverage, tags)
     vouched = disjoint(coverage, ["server_uri", "factory_id"])
-    there = _lapped(needed.join(vouched, on=["server_uri", "factory_id"], suffix="_other"))
+    there = lapped(needed.join(vouched, on=["server_uri", "factory_id"], suffix="_other"))
     holes = disjoint(_holes(gaps, needed, tags), UNIT)
-    edges = [*_edges(needed, 1, 1), *_edges(there, 0, -1), *_edges(holes, 0, 1)]
+    return heard(needed, there, holes, UNIT)
+
+
+def heard(
+    needed: pl.DataFrame, there: pl.DataFrame, holes: pl.DataFrame, key: list[str]
+) -> pl.DataFrame:
+    """Disjoint spans (key, from_time, to_time) in which all that is needed is there, and no hole.
+
+    Of each key: the spans in which anything is needed, those of `needed` that are vouched for, and
+    what was not heard. The one rule of completeness: a machine's, a node's and a server's.
+    """
+    edges = [*_edges(needed, key, 1, 1), *_edges(there, key, 0, -1), *_edges(holes, key, 0, 1)]
     depth = (
-        pl.concat(edges).group_by(*UNIT, "time").agg(pl.sum("needed", "missing"))
-        .sort(*UNIT, "time")
+        pl.concat(edges).group_by(*key, "time").agg(pl.sum("needed", "missing"))
+        .sort(*key, "time")
         .with_columns(
-            pl.col("needed", "missing").cum_sum().over(UNIT), to=pl.col("time").shift(-1).over(UNIT)
+            pl.col("needed", "missing").cum_sum().over(key), to=pl.col("time").shift(-1).over(key)
         )
     )  # fmt: skip
     full = depth.filter(pl.col("needed") > 0, pl.col("missing") == 0, pl.col("to").is_not_null())
-    return full.select(*UNIT, from_time="time", to_time="to").sort(*UNIT, "from_time")
+    return full.select(*key, from_time="time", to_time="to").sort(*key, "from_time")
 
 
 def horizon(coverage: pl.DataFrame) -> pl.DataFrame:
@@ -72,20 +83,20 @@ def _needed_from() -> pl.Expr:
 def _holes(gaps: pl.DataFrame, needed: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     """Spans (equipment key) in which a server, or a node in HEARD, was not heard."""
     of_server = gaps.filter(pl.col("node_id").is_null())
-    whole = _lapped(needed.join(of_server, on="server_uri", suffix="_other"))
+    whole = lapped(needed.join(of_server, on="server_uri", suffix="_other"))
     if "server_uri" not in tags.columns:
         return whole.select(*UNIT, "from_time", "to_time")
     held = tags.with_columns(from_time=held_from(NODE), to_time="valid_to")
     heard = held.filter(is_measure(HEARD), pl.col("work_unit_id").is_not_null())
-    meant = _lapped(heard.join(gaps, on=NODE, suffix="_other"))
-    single = _lapped(
+    meant = lapped(heard.join(gaps, on=NODE, suffix="_other"))
+    single = lapped(
         meant.select(*UNIT, "server_uri", "from_time", "to_time")
         .join(needed, on=[*UNIT, "server_uri"], nulls_equal=True, suffix="_other")
     )  # fmt: skip
     return pl.concat([part.select(*UNIT, "from_time", "to_time") for part in (whole, single)])
 
 
-def _lapped(paired: pl.DataFrame) -> pl.DataFrame:
+def lapped(paired: pl.DataFrame) -> pl.DataFrame:
     """Each pair of spans (the second's edges end in `_other`) as what both share; null is open."""
     return paired.with_columns(
         from_time=pl.max_horizontal("from_time", "from_time_other"),
@@ -93,11 +104,11 @@ def _lapped(paired: pl.DataFrame) -> pl.DataFrame:
     ).filter((pl.col("from_time") < pl.col("to_time")).fill_null(value=True))
 
 
-def _edges(spans: pl.DataFrame, needed: int, missing: int) -> list[pl.DataFrame]:
+def _edges(spans: pl.DataFrame, key: list[str], needed: int, missing: int) -> list[pl.DataFrame]:
     """What changes where spans begin, and back again where they end."""
     return [
         spans.select(
-            *UNIT,
+            *key,
             time=name,
             needed=pl.lit(sign * needed, pl.Int64),
             missing=pl.lit(sign * missing, pl.Int64),

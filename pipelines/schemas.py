@@ -213,6 +213,25 @@ COVERAGE: Final = pl.Schema(
 the server's (or the collector's, where that is earlier), so source times are corrected before they
 are compared with them; GAPS are in the same time."""
 
+LEDGER_BY_DAY: Final = pl.Schema(
+    {
+        "server_uri": pl.String(),
+        "node_id": pl.String(),
+        "day": pl.Date(),
+        "received_live": pl.Int64(),
+        "republished": pl.Int64(),
+        "back_filled": pl.Int64(),
+        "repeats_removed": pl.Int64(),
+        "covered_s": pl.Float64(),
+        "uncovered_s": pl.Float64(),
+        "gap_s": pl.Float64(),
+        "completeness": pl.Float64(),
+    }
+)
+"""The account of a node (null: the server as a whole) and local day: rows as they came by live
+notification, Republish and history, how many of them were repeats, and the seconds that are vouched
+for, are not, and lie in a gap on record. Seconds are null where nothing was owed."""
+
 OEE_BY_SHIFT: Final = pl.Schema(
     {
         **EQUIPMENT,
@@ -261,6 +280,7 @@ TABLES: Final = {
     "tags": TAGS,
     "state_episodes": STATE_EPISODES,
     "count_increments": COUNT_INCREMENTS,
+    "ledger_by_day": LEDGER_BY_DAY,
     "plan": PLAN,
     "cycles": CYCLES,
     "oee_by_shift": OEE_BY_SHIFT,

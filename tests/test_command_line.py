@@ -254,6 +254,8 @@ def refused(tmp_path):
             mine,
         ),
         "no ledger to tell": (["ledger", "--home", mine], mine),
+        "no status to tell": (["status", "--home", mine], mine),
+        "nothing to prune": (["prune", "--home", mine], mine),
         "unknown option": (["collect", "--fleet", fleet, "--turbo"], "--turbo"),
         "unknown command": (["colect"], "colect"),
         "no time": (["simulate", "--at", "yesterday"], "'yesterday'"),
@@ -268,7 +270,8 @@ def refused(tmp_path):
     "case",
     [
         "missing fleet file", "another's folder", "a file as home", "no segments to export",
-        "no ledger to tell", "unknown option", "unknown command", "no time", "no release",
+        "no ledger to tell", "no status to tell", "nothing to prune", "unknown option",
+        "unknown command", "no time", "no release",
         *BAD_OPTIONS,
     ],
 )  # fmt: skip
@@ -291,6 +294,9 @@ def test_what_is_refused_is_named_in_one_line(tmp_path, case):
         ["simulate", "--seed", "-1"],
         ["simulate", "--signal-period", "0"],
         ["demo", "--live", "nan"],
+        ["status", "--port", "9000"],
+        ["status", "--prometheus", "--json"],
+        ["prune", "--keep-days", "-1"],
     ],
     ids=" ".join,
 )
@@ -420,6 +426,8 @@ def test_the_everyday_commands_import_no_orchestrator(home, release, tmp_path):
         "release": ["release", "--check", str(release)],
         "export": ["export", "--raw", "--out", out, *at],
         "ledger": ["ledger", *at],
+        "status": ["status", *at],
+        "prune": ["prune", *at],
         "verify": ["verify", "--truth", str(tmp_path / "truth"), *at],
         "collect": ["collect", "--fleet", str(tmp_path / "nowhere"), *at],
     }

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import segments
+from connectors.accounts import ledger_summary
 from connectors.errors import HomeRefused, ParkPulseError
-from connectors.export import ExportCounts, export_raw, ledger_summary, once, site_days
+from connectors.export import ExportCounts, export_raw, once, site_days
 from connectors.ledger import Ledger
 from connectors.raw import EPOCH_TICKS, RAW_SCHEMA, ticks_of
 from connectors.segments import SegmentWriter

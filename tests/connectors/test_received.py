@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from connectors import received
-from connectors.export import ExportCounts, export_raw, ledger_summary, site_spans
+from connectors.accounts import ledger_summary
+from connectors.export import ExportCounts, export_raw, site_spans
 from connectors.home import Home
 from connectors.raw import RAW_SCHEMA, ticks_of
 from connectors.segments import SegmentWriter

@@ -13,7 +13,7 @@ import pytest
 from asyncua import ua
 from rich.console import Console
 
-from connectors import console, export, received, segments
+from connectors import accounts, console, export, received, segments
 from connectors.errors import HomeRefused, ParkPulseError
 from connectors.fleet import read_calendar, read_cycles
 from connectors.home import Home
@@ -538,7 +538,7 @@ def test_the_ledger_fits_a_terminal(copy, monkeypatch, capsys):
     with Ledger(home) as ledger:
         ledger.open_gap("urn:parkpulse:sim:F01", None, START, "collector was away")
         ledger.set_refused("urn:parkpulse:sim:F03", {"nsu=u;s=x": "BadUserAccessDenied"}, START)
-    lines = printed(monkeypatch, capsys, console.print_ledger, export.ledger_summary(home))
+    lines = printed(monkeypatch, capsys, console.print_ledger, accounts.ledger_summary(home))
     assert max(len(line.rstrip()) for line in lines[:8]) <= 100
     (row,) = (line for line in lines if line.startswith("  F01 "))
     assert row.split()[-1] == "1"
