@@ -172,7 +172,7 @@ async def test_the_ledger_tells_of_a_server_before_there_is_a_segment(tmp_path):
     assert told(home)[url]["state"] == "reconnecting"
     done = command("ledger", "--home", home)
     assert done.returncode == 0
-    assert f"down: {url} since " in done.stdout.replace("\n", "")
+    assert f"reconnecting: {url} since " in done.stdout.replace("\n", "")
 
 
 async def test_the_tail_of_a_site_that_the_fleet_names_no_more_is_sealed(home, tmp_path):

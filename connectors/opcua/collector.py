@@ -8,8 +8,9 @@ import logging
 import os
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
-from datetime import datetime
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,8 @@ from connectors.opcua.decode import MalformedError
 from connectors.opcua.link import FIRST_DELAY_S, LONGEST_DELAY_S, Link
 from connectors.opcua.security import Access
 from connectors.opcua.session import Session, unreachable
-from connectors.opcua.world import Progress, Stock, World
+from connectors.opcua.world import ORIGINS, Progress, Stock, World
+from connectors.status import Facts, LinkStatus, StatusBoard
 from connectors.tables import write_plans
 
 __all__ = ["Progress", "collect"]
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 REFUSED_DELAY_S: Final = 15.0
 """A refusal lasts until a person acts; some servers lock a user out who tries too often."""
+_LOCK_TRIES: Final = 10
+_LOCK_WAIT_S: Final = 0.02
 _SEAL_TRIES: Final = 20
 """Half-second tries to seal on a full disk before the tail is left for the next start."""
 
@@ -71,10 +75,25 @@ async def collect(
         ledger.retire_others(urls)
         for site, entry in servers:
             ledger.await_server(site.site_id, entry.url, clock())
-        world = World(home, ledger, history_from, clock, stop, on_progress, caught_up, set(urls))
-        async with asyncio.TaskGroup() as group:
+        world = World(
+            home, ledger, history_from, clock, stop, on_progress, caught_up, set(urls),
+            StatusBoard(home),
+        )  # fmt: skip
+        async with _pulse(world), asyncio.TaskGroup() as group:
             for site, entry in servers:
                 group.create_task(_Owner(world, site, entry).run())
+
+
+@contextlib.asynccontextmanager
+async def _pulse(world: World) -> AsyncIterator[None]:
+    """Keep the status file young, and leave a last word in it."""
+    assert world.board is not None
+    beating = asyncio.create_task(world.board.beat_forever())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
 
 
 @contextlib.contextmanager
@@ -87,14 +106,21 @@ def _sole_collector(home: Path) -> Iterator[None]:
         why = f"it cannot be written ({error.strerror})"
         raise HomeRefused(home, why, "give a folder you may write to with --home") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise HomeRefused(home, "another collector is at work in it", "stop that one") from error
-    try:
+        if not _locked(descriptor):
+            raise HomeRefused(home, "another collector is at work in it", "stop that one")
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock; who reads the status holds it for microseconds."""
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_LOCK_WAIT_S)
+    return False
 
 
 class _Owner:
@@ -106,6 +132,7 @@ class _Owner:
         self.delay_s = FIRST_DELAY_S
         self.warned = ""
         self.learned: dict[str, int] = {}
+        self.was_connected = False
 
     async def run(self) -> None:
         """Connect again and again until stopped, then seal."""
@@ -166,7 +193,7 @@ class _Owner:
         return self.stock
 
     def _connected_again(self) -> None:
-        self.delay_s = FIRST_DELAY_S
+        self.delay_s, self.was_connected = FIRST_DELAY_S, True
         if self.warned:
             log.warning("%s: connected again", self.entry.url)
             self.warned = ""
@@ -204,12 +231,19 @@ class _Owner:
             else:
                 unreached = "reconnecting" if state == "stopped" else state
                 self.world.ledger.set_unreached(self.entry.url, unreached, why)
-        self.world.report(
-            Progress(
-                self.site.site_id, self.entry.url, state,
-                stock.server_uri if stock else None, why, *(stock.counted if stock else ()),
-            )
+        uri, counted = (stock.server_uri, stock.counted) if stock else (None, (0, 0, 0))
+        site_id, url = self.site.site_id, self.entry.url
+        facts = Facts(
+            was_connected=self.was_connected,
+            refused=why if state == "refused" else "",
+            stopped=state == "stopped",
+            why=why,
+        )
+        status = LinkStatus(
+            site_id, url, "connecting", datetime.now(UTC), server_uri=uri,
+            values=dict(zip(ORIGINS, counted, strict=True)), security=self.entry.security,
         )  # fmt: skip
+        self.world.report(Progress(site_id, url, state, uri, why, *counted), facts, status)
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

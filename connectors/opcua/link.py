@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -51,8 +51,9 @@ from connectors.opcua.subscribe import (
     Revised,
     take_overflow,
 )
-from connectors.opcua.world import Progress, Stock, World
+from connectors.opcua.world import ORIGINS, Progress, Stock, World
 from connectors.raw import time_of
+from connectors.status import Facts, LinkStatus
 from connectors.tables import catalogue_path, write_catalogue
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,8 @@ class Link:
         self._caught_up = False
         self._heard_ticks = 0
         self._doubted_until_s = 0.0
+        self._oldest_s: float | None = None
+        self._durable_at: datetime | None = None
         self._covered_s = time.monotonic()
 
     async def run(self) -> None:
@@ -440,6 +443,8 @@ class Link:
             received=self.world.clock(),
             origin=origin,
         )
+        if self._oldest_s is None:
+            self._oldest_s = time.monotonic()
         self.stock.writer.append(batch)
         self._waiting_marks.append(
             (codes[values.has_source], values.source_ticks[values.has_source])
@@ -465,13 +470,14 @@ class Link:
         async with self._committing:
             sequences, self._unsynced = self._unsynced, []
             marks, self._waiting_marks = self._waiting_marks, []
-            heard = self._heard_ticks
+            heard, oldest_s, self._oldest_s = self._heard_ticks, self._oldest_s, None
             try:
                 began_s = time.monotonic()
                 await asyncio.to_thread(self.stock.sync)
                 self._note_speed(time.monotonic() - began_s)
                 self._cover_live(heard)
             except (OSError, sqlite3.OperationalError) as error:
+                self._oldest_s = oldest_s or self._oldest_s
                 self._unsynced = sequences + self._unsynced
                 self._waiting_marks = marks + self._waiting_marks
                 if isinstance(error, sqlite3.OperationalError) and not is_disk_full(error):
@@ -482,6 +488,7 @@ class Link:
                 self._disk_full = False
                 log.warning("%s: the disk takes rows again", self.world.home)
                 self.feed.pump.resume()
+            self._durable_at = datetime.now(UTC)
             self.feed.note_durable(sequences)
             self.handover.mark(self.feed.durable, not self._refill_wanted.is_set())
             self.feed.acknowledge(sequences)
@@ -634,16 +641,54 @@ class Link:
         self._report()
 
     def _report(self) -> None:
-        self.world.report(
-            Progress(
-                self.site.site_id,
-                self.entry.url,
-                self._told_state,
-                self.uri,
-                self._why,
-                *self.stock.counted,
-            )
+        site_id, url, counted = self.site.site_id, self.entry.url, self.stock.counted
+        progress = Progress(site_id, url, self._told_state, self.uri, self._why, *counted)
+        self.world.report(progress, self._facts(), self._status())
+
+    def _facts(self) -> Facts:
+        """What decides how this link is published."""
+        pump = self.feed.pump
+        return Facts(
+            session_active=self._told_state in ("backfilling", "connected"),
+            was_connected=True,
+            silent_s=0.0 if self._disk_full else pump.silent_s,  # we do not ask then
+            keep_alive_s=pump.keep_alive_s,
+            backfilling=not self._caught_up,
+            gaps=int(self._refill_wanted.is_set()),
+            quarantined=len(self.refused) + len(self.unbrowsed),
+            disk_full=self._disk_full,
+            lag_s=self._lag_s,
+            why=self._why,
         )
+
+    def _status(self) -> LinkStatus:
+        now, pump = datetime.now(UTC), self.feed.pump
+        notes = [self.feed.quirk.why] if self.feed.quirk.why else []
+        if short := self.feed.short_queues:
+            notes.append(f"{len(short)} nodes with queues shorter than a publishing interval")
+        return LinkStatus(
+            self.site.site_id,
+            self.entry.url,
+            "connecting",
+            now,
+            server_uri=self.uri,
+            nodes=len(self.variables),
+            quarantined=len(self.refused) + len(self.unbrowsed),
+            values=dict(zip(ORIGINS, self.stock.counted, strict=True)),
+            last_heard=now - timedelta(seconds=pump.silent_s),
+            last_durable=self._durable_at,
+            lag_s=self._lag_s,
+            pending_rows=self.stock.writer.pending_rows,
+            security=self.entry.security,
+            publishing_interval_ms=self.feed.publishing_interval_ms,
+            keep_alive_s=pump.keep_alive_s,
+            notes=tuple(notes),
+        )
+
+    @property
+    def _lag_s(self) -> float:
+        """The age of the oldest row that is not on disk yet."""
+        return 0.0 if self._oldest_s is None else time.monotonic() - self._oldest_s
 
 
 def arranged(

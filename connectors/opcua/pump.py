@@ -43,7 +43,7 @@ class Pump:
     @property
     def keep_alive_s(self) -> float:
         """The longest time after which some subscription must be heard."""
-        return max(one.keep_alive_s for one in self.subscriptions.values())
+        return max((one.keep_alive_s for one in self.subscriptions.values()), default=0.0)
 
     @property
     def silent_s(self) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -13,11 +13,16 @@ from connectors.errors import SegmentUnreadable
 from connectors.ledger import Ledger
 from connectors.opcua.event_flow import Memory
 from connectors.segments import SegmentWriter, read_sidecar
+from connectors.status import Facts, LinkStatus, StatusBoard, published_state
 
 log = logging.getLogger(__name__)
 
 _OTHER_TIME: Final = timedelta(hours=12)
 """A server clock this far from ours is no skewed clock: the server replays another time."""
+
+
+ORIGINS: Final = ("live", "republished", "history")
+"""How a row came, in the order of `Stock.counted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,14 @@ class World:
     on_progress: Callable[[Progress], None]
     caught_up: asyncio.Event | None = None
     waiting: set[str] = field(default_factory=set)
+    board: StatusBoard | None = None
 
-    def report(self, progress: Progress) -> None:
-        """Tell the caller, and notice when nobody is left to wait for."""
+    def report(self, progress: Progress, facts: Facts, status: LinkStatus) -> None:
+        """Tell the caller and the status board, and notice when nobody is left to wait for."""
         self.on_progress(progress)
+        if self.board is not None:
+            state, why = published_state(facts)
+            self.board.note(replace(status, state=state, why=why))
         if progress.state in ("connected", "reconnecting", "refused", "stopped"):
             self.waiting.discard(progress.url)
             if not self.waiting and self.caught_up is not None:
