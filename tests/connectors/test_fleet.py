@@ -3,8 +3,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from connectors.errors import FleetFileError
-from connectors.fleet import read_calendar, read_cycles, read_fleet
+from connectors.fleet import read_fleet
 from connectors.node_text import is_node_id
+from connectors.plans import read_calendar, read_cycles
 from pipelines import schemas
 
 GOOD = """
