@@ -21,6 +21,7 @@ MOST_NODES: Final = 20_000
 """A plant that is larger is watched in part: its names and types are read all the same."""
 FEW: Final = 8
 LARGEST_CODE: Final = 255
+_REAL: Final = ("Float", "Double")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def behaviour(values: Sequence[Value], data_type: str | None) -> Behaviour:
     pairs = list(pairwise(numbers))
     rises = all(later >= earlier for earlier, later in pairs) and len(distinct) > 1
     is_small = min(numbers) >= 0 and max(numbers) <= LARGEST_CODE
-    is_code = is_whole and is_small and len(distinct) <= FEW
+    is_code = is_whole and is_small and len(distinct) <= FEW and data_type not in _REAL
     if rises and numbers[0] >= 0 and not (is_code and len(distinct) == 2 and len(pairs) > 3):
         rose = numbers[-1] - numbers[0]
         return Behaviour("counts" if is_whole else "grows", distinct, rose)
