@@ -295,13 +295,13 @@ def given(
 
     Also the node ids among them that this server does not have.
     """
-    texts = {variable.node_id.to_string(): variable.text for variable in variables}
+    uris = {int(v.node_id.NamespaceIndex): _namespace(v.text) for v in variables}
     known = {row["node_id"]: row for row in tags.iter_rows(named=True)}
     found, unknown = [], []
     for row in rows.iter_rows(named=True):
         if row["server"] not in (None, server_uri, url):
             continue
-        text = texts.get(_plain(row["node_text"]), row["node_text"])
+        text = _with_uri(row["node_text"], uris)
         if text not in known:
             unknown.append(row["node_text"])
         browsed = known.get(text, {})
@@ -313,9 +313,15 @@ def given(
     return _frame(found), unknown
 
 
-def _plain(text: str) -> str:
-    """A NodeId as asyncua writes it: namespace 0 goes unsaid."""
-    return text.removeprefix("ns=0;")
+def _with_uri(text: str, uris: Mapping[int, str | None]) -> str:
+    """A NodeId with the URI of its namespace, where the server has nodes in it."""
+    if text.startswith("nsu="):
+        return text
+    index, separator, rest = text.removeprefix("ns=").partition(";")
+    if not (separator and text.startswith("ns=")):
+        index, rest = "0", text
+    uri = uris.get(int(index))
+    return f"nsu={uri};{rest}" if uri else text
 
 
 def _name(variable: Variable) -> str:

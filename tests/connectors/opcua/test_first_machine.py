@@ -11,9 +11,7 @@ import polars as pl
 import pytest
 from asyncua import ua
 
-from tests.connectors.opcua.conftest import plants
-
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs" / "guides" / "your-first-real-machine.md"
 URL = "opc.tcp://192.168.1.10:4840"
 START = datetime.fromisoformat("2026-11-20T08:00:00+08:00")
