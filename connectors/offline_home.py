@@ -14,6 +14,7 @@ from connectors.fleet import read_fleet
 from connectors.ledger import Ledger
 from connectors.opcua import catalogue
 from connectors.opcua.browse import Variable
+from connectors.opcua.decode import TYPE_NAMES
 from connectors.opcua.session import Attribute
 from connectors.raw import ticks_of
 from connectors.simulator import offline
@@ -79,6 +80,7 @@ def variables(site: SiteTimeline, anchor: datetime) -> Iterator[Variable]:
             node_id=ua.NodeId.from_string(node.node_id.partition(";")[2]),
             text=node.node_id,
             path=node.path,
+            data_type=f"nsu={catalogue.OPCUA};i={TYPE_NAMES.index(node.value_type)}",
             value=_value(site, node, ticks_of(anchor)) if told else _NOWHERE,
             historized=node.historized,
         )

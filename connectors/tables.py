@@ -65,7 +65,8 @@ def write_catalogue(
     own = pl.col("server_uri").is_in(tags.get_column("server_uri").unique().to_list())
     seen = tags.match_to_schema(schemas.TAGS, missing_columns="insert")
     before, others = known.filter(own), known.filter(~own)
-    history = renewed(before, seen, now or datetime.now(UTC), is_whole=is_whole)
+    at = (now or datetime.now(UTC)).astimezone(UTC)
+    history = renewed(before, seen, at, is_whole=is_whole)
     if not before.is_empty():
         _tell_changes(before, history)
     write_parquet(pl.concat([others, history]), browsed)

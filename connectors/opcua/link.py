@@ -163,7 +163,8 @@ class Link:
                     is_whole=not self.unbrowsed,
                 )
             self._tags = None
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except Exception as error:  # a catalogue must never stop values
+            log.debug("%s", self.entry.url, exc_info=True)
             path = catalogue_path(self.world.home, self.site.site_id)
             self._warn_once(f"{path}: the tag catalogue cannot be written ({error}); correct that, "
                             "values are collected, we retry")  # fmt: skip

@@ -90,7 +90,7 @@ _PROPERTIES: Final = {
     (OPCUA, name)
     for name in (
         "EngineeringUnits", "EURange", "InstrumentRange", "EnumStrings", "EnumValues", "TrueState",
-        "FalseState", "InputArguments", "OutputArguments", "NodeVersion",
+        "FalseState", "InputArguments", "OutputArguments", "NodeVersion", "CurrentState",
     )
 }  # fmt: skip
 

@@ -226,7 +226,7 @@ async def test_the_collector_keeps_what_nodes_meant_when_the_server_changes(
         run.fleet = Fleet((Site("F01", False, run.fleet.sites[0].servers, tags=file),))
         return run
 
-    async with with_tags(running(tmp_path / "home", plant)):
+    async with with_tags(running(tmp_path / "home", plant, publishing_interval_ms=100)):
         pass
     first = catalogue(tmp_path / "home")
     assert first.schema == schemas.TAGS
@@ -239,7 +239,7 @@ async def test_the_collector_keeps_what_nodes_meant_when_the_server_changes(
     await plant.server.delete_nodes([plant.nodes["C.M.D8"][0]])
     await plant.add("C.M.D9", 5, historized=False, kind=ua.VariantType.Int64)
     file.write_text(file.read_text().replace("parts_total", "parts_bad"))
-    async with with_tags(running(tmp_path / "home", plant)):
+    async with with_tags(running(tmp_path / "home", plant, publishing_interval_ms=100)):
         pass
     assert "its nodes have changed (1 appeared, 1 vanished;" in caplog.text
     now = catalogue(tmp_path / "home")
