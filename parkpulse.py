@@ -255,6 +255,73 @@ def collect(
 
 
 @cli.command()
+@click.argument("endpoint")
+@click.option(
+    "--security",
+    default="None",
+    show_default=True,
+    help="Policy and mode as in the fleet file: Basic256Sha256/SignAndEncrypt.",
+)
+@click.option("--user", default=None, help="User name. [anonymous]")
+@click.option("--password-env", default=None, help="Environment variable that holds the password.")
+@click.option("--write", "out", type=FILE, default=None, help="Propose a tag file to complete.")
+@click.option("--against", type=FILE, default=None, help="What differs from this tag file?")
+@click.option(
+    "--observe",
+    "observe_s",
+    type=Number(min=0, max=3_600),
+    default=10.0,
+    show_default=True,
+    help="Seconds to watch values before a --write.",
+)
+@home_option
+@json_option
+def discover(
+    endpoint: str,
+    security: str,
+    user: str | None,
+    password_env: str | None,
+    out: Path | None,
+    against: Path | None,
+    observe_s: float,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """What an OPC UA server offers: companion specifications, machines, conformance L0 to L3.
+
+    ENDPOINT is like opc.tcp://192.168.1.10:4840. Nothing is configured and nothing is changed.
+    Ends with 1 where the server differs from the tag file of --against.
+    """
+    import asyncio
+
+    from connectors.fleet import ServerEntry
+    from connectors.opcua import discovery, discovery_view
+
+    entry = ServerEntry(endpoint, security=security, user=user, password_env=password_env)
+    watched_s = observe_s if out else 0.0
+    if out:
+        discovery.refuse_existing(out)
+    with patience(f"discover: browsing {endpoint}" + (f", {watched_s:.0f} s" if out else "")):
+        found = asyncio.run(discovery.look(entry, home, observe_s=watched_s))
+    given, differences = None, None
+    if against:
+        given = discovery.read_given(found, against)
+        differences = discovery.differences(found, given)
+    result = discovery.report(found, given)
+    rows = discovery.write_proposal(found, out) if out else None
+    if as_json:
+        changed = {} if differences is None else {"changes": differences.to_dicts()}
+        click.echo(json.dumps(result | changed, ensure_ascii=False))
+    else:
+        discovery_view.print_report(result)
+        if rows is not None and out:
+            discovery_view.print_proposal(rows, out)
+        if differences is not None and against:
+            discovery_view.print_differences(differences, against)
+    sys.exit(1 if differences is not None and len(differences) else 0)
+
+
+@cli.command()
 @home_option
 @json_option
 def certificate(home: Path, as_json: bool) -> None:

@@ -1,21 +1,20 @@
-"""The fleet file and the CSV files it names, checked without a network."""
+"""The fleet file and the files it names, checked without a network."""
 
-import csv
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final
 from urllib.parse import urlparse
-
-import polars as pl
 
 from connectors.errors import FleetFileError
 from connectors.node_text import is_node_id
-from pipelines import schemas
+from connectors.plans import read_calendar, read_cycles, read_reasons
+from connectors.tag_file import read_tags
 
-_SITE_KEYS: Final = {"id", "name", "calendar", "cycles", "server"}
+_FILES: Final = ("calendar", "cycles", "tags", "reasons")
+_SITE_KEYS: Final = {"id", "name", "server", *_FILES}
+_OF_MACHINES: Final = ("tags", "reasons")
 _SERVER_KEYS: Final = {
     "url",
     "security",
@@ -32,12 +31,6 @@ _SERVER_KEYS: Final = {
     "history_hours",
     "nodes",
 }
-_CALENDAR_KEYS: Final = (
-    "line_id", "work_unit_id", "production_day", "shift_id", "start", "end", "kind",
-)  # fmt: skip
-_CYCLE_KEYS: Final = ("line_id", "work_unit_id", "product_id", "pri_s", "origin", "valid_from")
-T = TypeVar("T")
-_KINDS: Final = ("busy", "break", "planned_maintenance", "not_planned")
 MAX_HISTORY_HOURS: Final = 20 * 8_760.0
 """Twenty years: values from before 2000 are not believed anyway."""
 MIN_QUEUE: Final = 100
@@ -82,6 +75,13 @@ class Site:
     servers: tuple[ServerEntry, ...]
     calendar: Path | None = None
     cycles: Path | None = None
+    tags: Path | None = None
+    reasons: Path | None = None
+
+    @property
+    def urls(self) -> list[str]:
+        """The url of every server."""
+        return [server.url for server in self.servers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +114,20 @@ def read_fleet(path: Path) -> Fleet:
     _unique(path, [site.site_id for site in sites], "id")
     _unique(path, [server.url for site in sites for server in site.servers], "url")
     for site in sites:
-        if site.calendar is not None:
-            read_calendar(site.calendar, site.site_id)
-        if site.cycles is not None:
-            read_cycles(site.cycles, site.site_id)
+        _check_files(site)
     return Fleet(sites, path, text)
+
+
+def _check_files(site: Site) -> None:
+    """Read what the site names, so that what is wrong in it is told before anything starts."""
+    if site.calendar is not None:
+        read_calendar(site.calendar, site.site_id)
+    if site.cycles is not None:
+        read_cycles(site.cycles, site.site_id)
+    if site.tags is not None:
+        read_tags(site.tags, site.site_id, site.urls)
+    if site.reasons is not None:
+        read_reasons(site.reasons, site.site_id)
 
 
 def _tables(path: Path, content: dict[str, Any], key: str, name: str) -> list[dict[str, Any]]:
@@ -149,9 +158,11 @@ def _site(path: Path, entry: dict[str, Any], *, is_park: bool) -> Site:
     if not servers:
         remedy = f"add a [[{kind}.server]] with its url"
         raise FleetFileError(path, f"{kind} {site_id} has no server", remedy)
-    return Site(
-        site_id, is_park, servers, _file(path, entry, "calendar"), _file(path, entry, "cycles")
-    )
+    for key in _OF_MACHINES if is_park else ():
+        if key in entry:
+            why = f"`{key}` of park {site_id}: a park gateway has no machines"
+            raise FleetFileError(path, why, "give it to a [[factory]]")
+    return Site(site_id, is_park, servers, *(_file(path, entry, key) for key in _FILES))
 
 
 def _is_name(text: str) -> bool:
@@ -185,7 +196,7 @@ def _server(path: Path, site_id: str, entry: dict[str, Any]) -> ServerEntry:
     if isinstance(url, str) and "@" in url:  # the url is logged: never show what it hides
         remedy = "take it out and give `user` and `password_env` instead"
         raise FleetFileError(path, f"the url of {where} holds a user or a password", remedy)
-    if not isinstance(url, str) or not _is_endpoint(url):
+    if not isinstance(url, str) or not is_endpoint(url):
         remedy = 'give it a url like "opc.tcp://127.0.0.1:4840"'
         raise FleetFileError(path, f"{where} has no usable url ({url!r})", remedy)
     _known(path, entry, _SERVER_KEYS, f"{where} ({url})")
@@ -217,14 +228,14 @@ def _access(path: Path, url: str, entry: dict[str, Any]) -> dict[str, Path]:
     if not isinstance(entry.get("allow_clear_password", False), bool):
         why = f"`allow_clear_password` of {url} is neither true nor false"
         raise FleetFileError(path, why, "write true or false, without quotes")
-    _check_security(path, url, entry.get("security", "None"))
+    check_security(path, url, entry.get("security", "None"))
     for is_wrong, why, remedy in _contradictions(entry):
         if is_wrong:
             raise FleetFileError(path, f"{url}: {why}", remedy)
     return {key: path.parent / entry[key] for key in _ACCESS_FILES if key in entry}
 
 
-def _check_security(path: Path, url: str, security: object) -> None:
+def check_security(path: Path, url: str, security: object) -> None:
     """Refuse what is not "None" or one of POLICIES with one of MODES."""
     policy, _, mode = str(security).partition("/")
     if security == "None" or (policy in POLICIES and mode in MODES):
@@ -271,7 +282,8 @@ def _check_number(path: Path, key: str, url: str, value: object) -> None:
         raise FleetFileError(path, f"`{key}` of {url} is {value!r}", remedy)
 
 
-def _is_endpoint(url: str) -> bool:
+def is_endpoint(url: str) -> bool:
+    """True for `opc.tcp://host:port`."""
     try:
         parts = urlparse(url)
         return (
@@ -290,118 +302,3 @@ def _unique(path: Path, names: list[str], key: str) -> None:
         raise FleetFileError(
             path, f"`{key}` {twice[0]} stands there twice", f"give each its own {key}"
         )
-
-
-def read_calendar(path: Path, factory: str) -> pl.DataFrame:
-    """A factory's calendar (pipelines.schemas.PLAN); a blank line or work unit stays null."""
-    rows = []
-    for row in _rows(path, _CALENDAR_KEYS):
-        start, end = row.time("start"), row.time("end")
-        if end <= start:
-            row.refuse("end", "it is not after `start`", "give a later time")
-        kind = row.one_of("kind", _KINDS)
-        day, shift = row.day("production_day"), row.text("shift_id")
-        rows.append({**row.place(factory), "production_day": day, "shift_id": shift}
-                    | {"start": start, "end": end, "kind": kind})  # fmt: skip
-    return pl.DataFrame(rows, schema=schemas.PLAN)
-
-
-def read_cycles(path: Path, factory: str) -> pl.DataFrame:
-    """A factory's planned run times per item (pipelines.schemas.CYCLES)."""
-    rows = [
-        {
-            **row.place(factory),
-            "product_id": row.text("product_id"),
-            "pri_s": row.positive("pri_s"),
-            "origin": row.text("origin"),
-            "valid_from": row.time("valid_from"),
-        }
-        for row in _rows(path, _CYCLE_KEYS)
-    ]
-    return pl.DataFrame(rows, schema=schemas.CYCLES)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line of a CSV file; every accessor refuses a bad field by file, line and column."""
-
-    path: Path
-    line: int
-    fields: dict[str, str]
-
-    def refuse(self, column: str, why: str, remedy: str) -> NoReturn:
-        """Raise the FleetFileError of this field."""
-        raise FleetFileError(
-            f"{self.path} line {self.line} column {column}",
-            f"{self.fields[column]!r}: {why}",
-            remedy,
-        )
-
-    def place(self, factory: str) -> dict[str, str | None]:
-        """The equipment key as far as the file knows it."""
-        line, unit = self.fields["line_id"].strip(), self.fields["work_unit_id"].strip()
-        return {
-            "park_id": None,
-            "factory_id": factory,
-            "line_id": line or None,
-            "work_unit_id": unit or None,
-        }
-
-    def text(self, column: str) -> str:
-        """A field that may not be blank."""
-        value = self.fields[column].strip()
-        if not value:
-            self.refuse(column, "it is blank", "fill it in")
-        return value
-
-    def one_of(self, column: str, words: tuple[str, ...]) -> str:
-        """A field with a fixed set of words."""
-        value = self.text(column)
-        if value not in words:
-            self.refuse(column, "it is none of the known words", f"use {', '.join(words)}")
-        return value
-
-    def time(self, column: str) -> datetime:
-        """An ISO 8601 time with an offset, in UTC."""
-        moment = self._parsed(column, datetime.fromisoformat, "an ISO 8601 time")
-        if moment.tzinfo is None:
-            self.refuse(column, "it has no UTC offset", "write it like 2026-11-21T08:00:00+08:00")
-        try:
-            return moment.astimezone(UTC)
-        except OverflowError:
-            self.refuse(column, "it lies beyond the calendar in UTC", "correct the year")
-
-    def day(self, column: str) -> date:
-        """An ISO 8601 date."""
-        return self._parsed(column, date.fromisoformat, "an ISO 8601 date")
-
-    def positive(self, column: str) -> float:
-        """A finite number above zero."""
-        value = self._parsed(column, float, "a number")
-        if not 0 < value < float("inf"):
-            self.refuse(column, "it is not above zero", "give the seconds per piece")
-        return value
-
-    def _parsed(self, column: str, parse: Callable[[str], T], what: str) -> T:
-        try:
-            return parse(self.text(column))
-        except ValueError:
-            self.refuse(column, f"it is not {what}", f"write {what}")
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in columns if c not in (reader.fieldnames or ())]
-            if missing:
-                why = f"it has no column `{missing[0]}`"
-                raise FleetFileError(path, why, f"give it the columns {','.join(columns)}")
-            for fields in reader:
-                row = _Row(path, reader.line_num, {c: fields[c] or "" for c in columns})
-                if None in fields or None in fields.values():
-                    row.refuse(columns[0], "the line has another number of fields", "quote commas")
-                yield row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = str(error.strerror if isinstance(error, OSError) else error)
-        raise FleetFileError(path, why, "name a readable CSV file in UTF-8") from error

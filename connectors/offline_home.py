@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from asyncua import ua
+from asyncua.ua.object_ids import ObjectIds
 
 from connectors.fleet import read_fleet
 from connectors.ledger import Ledger
 from connectors.opcua import catalogue
 from connectors.opcua.browse import Variable
+from connectors.opcua.decode import TYPE_NAMES
 from connectors.opcua.session import Attribute
 from connectors.raw import ticks_of
 from connectors.simulator import offline
@@ -79,9 +81,17 @@ def variables(site: SiteTimeline, anchor: datetime) -> Iterator[Variable]:
             node_id=ua.NodeId.from_string(node.node_id.partition(";")[2]),
             text=node.node_id,
             path=node.path,
+            data_type=_declared(node.value_type),
             value=_value(site, node, ticks_of(anchor)) if told else _NOWHERE,
             historized=node.historized,
         )
+
+
+def _declared(value_type: str) -> str:
+    """The data type a simulated server declares; its only structures are units."""
+    is_unit = value_type == "ExtensionObject"
+    number = ObjectIds.EUInformation if is_unit else TYPE_NAMES.index(value_type)
+    return f"nsu={catalogue.OPCUA};i={int(number)}"
 
 
 def _value(site: SiteTimeline, node: Served, at_ticks: int) -> Attribute:

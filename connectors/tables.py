@@ -1,14 +1,17 @@
-"""Small tables the collector leaves in the home: plans, cycles and the tag catalogue."""
+"""Small tables the collector leaves in the home: plans, cycles, reasons, the tag catalogue."""
 
 import io
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from connectors.fleet import Fleet, read_calendar, read_cycles
+from connectors.fleet import Fleet
 from connectors.home import write_atomic
+from connectors.plans import read_calendar, read_cycles, read_reasons
 from pipelines import schemas
+from pipelines.tag_history import CHANGES, changes, overlaid, renewed
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +24,7 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 
 def write_plans(fleet: Fleet, home: Path) -> None:
-    """Copy the fleet file, and the calendars and cycles it names, into the home."""
+    """Copy the fleet file, and the calendars, cycles and reasons it names, into the home."""
     home.mkdir(parents=True, exist_ok=True)
     if fleet.text:
         write_atomic(home / "fleet.toml", fleet.text.encode())
@@ -29,6 +32,7 @@ def write_plans(fleet: Fleet, home: Path) -> None:
         for table, path, read in (
             ("plan", site.calendar, read_calendar),
             ("cycles", site.cycles, read_cycles),
+            ("reasons", site.reasons, read_reasons),
         ):
             if path is not None:
                 part = home / "lake" / table / f"factory={site.site_id}" / "part.parquet"
@@ -40,12 +44,53 @@ def catalogue_path(home: Path, site_id: str) -> Path:
     return home / "lake" / "tags" / f"factory={site_id}" / "part.parquet"
 
 
-def write_catalogue(home: Path, site_id: str, tags: pl.DataFrame) -> None:
-    """Replace the rows of the servers in `tags` in the site's catalogue, keep all others."""
-    path = catalogue_path(home, site_id)
-    servers = tags.get_column("server_uri").unique().to_list()
-    others = _known_tags(path).filter(~pl.col("server_uri").is_in(servers))
-    write_parquet(pl.concat([others, tags.match_to_schema(schemas.TAGS)]), path)
+def write_catalogue(
+    home: Path,
+    site_id: str,
+    tags: pl.DataFrame,
+    *,
+    given: pl.DataFrame | None = None,
+    now: datetime | None = None,
+    is_whole: bool = True,
+) -> None:
+    """Bring what browsing found of the servers in `tags` into the site's catalogue.
+
+    A meaning that has changed ends (`valid_to`), so that history keeps it; one log line says what
+    did. `given` is what a person says (TAGS): it holds in place of what was found. A browse that is
+    not whole ends nothing.
+    """
+    path, browsed = catalogue_path(home, site_id), _browsed_path(home, site_id)
+    standing = _known_tags(path)
+    known = _known_tags(browsed) if browsed.exists() else standing
+    own = pl.col("server_uri").is_in(tags.get_column("server_uri").unique().to_list())
+    seen = tags.match_to_schema(schemas.TAGS, missing_columns="insert")
+    before, others = known.filter(own), known.filter(~own)
+    at = (now or datetime.now(UTC)).astimezone(UTC)
+    history = renewed(before, seen, at, is_whole=is_whole)
+    if not before.is_empty():
+        _tell_changes(before, history)
+    write_parquet(pl.concat([others, history]), browsed)
+    meant = history if given is None else overlaid(history, given)
+    write_parquet(pl.concat([standing.filter(~own), meant]), path)
+
+
+def _browsed_path(home: Path, site_id: str) -> Path:
+    """What browsing found, before anybody said otherwise: the ground of the next comparison."""
+    return home / "lake" / "tags_browsed" / f"factory={site_id}" / "part.parquet"
+
+
+def _tell_changes(before: pl.DataFrame, after: pl.DataFrame) -> None:
+    found = changes(before, after)
+    if found.is_empty():
+        return
+    counts = dict(found.group_by("change").len().iter_rows())
+    told = ", ".join(f"{counts[change]} {change}" for change in CHANGES if change in counts)
+    first = found.row(0, named=True)
+    log.warning(
+        "%s: its nodes have changed (%s; first %s: %s, was %s); history keeps what they meant",
+        before["server_uri"][0], told,
+        first["node_id"], first["is"] or "gone", first["was"] or "new",
+    )  # fmt: skip
 
 
 def _known_tags(path: Path) -> pl.DataFrame:
@@ -53,7 +98,7 @@ def _known_tags(path: Path) -> pl.DataFrame:
     if not path.exists():
         return pl.DataFrame(schema=schemas.TAGS)
     try:
-        return pl.read_parquet(path).match_to_schema(schemas.TAGS)
+        return pl.read_parquet(path).match_to_schema(schemas.TAGS, missing_columns="insert")
     except (OSError, pl.exceptions.PolarsError) as error:
         log.warning("%s: it is no tag catalogue (%s); it is written anew, with every server of the "
                     "site as it connects", path, str(error).partition("\n")[0])  # fmt: skip

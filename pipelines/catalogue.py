@@ -6,6 +6,8 @@ from typing import Final
 import polars as pl
 
 from pipelines.equipment import UNIT
+from pipelines.value_maps import number as number
+from pipelines.value_maps import translated
 
 NODE: Final = ["server_uri", "node_id"]
 
@@ -23,6 +25,7 @@ def bad() -> pl.Expr:
 def named(values: pl.DataFrame, tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
     """Values of the nodes whose tag is `wanted`, with its columns, by node (`tag_no`) and time.
 
+    Raw codes and scales become what the tag says they mean (`value_maps.translated`).
     Needs `time` (see `clock.correct`). A tag holds from valid_from to valid_to; the first meaning
     of a node also holds before it was written down. Values without a time have no place here.
     """
@@ -33,11 +36,12 @@ def named(values: pl.DataFrame, tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataF
     holds = pl.col("valid_from").is_null() | (pl.col("time") >= pl.col("valid_from"))
     holds &= pl.col("valid_to").is_null() | (pl.col("time") < pl.col("valid_to"))
     arrival = [name for name in ("server_ticks", "received_time") if name in values.columns]
-    return (
+    rows = (
         values.join(known, on=NODE)
         .filter(pl.col("time").is_not_null(), holds)
         .sort("tag_no", "time", *arrival, maintain_order=True)
     )
+    return translated(rows)
 
 
 def held_from(key: Sequence[str]) -> pl.Expr:
@@ -50,13 +54,6 @@ def held_from(key: Sequence[str]) -> pl.Expr:
 def is_measure(measures: Sequence[str]) -> pl.Expr:
     """The tags of these measures."""
     return pl.col("measure").is_in(list(measures))
-
-
-def number() -> pl.Expr:
-    """A whole number, whatever numeric type carried it; null when it was none."""
-    unsigned, real = pl.col("value_uint"), pl.col("value_float")
-    whole = pl.when(real == real.floor()).then(real.cast(pl.Int64, strict=False))
-    return pl.coalesce("value_int", unsigned.cast(pl.Int64, strict=False), whole)
 
 
 def numbered(frame: pl.DataFrame) -> pl.DataFrame:

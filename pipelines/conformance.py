@@ -12,38 +12,53 @@ OEE_LEVEL: Final = 2
 """From this level on OEE can be computed."""
 
 
+NEEDS: Final = {
+    1: {"state": STATE, "total": ["parts_total"]},
+    2: {"outcome": OUTCOME, "order": ["order_id"], "ideal": ["ideal_cycle_s"]},
+    3: {"reason": ["stop_reason_code"], "energy": ["energy_kwh"]},
+}
+"""What each level asks for beyond the one below: any one of these measures."""
+
+
 def levels(tags: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
     """Per work unit of the tag catalogue: equipment key, `level`.
 
     L0 reachable; L1 state and total count; L2 also good or bad count, order and planned run time
     (from `cycles` or the interface itself); L3 also stop reasons and energy.
     """
+    return assessed(tags, cycles).select(*UNIT, "level")
+
+
+def assessed(tags: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
+    """`levels` with `missing`: the measures the next level asks for, alternatives as `a|b`."""
     priced = cycles.select("factory_id", "work_unit_id").unique()
+    standing = tags.filter(pl.col("valid_to").is_null()) if "valid_to" in tags.columns else tags
     said = (
-        tags.filter(pl.col("work_unit_id").is_not_null())
+        standing.filter(pl.col("work_unit_id").is_not_null())
         .group_by(UNIT)
         .agg(
-            state=_any(STATE),
-            total=_any(["parts_total"]),
-            outcome=_any(OUTCOME),
-            order=_any(["order_id"]),
-            ideal=_any(["ideal_cycle_s"]),
-            reason=_any(["stop_reason_code"]),
-            energy=_any(["energy_kwh"]),
+            _any(measures).alias(name) for need in NEEDS.values() for name, measures in need.items()
         )
         .join(
             priced.with_columns(priced=pl.lit(value=True)),
             on=["factory_id", "work_unit_id"],
             how="left",
         )
+        .with_columns(ideal=pl.col("ideal") | pl.col("priced").fill_null(value=False))
     )
-    first = pl.col("state") & pl.col("total")
-    second = first & pl.col("outcome") & pl.col("order") & (pl.col("ideal") | pl.col("priced"))
-    third = second & pl.col("reason") & pl.col("energy")
-    reached = pl.sum_horizontal(
-        x.fill_null(value=False).cast(pl.Int8) for x in (first, second, third)
-    )
-    return said.select(*UNIT, level=reached.cast(pl.Int8)).sort(UNIT)
+    whole = [pl.all_horizontal(*need) for need in NEEDS.values()]
+    reached = [pl.all_horizontal(whole[:level]) for level in NEEDS]
+    level = pl.sum_horizontal(one.cast(pl.Int8) for one in reached).cast(pl.Int8)
+    return said.with_columns(level=level).select(*UNIT, "level", missing=_missing()).sort(UNIT)
+
+
+def _missing() -> pl.Expr:
+    lacking = [
+        pl.when((pl.col("level") == level - 1) & ~pl.col(name)).then(pl.lit("|".join(measures)))
+        for level, need in NEEDS.items()
+        for name, measures in need.items()
+    ]
+    return pl.concat_list(lacking).list.drop_nulls()
 
 
 def by_factory(work_units: pl.DataFrame) -> pl.DataFrame:

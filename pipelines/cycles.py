@@ -32,13 +32,24 @@ def with_pri(rows: pl.DataFrame, cycles: pl.DataFrame, time: str) -> pl.DataFram
     """Adds `pri_s` of the row's unit_no and product at `time`; null where none is known.
 
     Sorts by `time`. Before its first valid_from a product has the first PRI: it was made, so it
-    took that time.
+    took that time. A cycle of no product holds where the product has none of its own.
     """
-    key = ["unit_no", "product_id"]
+    of_product = pl.col("product_id").is_not_null()
+    ordered = rows.sort(time, maintain_order=True)
+    priced = _asof(ordered, cycles.filter(of_product), time, ["unit_no", "product_id"])
+    others = cycles.filter(~of_product)
+    if others.is_empty():
+        return priced
+    any_product = others.select("unit_no", "valid_from", _any_s="pri_s")
+    both = _asof(priced, any_product, time, ["unit_no"])
+    return both.with_columns(pri_s=pl.coalesce("pri_s", "_any_s")).drop("_any_s")
+
+
+def _asof(rows: pl.DataFrame, cycles: pl.DataFrame, time: str, key: list[str]) -> pl.DataFrame:
     first = pl.col("valid_from").min().over(key)
     since = pl.when(pl.col("valid_from") == first).then(ALWAYS).otherwise("valid_from")
-    known = cycles.select(*key, "pri_s", valid_from=since).sort("valid_from")
-    return rows.sort(time, maintain_order=True).join_asof(
+    known = cycles.with_columns(valid_from=since).sort("valid_from")
+    return rows.join_asof(
         known,
         left_on=time,
         right_on="valid_from",

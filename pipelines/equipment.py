@@ -22,6 +22,12 @@ def units_of(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(UNIT).filter(pl.col("work_unit_id").is_not_null()).unique().sort(UNIT)
 
 
+def lifespans(tags: pl.DataFrame) -> pl.DataFrame:
+    """Per work unit until when any tag holds, `until`; null where one still does."""
+    until = pl.when(pl.col("valid_to").is_not_null().all()).then(pl.col("valid_to").max())
+    return tags.group_by(UNIT).agg(until=until)
+
+
 def expand(rows: pl.DataFrame, work_units: pl.DataFrame) -> pl.DataFrame:
     """`rows` once per work unit they mean: a null line or work unit means all of the factory's.
 

@@ -10,7 +10,7 @@ from pipelines.catalogue import is_measure, numbered
 from pipelines.counters import KINDS
 from pipelines.coverage import NO_GAPS, covered, horizon
 from pipelines.elements import SUMS, element_times
-from pipelines.equipment import UNIT, AnyFrame, eager, units_of
+from pipelines.equipment import UNIT, AnyFrame, eager, lifespans, units_of
 from pipelines.indices import indices, ratios, roll_up
 from pipelines.quantities import QUANTITIES, quantities
 from pipelines.schemas import OEE_BY_SHIFT
@@ -41,7 +41,7 @@ def by_shift(
     outside coverage, in `gaps`, before the first state, or under a Bad one.
     """
     units = numbered(units_of(eager(tags)))
-    shifts, own, pieces = _clipped(eager(plan), eager(coverage), units)
+    shifts, own, pieces = _clipped(eager(plan), eager(coverage), units, eager(tags))
     spans = covered(eager(coverage), eager(tags), eager(gaps))
     times = element_times(stitch(eager(state_episodes)), spans, pieces, profile)
     lasted = times.group_by("shift").agg(
@@ -63,16 +63,17 @@ def by_shift(
 
 
 def _clipped(
-    plan: pl.DataFrame, coverage: pl.DataFrame, units: pl.DataFrame
+    plan: pl.DataFrame, coverage: pl.DataFrame, units: pl.DataFrame, tags: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """(shifts, their own time, busy intervals) that coverage reaches, cut at its end.
 
-    Numbered by `shift`, and by the `unit_no` of `units`.
+    Numbered by `shift`, and by the `unit_no` of `units`. A work unit has no shifts after its last
+    tag has ended: it was taken away or renamed.
     """
     seen = horizon(coverage)
     begun = (pl.col("start") < pl.col("last")) & (pl.col("end") > pl.col("first"))
     shifts = (
-        windows(plan, units)
+        _while_there(windows(plan, units), tags)
         .join(seen, on="factory_id")
         .filter(begun)
         .with_columns(is_open=pl.col("end") > pl.col("last"))
@@ -93,6 +94,14 @@ def _clipped(
 
     own, pieces = cut(territories(plan, units)), cut(busy_intervals(plan, units))
     return shifts.drop("last"), own, pieces
+
+
+def _while_there(shifts: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    if "valid_to" not in tags.columns:
+        return shifts
+    ended = lifespans(tags).filter(pl.col("until").is_not_null())
+    there = shifts.join(ended, on=UNIT, how="left", nulls_equal=True, maintain_order="left")
+    return there.filter((pl.col("start") < pl.col("until")).fill_null(value=True)).drop("until")
 
 
 def _counters(increments: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:

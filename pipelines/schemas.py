@@ -126,11 +126,15 @@ TAGS: Final = pl.Schema(
         "reset_policy": pl.String(),
         "valid_from": TIME,
         "valid_to": TIME,
+        "data_type": pl.String(),
+        "value_map": pl.String(),
+        "scale": pl.Float64(),
     }
 )
 """The tag catalogue: what a node means. `entity_id` is the work unit, or the enterprise or
 terminal of a park gateway. `measure_kind`: state, context, counter, process, energy, identity,
-register, evidence, other."""
+register, evidence, other. `data_type` is OPC UA's. `value_map` (`0=2;1=3`) turns raw codes into
+what silver expects, `scale` multiplies numbers (docs/decisions/0014)."""
 
 STATE_EPISODES: Final = pl.Schema(
     {
@@ -187,7 +191,22 @@ CYCLES: Final = pl.Schema(
         "valid_from": TIME,
     }
 )
-"""Planned run time per item, per work unit and product, from `valid_from` on."""
+"""Planned run time per item, per work unit and product, from `valid_from` on. A null product means
+every product that has no row of its own, and pieces of which nobody says what they are."""
+
+REASONS: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "stop_reason_code": pl.String(),
+        "name_zh": pl.String(),
+        "name_en": pl.String(),
+        "category": pl.String(),
+        "valid_from": TIME,
+    }
+)
+"""What a stop reason code means, from `valid_from` on; a null work unit means every one.
+`category`: planned, setup, breakdown, minor_stop, starved, blocked, no_order, quality, unplanned
+(ISO 22400's losses, and PackML's starved and blocked)."""
 
 GAPS: Final = pl.Schema(
     {
@@ -283,6 +302,7 @@ TABLES: Final = {
     "ledger_by_day": LEDGER_BY_DAY,
     "plan": PLAN,
     "cycles": CYCLES,
+    "reasons": REASONS,
     "oee_by_shift": OEE_BY_SHIFT,
 }
 """What an empty table looks like, by its name in the lake."""

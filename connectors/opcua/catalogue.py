@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 import polars as pl
 
 from connectors.opcua.browse import BrowseName, Variable
+from connectors.opcua.decode import TYPE_NAMES
 from pipelines import schemas
 
 OPCUA: Final = "http://opcfoundation.org/UA/"
@@ -16,6 +17,7 @@ MACHINERY: Final = "http://opcfoundation.org/UA/Machinery/"
 MACHINE_TOOL: Final = "http://opcfoundation.org/UA/MachineTool/"
 PACKML: Final = "http://opcfoundation.org/UA/PackML/"
 PROCESS_VALUES: Final = "http://opcfoundation.org/UA/Machinery/ProcessValues/"
+ISA95_JOBS: Final = "http://opcfoundation.org/UA/ISA95-JOBCONTROL_V2/"
 UNIFIED: Final = "urn:parkpulse:unified-interface:1"
 
 Path = tuple[BrowseName, ...]
@@ -86,6 +88,15 @@ MACHINE_RULES: Final[dict[Path, tuple[str, str]]] = {
 }
 """Browse path below a machine to measure and kind (the table of docs/architecture.md)."""
 
+_NO_RULE: Final = ("", "identity")
+"""A name plate alone makes no machine: components have one too."""
+_DEPTHS: Final = sorted({len(path) for path in MACHINE_RULES})
+_JOBS: Final = {
+    (ISA95_JOBS, "JobOrderList"): "job_order_list",
+    (ISA95_JOBS, "JobOrderResponseList"): "job_response_list",
+}
+"""ISA-95 job control (OPC 10031-4), wherever below a machine its objects stand. They are
+structures: kept as they come, no order is read from them yet."""
 _CYCLES: Final[Path] = ((UNIFIED, "UnifiedInterface"), (UNIFIED, "IdealCycles"))
 _MONITORING: Final[BrowseName] = (PROCESS_VALUES, "Monitoring")
 _MACHINES: Final[BrowseName] = (MACHINERY, "Machines")
@@ -122,6 +133,7 @@ def tags(
     `valid_from` and `valid_to` stay null: as long as anyone knows, the node meant this.
     """
     by_path = {variable.path: variable for variable in variables}
+    elsewhere = _machines_elsewhere(by_path)
     places: dict[Path, _Place] = {}
     rows: list[dict[str, _Cell]] = []
     for variable in variables:
@@ -130,16 +142,17 @@ def tags(
             "namespace_uri": _namespace(variable.text),
             "node_id": variable.text,
         }
-        if variable.path[:1] == (_MACHINES,) and len(variable.path) > 2:
-            machine = variable.path[:2]
+        machine = _machine_of(variable.path, elsewhere)
+        if machine is not None:
             if machine not in places:
                 places[machine] = _place(machine, by_path, site_id)
-            row |= _machine_row(variable, places[machine])
+            row |= _machine_row(variable, machine, places[machine])
         elif variable.path[:1] == (_PARK,):
             row |= _park_row(variable, by_path, site_id)
         else:
             row |= {"measure_kind": "other", "measure": _name(variable)}
             row["park_id" if is_park else "factory_id"] = site_id
+        row["data_type"] = type_name(variable)
         unit = _unit(by_path.get((*variable.path, _UNITS)))
         row["unit"] = unit or _KNOWN_UNITS.get(str(row["measure"]))
         rows.append(row)
@@ -152,8 +165,29 @@ def _frame(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
     )
 
 
-def _machine_row(variable: Variable, place: _Place) -> dict[str, _Cell]:
-    measure, kind = _meaning(variable.path[2:])
+def _machine_of(path: Path, elsewhere: frozenset[Path]) -> Path | None:
+    """The machine a variable belongs to: below Machinery's folder, or where one was recognised."""
+    if path[:1] == (_MACHINES,):
+        return path[:2] if len(path) > 2 else None
+    return next((path[:n] for n in range(len(path) - 1, 0, -1) if path[:n] in elsewhere), None)
+
+
+def _machines_elsewhere(paths: Iterable[Path]) -> frozenset[Path]:
+    """Objects outside Machinery's folder that hold what a companion specification describes.
+
+    PackML's own folder is one such place; many servers have a folder of the factory's own.
+    """
+    return frozenset(
+        path[:-depth]
+        for path in paths
+        if path[:1] not in ((_MACHINES,), (_PARK,))
+        for depth in _DEPTHS
+        if len(path) > depth and MACHINE_RULES.get(path[-depth:], _NO_RULE)[1] != "identity"
+    )
+
+
+def _machine_row(variable: Variable, machine: Path, place: _Place) -> dict[str, _Cell]:
+    measure, kind = _meaning(variable.path[len(machine) :])
     counted = kind == "counter"
     return {
         "park_id": place.park_id,
@@ -173,6 +207,8 @@ def _meaning(path: Path) -> tuple[str, str]:
     """Measure and kind of a variable at this path below its machine."""
     if path in MACHINE_RULES:
         return MACHINE_RULES[path]
+    if path[-1] in _JOBS:
+        return _JOBS[path[-1]], "context"
     if len(path) == 3 and path[:2] == _CYCLES:
         return "ideal_cycle_s", "identity"
     if len(path) == 2 and path[0] == _MONITORING and path[1][0] == PROCESS_VALUES:
@@ -228,6 +264,64 @@ def _unit(variable: Variable | None) -> str | None:
     except (ValueError, KeyError, TypeError):
         return None
     return name or None
+
+
+def type_name(variable: Variable) -> str | None:
+    """The OPC UA type a variable declares: a built-in type by name, any other by its NodeId.
+
+    Abstract types (Number, Enumeration) say less than the value does; they are named too.
+    """
+    declared = variable.data_type
+    found = _BASE_TYPE.fullmatch(declared or "")
+    if found is None:
+        return declared
+    number = int(found["number"])
+    return TYPE_NAMES[number] if number < len(TYPE_NAMES) else _ABSTRACT.get(number, declared)
+
+
+_BASE_TYPE: Final = re.compile(rf"(?:nsu={re.escape(OPCUA)};|ns=0;)?i=(?P<number>[0-9]{{1,9}})")
+_ABSTRACT: Final = {26: "Number", 27: "Integer", 28: "UInteger", 29: "Enumeration"}
+
+
+def given(
+    rows: pl.DataFrame,
+    tags: pl.DataFrame,
+    variables: Sequence[Variable],
+    *,
+    server_uri: str,
+    url: str,
+) -> tuple[pl.DataFrame, list[str]]:
+    """The rows of a tag file (`connectors.tag_file.FILE`) for one server, as TAGS.
+
+    Also the node ids among them that this server does not have.
+    """
+    uris = {int(v.node_id.NamespaceIndex): _namespace(v.text) for v in variables}
+    known = {row["node_id"]: row for row in tags.iter_rows(named=True)}
+    found, unknown = [], []
+    for row in rows.iter_rows(named=True):
+        if row["server"] not in (None, server_uri, url):
+            continue
+        text = _with_uri(row["node_text"], uris)
+        if text not in known:
+            unknown.append(row["node_text"])
+        browsed = known.get(text, {})
+        found.append(
+            {name: row.get(name) for name in schemas.TAGS}
+            | {"server_uri": server_uri, "node_id": text, "namespace_uri": _namespace(text)}
+            | {name: row[name] or browsed.get(name) for name in ("unit", "data_type")}
+        )
+    return _frame(found), unknown
+
+
+def _with_uri(text: str, uris: Mapping[int, str | None]) -> str:
+    """A NodeId with the URI of its namespace, where the server has nodes in it."""
+    if text.startswith("nsu="):
+        return text
+    index, separator, rest = text.removeprefix("ns=").partition(";")
+    if not (separator and text.startswith("ns=")):
+        index, rest = "0", text
+    uri = uris.get(int(index))
+    return f"nsu={uri};{rest}" if uri else text
 
 
 def _name(variable: Variable) -> str:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from asyncua import ua
 from asyncua.ua.uaerrors import UaError
 
-from connectors.errors import ServerRefused, ServerUnreachable
+from connectors.errors import FleetFileError, ServerRefused, ServerUnreachable
 from connectors.fleet import ServerEntry, Site
 from connectors.ledger import is_disk_full
 from connectors.opcua import catalogue
@@ -55,6 +55,7 @@ from connectors.opcua.world import ORIGINS, Progress, Stock, World
 from connectors.raw import time_of
 from connectors.status import Facts, LinkStatus
 from connectors.tables import catalogue_path, write_catalogue
+from connectors.tag_file import read_tags
 
 log = logging.getLogger(__name__)
 
@@ -263,12 +264,39 @@ class Link:
             return
         try:
             if len(self._tags):
-                write_catalogue(self.world.home, self.site.site_id, self._tags)
+                write_catalogue(
+                    self.world.home,
+                    self.site.site_id,
+                    self._tags,
+                    given=self._given(self._tags),
+                    now=self.world.clock(),
+                    is_whole=not self.unbrowsed,
+                )
             self._tags = None
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except Exception as error:  # a catalogue must never stop values
+            log.debug("%s", self.entry.url, exc_info=True)
             path = catalogue_path(self.world.home, self.site.site_id)
             self._warn_once(f"{path}: the tag catalogue cannot be written ({error}); correct that, "
                             "values are collected, we retry")  # fmt: skip
+
+    def _given(self, tags: pl.DataFrame) -> pl.DataFrame | None:
+        """What the site's tag file says of this server; what it gets wrong is told once."""
+        if self.site.tags is None:
+            return None
+        try:
+            rows = read_tags(self.site.tags, self.site.site_id, self.site.urls)
+        except FleetFileError as error:
+            self._warn_once(f"{error}; until then the nodes mean what browsing finds")
+            return None
+        given, unknown = catalogue.given(
+            rows, tags, self.variables, server_uri=self.uri, url=self.entry.url
+        )
+        if unknown:
+            self._warn_once(
+                f"{self.site.tags}: {self.entry.url} has no node {_some(unknown)}; correct node_id,"
+                " or end its row with valid_to"
+            )
+        return given
 
     def _warn_once(self, text: str) -> None:
         if text not in self.stock.told:

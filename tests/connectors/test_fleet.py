@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import FleetFileError
-from connectors.fleet import MODES, POLICIES, read_calendar, read_cycles, read_fleet
+from connectors.fleet import MODES, POLICIES, read_fleet
 from connectors.node_text import is_node_id
+from connectors.plans import read_calendar, read_cycles
 from pipelines import schemas
 
 GOOD = """

@@ -48,3 +48,20 @@ def test_a_planned_run_time_may_come_from_the_cycles_file():
 def test_a_factory_is_where_its_least_machine_is():
     found = conformance.levels(tags(F01M1=L3, F01M2=L1, F02M1=L2), NO_CYCLES)
     assert conformance.by_factory(found).rows() == [("F01", 1), ("F02", 2)]
+
+
+def test_what_the_next_level_lacks_is_named():
+    found = conformance.assessed(tags(F01=L1[:1], F02=L1, F03=L3), NO_CYCLES)
+    assert found.select("level", "missing").rows() == [
+        (0, ["parts_total"]),
+        (1, ["parts_good|parts_bad", "order_id", "ideal_cycle_s"]),
+        (3, []),
+    ]
+
+
+def test_a_machine_that_was_taken_away_has_no_level():
+    gone = tags(F01=L1).with_columns(valid_to=pl.lit(0, schemas.TIME))
+    standing = tags(F02=L1).with_columns(valid_to=pl.lit(None, schemas.TIME))
+    assert conformance.levels(pl.concat([gone, standing]), NO_CYCLES)["factory_id"].to_list() == [
+        "F02"
+    ]

@@ -8,8 +8,8 @@ from asyncua.server.internal_session import InternalSession
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.accounts import ledger_summary
 from connectors.event_segments import SERVER_NODE
-from connectors.export import ledger_summary
 from connectors.opcua.backfill import LINK_LOST, NEVER_HEARD, Unheard, may_have_lost, unheard
 from connectors.opcua.subscribe import Subscription
 from connectors.raw import ticks_of

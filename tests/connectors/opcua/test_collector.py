@@ -11,8 +11,9 @@ import pytest
 from asyncua import ua
 
 from connectors import segments
+from connectors.accounts import ledger_summary
 from connectors.errors import HomeRefused
-from connectors.export import export_raw, ledger_summary
+from connectors.export import export_raw
 from connectors.ledger import Ledger
 from connectors.opcua import link, session, subscribe
 from connectors.opcua.collector import collect

@@ -8,8 +8,8 @@ import pytest
 from asyncua import ua
 from asyncua.server.internal_session import InternalSession
 
+from connectors.accounts import ledger_summary
 from connectors.errors import ServerUnreachable
-from connectors.export import ledger_summary
 from connectors.opcua import history
 from connectors.opcua.browse import discover
 from connectors.opcua.decode import DataValues

@@ -1,0 +1,106 @@
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+from openpyxl import Workbook
+
+from connectors.errors import FleetFileError
+from connectors.plans import read_calendar, read_cycles, read_reasons
+from pipelines import schemas
+
+EIGHT = datetime(2026, 11, 21, 8, tzinfo=UTC).replace(tzinfo=None)
+"""A worksheet keeps times without a zone."""
+CALENDAR = [
+    ["line_id", "work_unit_id", "production_day", "shift_id", "start", "end", "kind"],
+    [None, None, date(2026, 11, 21), "A", EIGHT, EIGHT.replace(hour=16),
+     "busy"],
+    [None] * 7,
+    ["L1", "M1", date(2026, 11, 21), 1,
+     "2026-11-21T12:00:00+08:00", EIGHT.replace(hour=12, minute=30),
+     "break"],
+]  # fmt: skip
+REASONS = """stop_reason_code,name_zh,name_en,category,valid_from
+17,换模,Tool change,setup,2026-01-01T00:00:00+08:00
+23,缺料,No material,starved,2026-01-01T00:00:00+08:00
+"""
+
+
+def sheet(path, rows):
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_worksheet_is_read_as_the_same_rows_as_csv(tmp_path):
+    plan = read_calendar(sheet(tmp_path / "cal.xlsx", CALENDAR), "F01")
+    assert plan.schema == schemas.PLAN
+    whole, part = plan.to_dicts()
+    assert whole["start"] == datetime(2026, 11, 21, tzinfo=UTC)
+    assert (whole["production_day"], whole["line_id"]) == (date(2026, 11, 21), None)
+    assert (part["shift_id"], part["work_unit_id"]) == ("1", "M1")
+    assert part["end"] == datetime(2026, 11, 21, 4, 30, tzinfo=UTC)
+
+
+def test_a_bad_cell_of_a_worksheet_is_named_by_its_row(tmp_path):
+    rows = [*CALENDAR[:3], [*CALENDAR[3][:6], "pause"]]
+    path = sheet(tmp_path / "cal.xlsx", rows)
+    with pytest.raises(FleetFileError, match=r"cal\.xlsx line 4 column kind: 'pause'"):
+        read_calendar(path, "F01")
+
+
+@pytest.mark.parametrize("content", [b"", b"no workbook", b"PK\x03\x04broken"])
+def test_what_is_no_workbook_is_named(tmp_path, content):
+    path = tmp_path / "cal.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(FleetFileError, match=r"cal\.xlsx: it is no XLSX workbook"):
+        read_calendar(path, "F01")
+
+
+def test_a_missing_or_empty_file_is_named(tmp_path):
+    with pytest.raises(FleetFileError, match=r"none\.xlsx: No such file"):
+        read_calendar(tmp_path / "none.xlsx", "F01")
+    with pytest.raises(FleetFileError, match="no column `line_id`"):
+        read_calendar(sheet(tmp_path / "cal.xlsx", []), "F01")
+
+
+def test_csv_as_excel_writes_it_on_a_chinese_desktop_is_read(tmp_path):
+    path = tmp_path / "reasons.csv"
+    path.write_bytes(REASONS.encode("gb18030"))
+    reasons = read_reasons(path, "F01")
+    assert reasons.schema == schemas.REASONS
+    assert reasons["name_zh"].to_list() == ["换模", "缺料"]
+    assert reasons["work_unit_id"].null_count() == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column"),
+    [
+        ("setup", "tooling", "category"),
+        ("换模", "", "name_zh"),
+        ("2026-01-01T00:00:00+08:00", "2026-01-01", "valid_from"),
+        ("\n23", "\n17", "stop_reason_code"),
+    ],
+)
+def test_a_bad_reason_is_named(tmp_path, old, new, column):
+    path = tmp_path / "reasons.csv"
+    path.write_text(REASONS.replace(old, new, 1), "utf-8")
+    with pytest.raises(FleetFileError, match=rf"reasons\.csv line [23] column {column}"):
+        read_reasons(path, "F01")
+
+
+def test_every_bad_line_is_named_at_once(tmp_path):
+    path = tmp_path / "reasons.csv"
+    path.write_text(REASONS.replace("setup", "a").replace("starved", "b"), "utf-8")
+    with pytest.raises(FleetFileError, match=r"line 2 .*'a'.*; so are 1 further lines \(3\)"):
+        read_reasons(path, "F01")
+
+
+def test_a_cycle_without_a_product_is_every_products(tmp_path):
+    path = tmp_path / "cycles.csv"
+    path.write_text("line_id,work_unit_id,product_id,pri_s,origin,valid_from\n"
+                    ",,,10,design,2026-01-01T00:00:00+08:00\n")  # fmt: skip
+    cycles = read_cycles(path, "F01")
+    assert cycles.select("product_id", "pri_s").row(0) == (None, 10.0)
+    assert isinstance(cycles.schema["product_id"], pl.String)
