@@ -8,7 +8,8 @@ import json
 import sys
 from typing import Any
 
-from asyncua import Client
+from asyncua import ua
+from asyncua.client.client import Client
 
 
 class Counting:
@@ -27,7 +28,9 @@ async def main(url: str, variables: int, interval_ms: float) -> int:
     async with Client(url) as client:
         subscription = await client.create_subscription(interval_ms, handler)
         nodes = [client.get_node(f"ns=2;s=v{number}") for number in range(variables)]
-        await subscription.subscribe_data_change(nodes, queuesize=1000, sampling_interval=100)
+        await subscription.subscribe_data_change(
+            nodes, queuesize=1000, sampling_interval=ua.Double(100)
+        )
         await asyncio.to_thread(sys.stdin.read)
         await subscription.delete()
     return handler.values

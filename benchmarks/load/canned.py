@@ -99,7 +99,7 @@ _NO_DIAGNOSTICS: Final = b"\xff\xff\xff\xff"
 
 
 def _cycle(types: Sequence[str]) -> Sequence[str]:
-    """The shortest pattern that repeats without a rest: the fewer columns, the fewer numpy calls."""
+    """The shortest pattern that repeats without a rest: fewer columns, fewer numpy calls."""
     for known in (DOUBLES, MIXED):
         whole, rest = divmod(len(types), len(known))
         if not rest and list(types) == list(known) * whole:

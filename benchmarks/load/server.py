@@ -4,13 +4,14 @@ import asyncio
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from asyncua import ua
 from asyncua.common.utils import Buffer
+from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 
@@ -71,7 +72,9 @@ class Account:
 class Subscription:
     """One subscription: a plan of canned messages, paced, or as fast as requests come."""
 
-    def __init__(self, number: int, connection: Connection, interval_ms: float, keep_alives: int):
+    def __init__(
+        self, number: int, connection: Connection, interval_ms: float, keep_alives: int
+    ) -> None:
         self.number, self.connection = number, connection
         self.interval_s, self.keep_alives = interval_ms / 1000, keep_alives
         self.items: dict[int, tuple[int, int]] = {}
@@ -224,7 +227,6 @@ class LoadServer:
         self._clients: dict[Connection, Client] = {}
         self._closed: list[dict[str, Any]] = []
         self._numbers = iter(range(1, 1 << 31))
-        self._rendered: dict[int, tuple[Callable[..., bytes], int]] = {}
         self._services: dict[int, Callable[[Connection, int, int, Cursor], None]] = {
             _id("GetEndpoints"): self._get_endpoints,
             _id("FindServers"): self._find_servers,
@@ -469,7 +471,7 @@ class LoadServer:
         name = wanted.NodeId.Identifier
         key = (wanted.NodeId.NamespaceIndex, name.encode() if isinstance(name, str) else name)
         number = self.space.numbers.get(key)
-        if number is None or wanted.AttributeId != ua.AttributeIds.Value:
+        if number is None or wanted.AttributeId != AttributeIds.Value:
             return ua.MonitoredItemCreateResult(StatusCode=ua.StatusCode(ua.UInt32(0x8034_0000)))
         parameters = item.RequestedParameters
         item_id = next(self._numbers)
@@ -487,8 +489,9 @@ class LoadServer:
         one = self._client(c).subscriptions.get(asked.SubscriptionId)
         response = ua.DeleteMonitoredItemsResponse()
         response.Results = [ua.StatusCode() for _ in asked.MonitoredItemIds]
-        for number in asked.MonitoredItemIds if one else ():
-            one.items.pop(number, None)
+        for number in asked.MonitoredItemIds:
+            if one is not None:
+                one.items.pop(number, None)
         self._answer(c, request, handle, response)
 
     # --- the hot path

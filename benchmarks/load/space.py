@@ -1,7 +1,6 @@
 """The address space of the load server: folders of variables under Objects, answers as bytes."""
 
 import struct
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -10,7 +9,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.ua_binary import struct_to_binary, variant_to_binary
 
-from benchmarks.load.canned import row_bytes, type_id, values
+from benchmarks.load.canned import Canned, row_bytes, type_id, values
 from benchmarks.load.wire import TICKS_PER_S, Cursor, now_ticks
 
 NAMESPACES: Final = ("http://opcfoundation.org/UA/", "urn:parkpulse:load", "urn:parkpulse:machines")
@@ -151,8 +150,6 @@ class Space:
 
     def _made(self, name: str) -> tuple[bytes, int]:
         """Rows of `history` values a second apart, and the bytes of one."""
-        from benchmarks.load.canned import Canned
-
         whole = row_bytes(name)
         body = Canned([0] * self.history, [name] * self.history).at(0, 0)
         rows = np.frombuffer(body, np.uint8, self.history * whole, 4).reshape(-1, whole).copy()
@@ -243,13 +240,15 @@ def _server_values() -> dict[Key, bytes]:
         number = getattr(ObjectIds, f"Server_ServerCapabilities_OperationLimits_{name}")
         variants[number] = ua.Variant(limit, ua.VariantType.UInt32)
     status = ua.ServerStatusDataType(State=ua.ServerState.Running)
-    found = {(0, number): b"\x01" + variant_to_binary(one) for number, one in variants.items()}
+    found: dict[Key, bytes] = {
+        (0, number): b"\x01" + variant_to_binary(one) for number, one in variants.items()
+    }
     body = struct_to_binary(status)
     kind = ObjectIds.ServerStatusDataType_Encoding_DefaultBinary
     found[(0, ObjectIds.Server_ServerStatus)] = (
         struct.pack("<BBBBHBi", 1, 22, 1, 0, kind, 1, len(body)) + body
     )
-    return dict(found)
+    return found
 
 
 _LIMITS: Final = {
@@ -258,5 +257,3 @@ _LIMITS: Final = {
     "MaxNodesPerHistoryReadData": 500,
     "MaxMonitoredItemsPerCall": 1_000,
 }
-
-Answer = Callable[[Cursor], bytes]
