@@ -30,6 +30,8 @@ _DATA_CHANGE: Final = ObjectIds.DataChangeNotification_Encoding_DefaultBinary
 _FLOOD_SPAN_TICKS: Final = TICKS_PER_S // 1000
 _NULL: Final = b"\xff\xff\xff\xff"
 _SHORTEST_MS: Final = 10.0
+_UNTIMED_S: Final = 2.0
+"""An acknowledgement rides on a PublishRequest: those of the last messages find none to ride on."""
 _RELEASED: Final = struct.pack("<I", 0) + _NULL + _NULL
 
 
@@ -47,6 +49,8 @@ class Due:
     due_s: float
     age_s: float
     """How long before it was due the oldest value may have been sampled."""
+    is_timed: bool
+    """False for the last: their acknowledgement waits for the next keep-alive."""
 
 
 @dataclass(slots=True)
@@ -123,7 +127,14 @@ class Subscription:
             first = began_ticks + int((tick - 1) * self.interval_s * TICKS_PER_S)
             due_s = began_s + tick * self.interval_s
             self.due += [
-                Due(p, first + n * span, span, due_s, self.interval_s - n * span / TICKS_PER_S)
+                Due(
+                    p,
+                    first + n * span,
+                    span,
+                    due_s,
+                    self.interval_s - n * span / TICKS_PER_S,
+                    self._left > _UNTIMED_S * rate,
+                )
                 for n, p in enumerate(pieces)
             ]
             wake()
@@ -143,7 +154,7 @@ class Subscription:
             span = _FLOOD_SPAN_TICKS
             first = max(now_ticks() - span, self._last_ticks[piece] + span)
             self._last_ticks[piece] = first
-            due = Due(piece, first, span, time.monotonic(), span / TICKS_PER_S)
+            due = Due(piece, first, span, time.monotonic(), span / TICKS_PER_S, True)
         else:
             return None
         canned = self._pieces[due.piece]
@@ -164,7 +175,8 @@ class Subscription:
             return _UNKNOWN_SEQUENCE
         late_s = time.monotonic() - sent.due.due_s
         self.account.acknowledged_values += sent.rows
-        self.account.lags.append((late_s, late_s + sent.due.age_s, sent.rows))
+        if sent.due.is_timed:
+            self.account.lags.append((late_s, late_s + sent.due.age_s, sent.rows))
         return 0
 
     @property
