@@ -265,11 +265,21 @@ class LoadServer:
     async def start(self) -> None:
         """Listen on the loopback; with port 0 on a free one."""
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(
+        self._listener = await loop.create_server(
             lambda: Connection(self._handle, self._lost), "127.0.0.1", self.port
         )
-        self.port = listener.sockets[0].getsockname()[1]
+        self.port = self._listener.sockets[0].getsockname()[1]
         self._keeping = asyncio.create_task(self._keep_alive())
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        self._keeping.cancel()
+        await asyncio.gather(self._keeping, return_exceptions=True)
+        for connection, client in list(self._clients.items()):
+            self._end(client, list(client.subscriptions))
+            connection.transport.close()
+        self._listener.close()
+        await self._listener.wait_closed()
 
     def go(self, values: int, rate: float) -> None:
         """Let every subscription that stands emit so many values."""

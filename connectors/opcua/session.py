@@ -18,6 +18,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from connectors.errors import ServerUnreachable
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
+from connectors.opcua.transport import use
 from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -94,6 +95,7 @@ class Session:
         self.limits = Limits()
         self._client = Client(url, timeout=timeout_s)
         self._client.session_timeout = SESSION_TIMEOUT_MS
+        use(self._client)
         if user is not None:
             self._client.set_user(user)
             self._client.set_password(password or "")
