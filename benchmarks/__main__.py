@@ -19,6 +19,7 @@ MEASUREMENTS: Final = {
     "compaction": "compaction.measurement",
     "imports": "imports.measurement",
     "ingest-doubles": "ingest.doubles",
+    "ingest-large": "ingest.large",
     "ingest-mixed": "ingest.mixed",
     "read": "reading.read",
     "history": "reading.history",

@@ -19,9 +19,8 @@ from benchmarks.load.process import ROOT, ClientProcess, LoadProcess, ProcessFai
 from benchmarks.rounds import Contender, DisagreementError, Measurement, Target
 from connectors import segments
 
-VARIABLES: Final = 4_000
-PER_PUBLISH: Final = 1_000
-"""Values in a notification: a server of 2,000 sensors at 1 Hz, published every half second."""
+VARIABLES: Final = 2_000
+"""Sensors at 1 Hz, published every half second: a thousand values in a notification."""
 INTERVAL_MS: Final = 500
 LIMIT_S: Final = 120.0
 NODE_FOLDER: Final = ROOT / "benchmarks" / "node"
@@ -29,7 +28,7 @@ OURS: Final = "ParkPulse, durable"
 TWIN: Final = "ParkPulse, durable, pure Python twin"
 NODE: Final = "node-opcua client, callback"
 STOCK: Final = "asyncua client, callback"
-VALUES: Final = {OURS: 2_000_000, TWIN: 800_000, NODE: 800_000, STOCK: 80_000}
+VALUES: Final = {OURS: 1_500_000, TWIN: 800_000, NODE: 800_000, STOCK: 80_000}
 """A second or two of each."""
 AGREEMENT: Final = "every client has each value the server says it sent, ours on disk once"
 
@@ -38,6 +37,12 @@ def doubles(folder: Path) -> Measurement:
     """Doubles with both timestamps."""
     targets = [Target(OURS, NODE, 1 / 8), Target(OURS, STOCK, 1 / 60), Target(TWIN, NODE, 1 / 2)]
     return _measurement(folder, "double", "ingest Doubles", targets, with_twin=True)
+
+
+def large(folder: Path) -> Measurement:
+    """Doubles of 20,000 sensors: ten thousand in a notification."""
+    targets = [Target(OURS, NODE, 1 / 8), Target(OURS, STOCK, 1 / 60)]
+    return _measurement(folder, "double", "ingest Doubles", targets, variables=20_000)
 
 
 def mixed(folder: Path) -> Measurement:
@@ -57,11 +62,20 @@ def walker_in_use() -> str:
 
 
 def _measurement(
-    folder: Path, types: str, task: str, targets: Sequence[Target], *, with_twin: bool = False
+    folder: Path,
+    types: str,
+    task: str,
+    targets: Sequence[Target],
+    *,
+    with_twin: bool = False,
+    variables: int = VARIABLES,
 ) -> Measurement:
+    """All clients at one server, half of whose variables are in a notification."""
+    per_publish = variables // 2
+    task = f"{task}, {per_publish:,} a publish"
     held = ExitStack()
     server = held.enter_context(
-        LoadProcess(variables=VARIABLES, types=types, per_publish=PER_PUBLISH)
+        LoadProcess(variables=variables, types=types, per_publish=per_publish)
     )
     homes = count()
 
@@ -72,7 +86,7 @@ def _measurement(
         return Contender(name, work, True)
 
     def peer(name: str, command: Sequence[str]) -> Contender:
-        given = [*command, server.url, str(VARIABLES), str(INTERVAL_MS)]
+        given = [*command, server.url, str(variables), str(INTERVAL_MS)]
         return Contender(name, lambda: _counted(server, name, given), True)
 
     contenders = [collector(OURS, "parkpulse")]

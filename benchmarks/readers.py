@@ -17,6 +17,7 @@ from asyncua.client.client import Client
 from asyncua.common.node import Node
 from asyncua.ua.attribute_ids import AttributeIds
 
+from benchmarks.stock import PATIENCE_S
 from connectors.opcua import browse, history
 from connectors.opcua.decode import DataValues
 from connectors.opcua.session import Session
@@ -143,7 +144,7 @@ async def _ours(what: str, url: str) -> dict[str, Any]:
 
 
 async def _stock(what: str, url: str) -> dict[str, Any]:
-    async with Client(url, timeout=60) as client:
+    async with Client(url, timeout=PATIENCE_S, watchdog_intervall=PATIENCE_S) as client:
         return await _measured(STOCK[what](client))
 
 

@@ -6,10 +6,14 @@ Its documented fast path: one subscription, all nodes in one call, a synchronous
 import asyncio
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
 from asyncua import ua
 from asyncua.client.client import Client
+
+
+PATIENCE_S: Final = 60.0
+"""By default it takes its own busy second for a lost server, and disconnects."""
 
 
 class Counting:
@@ -25,7 +29,7 @@ class Counting:
 async def main(url: str, variables: int, interval_ms: float) -> int:
     """Count until stdin ends."""
     handler = Counting()
-    async with Client(url) as client:
+    async with Client(url, timeout=PATIENCE_S, watchdog_intervall=PATIENCE_S) as client:
         subscription = await client.create_subscription(interval_ms, handler)
         nodes = [client.get_node(f"ns=2;s=v{number}") for number in range(variables)]
         await subscription.subscribe_data_change(
