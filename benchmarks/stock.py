@@ -11,7 +11,6 @@ from typing import Any, Final
 from asyncua import ua
 from asyncua.client.client import Client
 
-
 PATIENCE_S: Final = 60.0
 """By default it takes its own busy second for a lost server, and disconnects."""
 
