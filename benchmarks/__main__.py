@@ -13,55 +13,93 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-MEASUREMENTS: Final = ("decoding", "mixed", "oee", "compaction", "imports")
+MEASUREMENTS: Final = {
+    "decoding": "decoding.measurement",
+    "mixed": "mixed.measurement",
+    "oee": "oee.measurement",
+    "compaction": "compaction.measurement",
+    "imports": "imports.measurement",
+    "ingest-doubles": "ingest.doubles",
+    "ingest-large": "ingest.large",
+    "ingest-mixed": "ingest.mixed",
+    "read": "reading.read",
+    "history": "reading.history",
+    "browse": "reading.browse",
+}
+"""What takes turns with its peers: module and function below `benchmarks`."""
+SUSTAINED: Final = {"sustained-20k": 20_000, "sustained-200k": 200_000}
+"""What runs by itself for a while: values a second."""
 
 
 @click.command()
 @click.option(
     "--only",
-    type=click.Choice(MEASUREMENTS),
+    type=click.Choice([*MEASUREMENTS, *SUSTAINED]),
     multiple=True,
     help="One measurement; may be given again. [all]",
 )
 @click.option(
     "--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="Medians of so many."
 )
-def main(only: tuple[str, ...], rounds: int) -> None:
+@click.option(
+    "--seconds",
+    type=click.IntRange(2, 3_600),
+    default=60,
+    show_default=True,
+    help="Length of a sustained run.",
+)
+def main(only: tuple[str, ...], rounds: int, seconds: int) -> None:
     """Measure ParkPulse beside its peers, in turns, and print ratios.
 
     Times of a shared machine mean little; a ratio is of two runs seconds apart. Every measurement
-    first compares results: where a peer disagrees, nothing is printed and the exit code is 1.
+    compares results: where a peer disagrees, or a value is lost, nothing is printed and the exit
+    code is 1.
     """
-    if find_spec("duckdb") is None:
-        raise click.ClickException("duckdb is not installed; run `pip install -e .[bench]`")
-    from benchmarks.rounds import DisagreementError, run
+    for package in ("duckdb", "psutil"):
+        if find_spec(package) is None:
+            raise click.ClickException(f"{package} is not installed; run `pip install -e .[bench]`")
+    from benchmarks.rounds import DisagreementError
 
     started = time.monotonic()
     table = Table(title=f"medians of {rounds} rounds, {os.cpu_count()} cores", title_justify="left")
     for name in ("task", "contender"):
         table.add_column(name)
-    for name in ("seconds", "x ours"):
-        table.add_column(name, justify="right")
-    said = []
-    for name in only or MEASUREMENTS:
+    for name in ("measured", "unit", "x ours"):
+        table.add_column(name, justify="left" if name == "unit" else "right")
+    said: list[str] = []
+    for name in only or (*MEASUREMENTS, *SUSTAINED):
         click.echo(f"{name} ...", err=True)
         with tempfile.TemporaryDirectory(prefix="parkpulse-bench-") as folder:
             try:
-                measurement = import_module(f"benchmarks.{name}").measurement(Path(folder))
+                said += _measure(name, Path(folder), rounds, seconds, table)
             except DisagreementError as error:
                 click.echo(f"benchmarks: {error}", err=True)
                 sys.exit(1)
-            for number, row in enumerate(run(measurement, rounds)):
-                first = number == 0
-                table.add_row(
-                    row.task if first else "", row.name, f"{row.seconds:.4f}", f"{row.ratio:.2f}"
-                )
-        table.add_section()
-        said.append(f"{measurement.task}: {measurement.agreement}")
-    Console(width=100).print(table)
+    Console(width=110).print(table)
     for line in said:
         click.echo(line)
     click.echo(f"{time.monotonic() - started:.0f} s in all")
+
+
+def _measure(name: str, folder: Path, rounds: int, seconds: int, table: Table) -> list[str]:
+    """One task's rows into the table; gives the lines below it."""
+    from benchmarks.rounds import run
+
+    if name in SUSTAINED:
+        from benchmarks.sustained import measure
+
+        sheet = measure(folder, SUSTAINED[name], seconds)
+    else:
+        module, _, function = MEASUREMENTS[name].partition(".")
+        sheet = run(getattr(import_module(f"benchmarks.{module}"), function)(folder), rounds)
+    for number, row in enumerate(sheet.rows):
+        task = sheet.task if number == 0 else ""
+        figure = row.why if row.figure is None else f"{row.figure:.4f}"
+        table.add_row(
+            task, row.name, figure, row.unit, "" if row.ratio is None else f"{row.ratio:.2f}"
+        )
+    table.add_section()
+    return list(sheet.said)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from connectors.errors import ServerUnreachable
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
 from connectors.opcua.security import UNSECURED, Access
+from connectors.opcua.transport import use
 from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -114,6 +115,7 @@ class Session:
         self.limits = Limits()
         self._client = Client(url, timeout=timeout_s)
         self._client.session_timeout = SESSION_TIMEOUT_MS
+        use(self._client)
         self._access = access
         self._renewal: asyncio.Task[None] | None = None
 
