@@ -113,10 +113,9 @@ class Link:
 
     async def run(self) -> None:
         """The whole life of the link."""
-        left = await self._discover()
-        subscribed_at = await self._subscribe(left)
         try:
-            while True:
+            subscribed_at = await self._started()
+            while subscribed_at is not None:
                 try:
                     return await self._work(subscribed_at)
                 except (OSError, TimeoutError, UaError) as error:
@@ -126,6 +125,21 @@ class Link:
         finally:
             await self._commit()
             self._keep_marks()
+
+    async def _started(self) -> datetime | None:
+        """Discover and subscribe; None where a stop came first: a large server takes minutes."""
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(self.world.stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return starting.result() if starting.done() else None
+        finally:
+            starting.cancel()
+            stopping.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
+
+    async def _start(self) -> datetime:
+        return await self._subscribe(await self._discover())
 
     async def _work(self, subscribed_at: datetime) -> None:
         """Listen and read history until stopped; any loss of the channel is raised."""

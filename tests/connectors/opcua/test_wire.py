@@ -95,6 +95,20 @@ async def test_discovers_everything_but_the_server_object_within_limits(connecte
         await session.close()
 
 
+async def test_how_a_history_is_kept_is_no_value(connected):
+    plant, session = connected
+    node = await plant.add("a")
+    server = plant.server.get_node(ua.ObjectIds.Server)
+    kept = await server.add_object(plant.ns, "HA Configuration")
+    await kept.add_property(ua.NodeId("stepped", plant.ns), f"{plant.ns}:Stepped", True)
+    await node.add_reference(kept, ua.ObjectIds.HasHistoricalConfiguration)
+    unit = await server.add_property(ua.NodeId("unit", plant.ns), f"{plant.ns}:Unit", "kg")
+    await node.add_reference(unit, ua.ObjectIds.HasProperty)
+    found, _ = await discover(session)
+    ours = [v.text for v in found if v.text.startswith("nsu=urn:test:nodes")]
+    assert ours == ["nsu=urn:test:nodes;s=a", "nsu=urn:test:nodes;s=unit"]
+
+
 async def read_all(session, wanted):
     found = {}
 
