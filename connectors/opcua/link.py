@@ -107,7 +107,7 @@ class Link:
         self._waiting_for_ledger = 0
         self._told_state, self._why = "connecting", ""
         self._caught_up = False
-        self._heard_ticks = 0
+        self._heard: dict[int, int] = {}
         self._doubted_until_s = 0.0
         self._covered_s = time.monotonic()
 
@@ -406,7 +406,13 @@ class Link:
             self._append(values, values.handles.astype(np.int32), origin)
         if not message.is_keep_alive:
             self._unsynced.append(message.receipt)
-        self._heard_ticks = max(self._heard_ticks, message.publish_ticks)
+        if not (message.republished or message.more_follow):
+            self._heard[message.subscription_id] = message.publish_ticks
+
+    @property
+    def _heard_ticks(self) -> int:
+        """Up to when every subscription has told all; 0 where one has not yet."""
+        return min((self._heard.get(one.id, 0) for one in self.feed.subscriptions), default=0)
 
     def _full_queues(self, values: DataValues) -> list[int]:
         """Handles that said all that their queue holds: not every server sets the overflow bit."""
@@ -587,6 +593,9 @@ class Link:
         await asyncio.gather(catching_up, return_exceptions=True)
         end = self.world.vouchable(await self.session.server_time())
         await asyncio.sleep(self._last_publishes_s)
+        while self.feed.pump.is_behind:  # a server sends no more than so many values at once
+            await asyncio.sleep(COMMIT_S)
+            _raise_failures(jobs)
         if self._refill_wanted.is_set():
             await self._refill_history()
         # what history fails to give now was heard live: that is no gap

@@ -85,6 +85,8 @@ class Message:
     values: list[DataValues] = field(default_factory=list)
     republished: bool = False
     is_keep_alive: bool = False
+    more_follow: bool = False
+    """The server has more to say than it put into this message."""
     available: frozenset[int] = frozenset()
     """Sequence numbers that the server can send again; empty where it does not tell."""
 
@@ -120,6 +122,8 @@ class Subscription:
         self.unsynced: set[int] = set()
         """Sequence numbers delivered and not yet on disk."""
         self.heard_s = time.monotonic()
+        self.is_behind = True
+        """Whether the server may hold values that it has not sent yet."""
         self.expected = 1
 
     @property

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from asyncua import ua
 from asyncua.server.internal_session import InternalSession
+from asyncua.server.internal_subscription import InternalSubscription
 
 from connectors.errors import ServerUnreachable
 from connectors.export import ledger_summary
@@ -311,6 +312,58 @@ async def test_a_branch_refused_among_others_is_asked_for_again_alone(connected,
     texts = {variable.text for variable in found}
     assert {"nsu=urn:test:nodes;s=inA", "nsu=urn:test:nodes;s=inB"} <= texts
     assert refused == {}
+
+
+async def test_a_long_list_of_children_comes_in_pages(connected, monkeypatch):
+    plant, session = connected
+    for i in range(5):
+        await plant.add(f"v{i}", historized=False)
+    service = session._client.uaclient.session
+    browse, kept = service.browse, {}
+
+    def page(references):
+        point = str(len(kept)).encode() if references[2:] else None
+        kept[point] = references[2:]
+        return ua.BrowseResult(ContinuationPoint=point, References=references[:2])
+
+    async def first(parameters):
+        return [page(result.References) for result in await browse(parameters)]
+
+    async def following(parameters):
+        rest = [kept.pop(point) for point in parameters.ContinuationPoints]
+        released = parameters.ReleaseContinuationPoints
+        return [ua.BrowseResult() if released else page(references) for references in rest]
+
+    monkeypatch.setattr(service, "browse", first)
+    monkeypatch.setattr(service, "browse_next", following)
+    found, _ = await discover(session)
+    names = {v.text.rpartition("=")[2] for v in found if "urn:test:nodes" in v.text}
+    assert names == {f"v{i}" for i in range(5)}
+
+
+async def test_what_the_server_has_not_sent_yet_is_waited_for(
+    tmp_path, plants, running, monkeypatch
+):
+    plant = await plants()
+    names = [f"v{i}" for i in range(20)]
+    for name in names:
+        await plant.add(name, 1.0, historized=False)
+    real = InternalSubscription._pop_publish_result
+
+    def one_at_a_time(self):
+        queued = self._triggered_datachanges
+        later = dict(list(queued.items())[1:])
+        for mid in later:
+            del queued[mid]
+        result = real(self)
+        self._triggered_datachanges = later
+        result.MoreNotifications = bool(later)
+        return result
+
+    monkeypatch.setattr(InternalSubscription, "_pop_publish_result", one_at_a_time)
+    async with running(tmp_path, plant, publishing_interval_ms=50):
+        pass
+    assert [values(tmp_path, name) for name in names] == [[1.0]] * len(names)
 
 
 def refuse_to_browse(monkeypatch, which):
