@@ -55,7 +55,8 @@ class Relay:
         self._pipes.add(task)
         with contextlib.suppress(OSError):
             await asyncio.gather(
-                self._pipe(reader, back, self._request), self._pipe(there, writer, self._Response(self))
+                self._pipe(reader, back, self._request),
+                self._pipe(there, writer, self._Response(self)),
             )
         self._pipes.discard(task)
 

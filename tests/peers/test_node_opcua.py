@@ -190,7 +190,9 @@ async def test_a_restarted_server_fills_from_history_and_leaves_gaps_without(
     gaps = {}
     for gap in said["open_gaps"]:
         gaps.setdefault(gap["node_id"].rpartition("=")[2], []).append(gap)
-    tell("restart", record_property, emitted=wanted.total(), lost=lost.total(), rows=by_origin(rows))
+    tell(
+        "restart", record_property, emitted=wanted.total(), lost=lost.total(), rows=by_origin(rows)
+    )
     assert found - truth == Counter()
     assert {int(name[1:]) % 2 for name, _, _ in lost} <= {1}  # the even ones are historized
     assert not {name for name in gaps if name[0] == "v" and int(name[1:]) % 2 == 0}
@@ -206,7 +208,7 @@ def inside(ticks, gap):
 
 async def test_every_node_is_found_within_the_servers_limits(factory, collecting, record_property):
     server, relay = await factory(
-        variables=10, history="none", still=21_000, browse_limit=10, odd=True
+        variables=10, history="none", still=21_000, browse_limit=10, references=1000, odd=True
     )
     collector = await collecting(relay.port).start("--history-hours", 0)
     await collector.until_connected()
@@ -230,8 +232,9 @@ async def test_every_node_is_found_within_the_servers_limits(factory, collecting
     for name in ("range", "ranges", "text", "name", "id", "bytes", "time", "status", "xml"):
         assert odd[name]["value_type"] != "Null", odd[name]
         assert odd[name]["status_code"] == 0
-    assert odd["bad"]["status_code"] == 0x806D0000  # BadSensorFailure
-    assert all(odd[name]["status_code"] & 0x80000000 for name in ("unset", "failing"))
+    assert odd["bad"]["status_code"] == 0x808C0000  # BadSensorFailure
+    assert odd["unset"]["status_code"] == 0x40920000  # UncertainInitialValue
+    assert relay.asked["BrowseNext"] >= 20
 
 
 def told(row):

@@ -21,7 +21,8 @@ const { values: options } = parseArgs({
     security: { type: "string", default: "None" }, // of the endpoints that are not None
     user: { type: "string" },
     password: { type: "string" },
-    "browse-limit": { type: "string" },
+    "browse-limit": { type: "string" }, // nodes in one Browse
+    references: { type: "string" }, // in one answer to Browse; the rest by continuation points
     "linger-ms": { type: "string", default: "0" }, // from the last change to the end
     odd: { type: "boolean", default: false },
   },
@@ -175,6 +176,11 @@ async function main() {
       isValidUser: (user, password) => user === options.user && password === options.password,
     },
     serverCapabilities: { operationLimits: limits },
+  });
+  server.on("request", (request) => {
+    if (options.references && "requestedMaxReferencesPerNode" in request) {
+      request.requestedMaxReferencesPerNode = Number(options.references);
+    }
   });
   await server.initialize();
   const space = server.engine.addressSpace;
