@@ -47,7 +47,7 @@ class Pump:
 
     @property
     def is_behind(self) -> bool:
-        """Whether some subscription was not heard since the start, or has more to say."""
+        """Whether the server owes us values: the first of a subscription, or more that follow."""
         return any(one.is_behind for one in self.subscriptions.values())
 
     @property
@@ -59,8 +59,6 @@ class Pump:
     def start(self) -> None:
         """Begin to publish."""
         self._inbox = asyncio.Queue(_MOST_WAITING)
-        for subscription in self.subscriptions.values():
-            subscription.is_behind = True
         self._heard_now()
         self._workers = [asyncio.create_task(self._publish()) for _ in range(self.outstanding)]
 
