@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
+PEER := tests/peers/node
 # BLAS and OpenMP on one thread per worker: reproducible scores, and far faster on shared cores.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -16,7 +17,7 @@ help:
 	@echo "make check  ruff, mypy --strict, import-linter"
 	@echo "make bench  side-by-side measurements, each with a peer in the same run"
 	@echo "make soak   the long suites"
-	@echo "make peers  tests that need Chromium or LibreOffice"
+	@echo "make peers  tests that need Node, Chromium or LibreOffice"
 	@echo "make setup  the virtual environment in .venv, from requirements.lock"
 	@echo "make lock   resolve pyproject.toml into requirements.lock anew"
 	@echo "make clean  remove .venv and build leftovers; homes stay"
@@ -50,7 +51,11 @@ soak: setup
 	$(BIN)/python -m pytest -m soak
 
 peers: setup
+	@! command -v npm >/dev/null || $(MAKE) --no-print-directory $(PEER)/node_modules/.package-lock.json || \
+		echo "npm could not install $(PEER): its tests will not run"
 	$(BIN)/python -m pytest -m peers
+$(PEER)/node_modules/.package-lock.json: $(PEER)/package-lock.json
+	npm ci --prefix $(PEER) --ignore-scripts --no-audit --no-fund
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --universal --generate-hashes \

@@ -22,6 +22,8 @@ MAX_NODES: Final = 1_000_000
 _GONE: Final = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 _READ: Final = 1
 _HISTORY_READ: Final = 4
+_HISTORY_CONFIGURATION: Final = ua.NodeId(ua.Int32(ObjectIds.HasHistoricalConfiguration))
+"""Below it lies how a history is kept: ten variables of each historized one, not a value of any."""
 _ATTRIBUTES: Final = (
     AttributeIds.Value,
     AttributeIds.DataType,
@@ -104,6 +106,8 @@ async def _walk(session: Session, refused: dict[str, int]) -> list[_Found]:
             if answer.is_refused:
                 refused[session.text_of(node.node_id)] = answer.status_code
             for target in answer.references:
+                if target.ReferenceTypeId == _HISTORY_CONFIGURATION:
+                    continue
                 child = _child(session, node, target)
                 if child is not None and child.node_id not in seen:
                     seen.add(child.node_id)

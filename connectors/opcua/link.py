@@ -114,7 +114,7 @@ class Link:
         self._waiting_for_ledger = 0
         self._told_state, self._why = "connecting", ""
         self._caught_up = False
-        self._heard_ticks = 0
+        self._heard: dict[int, int] = {}
         self._doubted_until_s = 0.0
         self._oldest_s: float | None = None
         self._durable_at: datetime | None = None
@@ -122,10 +122,9 @@ class Link:
 
     async def run(self) -> None:
         """The whole life of the link."""
-        left = await self._discover()
-        subscribed_at = await self._subscribe(left)
         try:
-            while True:
+            subscribed_at = await self._started()
+            while subscribed_at is not None:
                 try:
                     return await self._work(subscribed_at)
                 except (OSError, TimeoutError, UaError) as error:
@@ -135,6 +134,21 @@ class Link:
         finally:
             await self._commit()
             self._keep_marks()
+
+    async def _started(self) -> datetime | None:
+        """Discover and subscribe; None where a stop came first: a large server takes minutes."""
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(self.world.stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return starting.result() if starting.done() else None
+        finally:
+            starting.cancel()
+            stopping.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
+
+    async def _start(self) -> datetime:
+        return await self._subscribe(await self._discover())
 
     async def _work(self, subscribed_at: datetime) -> None:
         """Listen and read history until stopped; any loss of the channel is raised."""
@@ -448,7 +462,13 @@ class Link:
             self._append(values, values.handles.astype(np.int32), origin)
         if not message.is_keep_alive:
             self._unsynced.append(message.receipt)
-        self._heard_ticks = max(self._heard_ticks, message.publish_ticks)
+        if not (message.republished or message.more_follow):
+            self._heard[message.subscription_id] = message.publish_ticks
+
+    @property
+    def _heard_ticks(self) -> int:
+        """Up to when every subscription has told all; 0 where one has not yet."""
+        return min((self._heard.get(one.id, 0) for one in self.feed.subscriptions), default=0)
 
     def _full_queues(self, values: DataValues) -> list[int]:
         """Handles that said all that their queue holds: not every server sets the overflow bit."""
@@ -642,6 +662,9 @@ class Link:
         await asyncio.gather(catching_up, return_exceptions=True)
         end = self.world.vouchable(await self.session.server_time())
         await asyncio.sleep(self._last_publishes_s)
+        while self.feed.pump.is_behind:  # a server sends no more than so many values at once
+            await asyncio.sleep(COMMIT_S)
+            _raise_failures(jobs)
         if self._refill_wanted.is_set():
             await self._refill_history()
         # what history fails to give now was heard live: that is no gap

@@ -46,6 +46,11 @@ class Pump:
         return max((one.keep_alive_s for one in self.subscriptions.values()), default=0.0)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the server owes us values: the first of a subscription, or more that follow."""
+        return any(one.is_behind for one in self.subscriptions.values())
+
+    @property
     def silent_s(self) -> float:
         """For how long the most silent subscription has not been heard."""
         now = time.monotonic()
@@ -117,9 +122,9 @@ class Pump:
             return None
         subscription.heard_s = time.monotonic()
         available = np.frombuffer(r.take(4 * max(r.length(), 0)), "<u4")
-        r.number("<B")
+        more = bool(r.number("<B"))
         got = message(r, subscription.id)
-        got.available = frozenset(available.tolist())
+        got.available, got.more_follow = frozenset(available.tolist()), more
         return got
 
     async def messages(self) -> list[Message | Hole]:
@@ -151,11 +156,13 @@ class Pump:
 
     async def _in_order(self, got: Message) -> list[Message | Hole]:
         subscription = self.subscriptions[got.subscription_id]
-        if subscription.has_seen(got):
-            if got.sequence not in subscription.unsynced:  # else its first copy is to come to disk
-                self.acknowledge([got.receipt])
-            return []
-        return await subscription.in_order(got)
+        found: list[Message | Hole] = []
+        if not subscription.has_seen(got):
+            found = await subscription.in_order(got)
+        elif got.sequence not in subscription.unsynced:  # else its first copy is to come to disk
+            self.acknowledge([got.receipt])
+        subscription.is_behind = got.more_follow
+        return found
 
     async def catch_up(self) -> list[Message]:
         """What the server sent and nobody took, after the session found a new channel."""

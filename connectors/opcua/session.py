@@ -318,7 +318,8 @@ class Session:
         found = [Browsed(list(r.References or []), r.StatusCode.value) for r in results]
         open_points = {i: r.ContinuationPoint for i, r in enumerate(results) if r.ContinuationPoint}
         while open_points:
-            more = ua.BrowseNextParameters(ContinuationPoints=list(open_points.values()))
+            points = list(open_points.values())
+            more = ua.BrowseNextParameters(False, points)  # asyncua's default gives them back
             rows = list(open_points)
             open_points = {}
             for row, result in zip(rows, await session.browse_next(more), strict=True):

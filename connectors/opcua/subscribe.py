@@ -88,6 +88,8 @@ class Message:
     """Bodies of EventNotificationLists, not decoded."""
     republished: bool = False
     is_keep_alive: bool = False
+    more_follow: bool = False
+    """The server has more to say than it put into this message."""
     available: frozenset[int] = frozenset()
     """Sequence numbers that the server can send again; empty where it does not tell."""
 
@@ -123,6 +125,8 @@ class Subscription:
         self.unsynced: set[int] = set()
         """Sequence numbers delivered and not yet on disk."""
         self.heard_s = time.monotonic()
+        self.is_behind = False
+        """Whether the server holds values that it has not sent yet."""
         self.expected = 1
 
     @property
@@ -148,7 +152,7 @@ class Subscription:
         request.Parameters.MaxNotificationsPerPublish = 0
         request.Parameters.PublishingEnabled = True
         reader = await self.session.call(request)
-        self.id = reader.number("<I")
+        self.id, self.is_behind = reader.number("<I"), True  # it owes the first values
         revised, _, keep_alives = reader.number("<d"), reader.number("<I"), reader.number("<I")
         self.publishing_interval_ms = max(revised, 1.0)
         self.keep_alive_s = max(revised / 1000 * keep_alives, 0.1)

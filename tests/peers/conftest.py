@@ -1,6 +1,7 @@
 """A peer that is not installed is said to be not run, never passed, and counted at the end."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,10 @@ NOT_RUN = "not run: "
 PEERS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "libreoffice": ("soffice", "libreoffice"),
+    "node": ("node", "nodejs"),
 }
+PACKAGES = {"node": "nodejs npm"}
+NODE_FOLDER = Path(__file__).parent / "node"
 
 
 def peer(name):
@@ -17,7 +21,7 @@ def peer(name):
         found = shutil.which(program)
         if found:
             return found
-    pytest.skip(f"{NOT_RUN}{name} is not installed (apt-get install {name})")
+    pytest.skip(f"{NOT_RUN}{name} is not installed (apt-get install {PACKAGES.get(name, name)})")
 
 
 @pytest.fixture
@@ -28,6 +32,15 @@ def chromium():
 @pytest.fixture
 def soffice():
     return peer("libreoffice")
+
+
+@pytest.fixture
+def node():
+    """Node with the packages of tests/peers/node, which `make peers` installs."""
+    program = peer("node")
+    if not (NODE_FOLDER / "node_modules" / "node-opcua").is_dir():
+        pytest.skip(f"{NOT_RUN}node-opcua is not installed (npm ci --prefix {NODE_FOLDER})")
+    return program
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -14,6 +14,7 @@ from connectors import segments
 from connectors.accounts import ledger_summary
 from connectors.errors import HomeRefused
 from connectors.export import export_raw
+from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
 from connectors.opcua import link, session, subscribe
 from connectors.opcua.collector import collect
@@ -264,6 +265,36 @@ async def test_unreachable_server_is_named_and_stops_nobody(
     told = [r.getMessage() for r in caplog.records if dead in r.getMessage()]
     assert len(told) == 1
     assert "start the server or correct its `url`" in told[0]
+
+
+async def test_stops_while_a_large_server_is_still_browsed(tmp_path, plants, monkeypatch):
+    plant = await plants()
+    await plant.add("a")
+    browsing = asyncio.Event()
+
+    async def long(*_):
+        browsing.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(link, "discover", long)
+    fleet = Fleet((Site("F01", False, (ServerEntry(plant.url),)),))
+    stop = asyncio.Event()
+    states = []
+    collecting = asyncio.create_task(
+        collect(
+            fleet,
+            tmp_path,
+            history_from=None,
+            clock=lambda: datetime.now(UTC),
+            stop=stop,
+            on_progress=states.append,
+        )
+    )
+    async with asyncio.timeout(20):
+        await browsing.wait()
+        stop.set()
+        await collecting
+    assert states[-1].state == "stopped"
 
 
 async def test_full_disk_pauses_and_goes_on(

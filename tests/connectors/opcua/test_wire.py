@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from asyncua import ua
 from asyncua.server.internal_session import InternalSession
+from asyncua.server.internal_subscription import InternalSubscription
 
 from connectors.accounts import ledger_summary
 from connectors.errors import ServerUnreachable
@@ -93,6 +94,20 @@ async def test_discovers_everything_but_the_server_object_within_limits(connecte
         assert missing == ["nsu=urn:none;s=x", "junk"]
     finally:
         await session.close()
+
+
+async def test_how_a_history_is_kept_is_no_value(connected):
+    plant, session = connected
+    node = await plant.add("a")
+    server = plant.server.get_node(ua.ObjectIds.Server)
+    kept = await server.add_object(plant.ns, "HA Configuration")
+    await kept.add_property(ua.NodeId("stepped", plant.ns), f"{plant.ns}:Stepped", True)
+    await node.add_reference(kept, ua.ObjectIds.HasHistoricalConfiguration)
+    unit = await server.add_property(ua.NodeId("unit", plant.ns), f"{plant.ns}:Unit", "kg")
+    await node.add_reference(unit, ua.ObjectIds.HasProperty)
+    found, _ = await discover(session)
+    ours = [v.text for v in found if v.text.startswith("nsu=urn:test:nodes")]
+    assert ours == ["nsu=urn:test:nodes;s=a", "nsu=urn:test:nodes;s=unit"]
 
 
 async def read_all(session, wanted):
@@ -297,6 +312,58 @@ async def test_a_branch_refused_among_others_is_asked_for_again_alone(connected,
     texts = {variable.text for variable in found}
     assert {"nsu=urn:test:nodes;s=inA", "nsu=urn:test:nodes;s=inB"} <= texts
     assert refused == {}
+
+
+async def test_a_long_list_of_children_comes_in_pages(connected, monkeypatch):
+    plant, session = connected
+    for i in range(5):
+        await plant.add(f"v{i}", historized=False)
+    service = session._client.uaclient.session
+    browse, kept = service.browse, {}
+
+    def page(references):
+        point = str(len(kept)).encode() if references[2:] else None
+        kept[point] = references[2:]
+        return ua.BrowseResult(ContinuationPoint=point, References=references[:2])
+
+    async def first(parameters):
+        return [page(result.References) for result in await browse(parameters)]
+
+    async def following(parameters):
+        rest = [kept.pop(point) for point in parameters.ContinuationPoints]
+        released = parameters.ReleaseContinuationPoints
+        return [ua.BrowseResult() if released else page(references) for references in rest]
+
+    monkeypatch.setattr(service, "browse", first)
+    monkeypatch.setattr(service, "browse_next", following)
+    found, _ = await discover(session)
+    names = {v.text.rpartition("=")[2] for v in found if "urn:test:nodes" in v.text}
+    assert names == {f"v{i}" for i in range(5)}
+
+
+async def test_what_the_server_has_not_sent_yet_is_waited_for(
+    tmp_path, plants, running, monkeypatch
+):
+    plant = await plants()
+    names = [f"v{i}" for i in range(20)]
+    for name in names:
+        await plant.add(name, 1.0, historized=False)
+    real = InternalSubscription._pop_publish_result
+
+    def one_at_a_time(self):
+        queued = self._triggered_datachanges
+        later = dict(list(queued.items())[1:])
+        for mid in later:
+            del queued[mid]
+        result = real(self)
+        self._triggered_datachanges = later
+        result.MoreNotifications = bool(later)
+        return result
+
+    monkeypatch.setattr(InternalSubscription, "_pop_publish_result", one_at_a_time)
+    async with running(tmp_path, plant, publishing_interval_ms=50):
+        pass
+    assert [values(tmp_path, name) for name in names] == [[1.0]] * len(names)
 
 
 def refuse_to_browse(monkeypatch, which):
