@@ -300,6 +300,8 @@ class SegmentWriter:
         self.max_rows, self.max_age_s = max_rows, max_age_s
         self._on_sealed = on_sealed
         self._pending: list[pa.RecordBatch] = []
+        self.pending_rows = 0
+        """Rows appended and not yet encoded."""
         self._open: _OpenSegment | None = None
         self._alone = threading.RLock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -310,11 +312,7 @@ class SegmentWriter:
             raise TypeError(f"a batch of {self.kind.schema} is needed, not of {batch.schema}")
         if batch.num_rows:
             self._pending.append(batch)
-
-    @property
-    def pending_rows(self) -> int:
-        """Rows appended and not yet encoded."""
-        return sum(batch.num_rows for batch in self._pending)
+            self.pending_rows += batch.num_rows
 
     def sync(self) -> None:
         """Write, flush and fsync all appended rows; an OSError leaves them for the next call.
@@ -334,6 +332,7 @@ class SegmentWriter:
             batches = list(self._pending)
             self._open.write(batches)
             del self._pending[: len(batches)]
+            self.pending_rows = sum(batch.num_rows for batch in self._pending)
         if self._open is None:
             return
         self._open.sync()

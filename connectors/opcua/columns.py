@@ -1,5 +1,6 @@
 """Columns of DataValues, and reading one DataValue into its row."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from connectors.opcua.variants import (
     element,
     extension_object,
 )
-from connectors.opcua.wire import Reader
+from connectors.opcua.wire import MalformedError, Reader
 
 VALUE, STATUS, SOURCE, SERVER, SOURCE_PICOSECONDS, SERVER_PICOSECONDS = 1, 2, 4, 8, 16, 32
 """Bits of a DataValue's first byte: which fields follow. On the wire they stand in the order of
@@ -28,6 +29,20 @@ TAIL: Final = (
     (STATUS, 4), (SOURCE, 8), (SOURCE_PICOSECONDS, 2), (SERVER, 8), (SERVER_PICOSECONDS, 2),
 )  # fmt: skip
 """What follows the value, in order, with its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """DataValues that lie one behind the other: where the first begins, the bytes end, how many."""
+
+    begin: int
+    end: int
+    count: int
+
+    def check(self, pos: int) -> None:
+        """Refuse DataValues that reached beyond their bytes."""
+        if pos > self.end:
+            raise MalformedError(f"{self.count} DataValues in {self.end - self.begin} bytes")
 
 
 class Columns:

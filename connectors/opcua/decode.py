@@ -4,7 +4,7 @@
 are read over: RAW_SCHEMA keeps 100 ns.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from connectors.opcua import pieces, twin, walk
-from connectors.opcua.columns import Columns
+from connectors.opcua.columns import Columns, Stretch
 from connectors.opcua.variants import (
     DATE_TIME,
     FLOAT,
@@ -31,13 +31,20 @@ from connectors.opcua.walk import walker_in_use
 from connectors.opcua.wire import MalformedError, Reader
 from connectors.raw import RAW_SCHEMA
 
-__all__ = ["TYPE_NAMES", "DataValues", "MalformedError", "Reader", "walker_in_use"]
+__all__ = ["TYPE_NAMES", "DataValues", "MalformedError", "Reader", "rows_of", "walker_in_use"]
 
 Made: TypeAlias = Mapping[int, str] | Mapping[int, bytes]
+_COUNT, _HANDLE = 4, 4
+"""Bytes of a notification's count, and of the handle before each DataValue in it."""
 _TYPE_WORDS: Final = pa.array(TYPE_NAMES, pa.string())
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 _TIME: Final = RAW_SCHEMA.field("received_time").type
+
+
+def rows_of(body: bytes) -> int:
+    """The values that a DataChangeNotification says it holds."""
+    return max(int.from_bytes(body[:_COUNT], "little", signed=True), 0)
 
 
 class DataValues(Columns):
@@ -63,7 +70,30 @@ class DataValues(Columns):
             raise MalformedError(f"{count} DataValues in {len(r.data) - r.pos} bytes")
         values = cls(count, r.data)
         if count:
-            (walker or walk.chosen() if fast else twin.fill)(values, r, prefix)
+            fill = walker or walk.chosen() if fast else twin.fill
+            fill(values, r, prefix, [Stretch(r.pos, len(r.data), count)])
+        return values
+
+    @classmethod
+    def of_notifications(
+        cls, bodies: Sequence[bytes], namespaces: Sequence[str], *, fast: bool = True
+    ) -> "DataValues":
+        """The values of many DataChangeNotifications (their bodies), one behind the other.
+
+        Raises:
+            MalformedError: one of them is not what part 6 allows.
+        """
+        stretches, base = [], 0
+        for body in bodies:
+            count = rows_of(body)
+            if count * (_HANDLE + 1) > len(body) - _COUNT:
+                raise MalformedError(f"{count} DataValues in {len(body)} bytes")
+            stretches.append(Stretch(base + _COUNT, base + len(body), count))
+            base += len(body)
+        data = bodies[0] if len(bodies) == 1 else b"".join(bodies)
+        values = cls(sum(one.count for one in stretches), data)
+        reader = Reader(data, 0, namespaces)
+        (walk.chosen() if fast else twin.fill)(values, reader, _HANDLE, stretches)
         return values
 
     @property
@@ -109,11 +139,16 @@ class DataValues(Columns):
         server_uri: str,
         nodes: pa.Array,
         codes: npt.NDArray[np.int32],
-        received: datetime,
+        received: datetime | npt.NDArray[np.int64],
         origin: str,
     ) -> pa.RecordBatch:
-        """The rows as RAW_SCHEMA; `codes` are each row's place in the dictionary `nodes`."""
+        """The rows as RAW_SCHEMA; `codes` are each row's place in the dictionary `nodes`.
+
+        `received` is one time for all, or the µs since 1970 of every row.
+        """
         count = self.count
+        if isinstance(received, datetime):
+            received = np.full(count, (received - _EPOCH) // _US, np.int64)
         held = np.bincount(self.columns, minlength=RAW + 1).tolist()
 
         def column(kind: pa.DataType, which: int) -> pa.Array:
@@ -129,7 +164,7 @@ class DataValues(Columns):
             pa.DictionaryArray.from_arrays(_array(pa.int32(), np.asarray(codes, np.int32)), nodes),
             _array(pa.int64(), self.source_ticks, self.has_source),
             _array(pa.int64(), self.server_ticks, self.has_server),
-            _array(_TIME, np.full(count, (received - _EPOCH) // _US, np.int64)),
+            _array(_TIME, received),
             pa.DictionaryArray.from_arrays(_array(pa.int32(), self.types), _TYPE_WORDS, safe=False),
             pa.Array.from_buffers(pa.bool_(), count, [None, _bits(self.is_array)]),
             column(pa.float64(), FLOAT),

@@ -4,12 +4,13 @@ Every DataValue that is not a scalar of fixed size, string, time, Guid or ByteSt
 `Columns.read_one`.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from connectors.opcua.columns import SERVER, SOURCE, STATUS, TAIL, VALUE, Columns
+from connectors.opcua.columns import SERVER, SOURCE, STATUS, TAIL, VALUE, Columns, Stretch
 from connectors.opcua.variants import (
     BYTE_STRING,
     DATE_TIME,
@@ -24,7 +25,7 @@ from connectors.opcua.variants import (
     UINT,
     XML_ELEMENT,
 )
-from connectors.opcua.wire import MalformedError, Reader
+from connectors.opcua.wire import Reader
 
 Places: TypeAlias = npt.NDArray[np.int64]
 
@@ -75,24 +76,25 @@ _RUN: Final = 12
 """Below about a dozen equal layouts in a row numpy's fixed cost is not earned back."""
 
 
-def with_numpy(values: Columns, r: Reader, prefix: int) -> None:
+def with_numpy(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stretch]) -> None:
     """Find where every DataValue begins, then gather field by field."""
     places = np.zeros(values.count, np.int64)
     row = 0
-    while row < values.count:
-        taken = _run(values, r, prefix, row)
-        if not taken:
-            taken = min(_CHUNK, values.count - row)
-            places[row : row + taken] = _loop(values, r, prefix, row, taken)
-        row += taken
-    if r.pos > len(r.data):
-        raise MalformedError(f"{values.count} DataValues end beyond {len(r.data)} bytes")
+    for stretch in stretches:
+        r.pos, last = stretch.begin, row + stretch.count
+        while row < last:
+            taken = _run(values, r, prefix, row, last - row)
+            if not taken:
+                taken = min(_CHUNK, last - row)
+                places[row : row + taken] = _loop(values, r, prefix, row, taken)
+            row += taken
+        stretch.check(r.pos)
     _gather(values, r.data, places, prefix)
 
 
-def _run(values: Columns, r: Reader, prefix: int, row: int) -> int:
+def _run(values: Columns, r: Reader, prefix: int, row: int, most: int) -> int:
     """Fill as many rows as DataValues of one layout and number begin here; 0 for only a few."""
-    data, at, most = r.data, r.pos + prefix, values.count - row
+    data, at = r.data, r.pos + prefix
     if most < _RUN or at + 2 > len(data):
         return 0
     mask, kind = data[at], data[at + 1]

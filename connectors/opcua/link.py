@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +31,7 @@ from connectors.ledger import is_disk_full
 from connectors.opcua import catalogue
 from connectors.opcua.backfill import UNKNOWN, BackFill, Unheard, unheard
 from connectors.opcua.browse import Variable, discover, missing_nodes
-from connectors.opcua.decode import DataValues
+from connectors.opcua.decode import DataValues, MalformedError, rows_of
 from connectors.opcua.event_flow import NOTIFICATIONS_LOST, EventFlow, Gap
 from connectors.opcua.feed import Feed
 from connectors.opcua.handover import Handover, HandoverFile
@@ -78,6 +80,8 @@ _DOUBT_S: Final = 5.0
 """After an outage the server's queues may come full; behind that they are as short as ever."""
 _VANISHED: Final = "vanished"
 _REFUSED: Final = "refused"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_US: Final = timedelta(microseconds=1)
 _NAMED: Final = 3
 """Nodes named in one warning line; the ledger has them all."""
 
@@ -106,6 +110,9 @@ class Link:
         self._tags: pl.DataFrame | None = None
         self._spans = Unheard(None, None)
         self._unsynced: list[Receipt] = []
+        self._bodies: list[tuple[bytes, int, str]] = []
+        """DataChanges not decoded yet, when they came (µs since 1970) and how."""
+        self._waiting_rows = 0
         self._waiting_marks: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
         self._refill: set[int] | None = set()
         self._refill_wanted = asyncio.Event()
@@ -434,7 +441,7 @@ class Link:
                         )
                 else:
                     self._take(message)
-            if self.stock.writer.pending_rows > MANY_ROWS:
+            if self._waiting_rows + self.stock.writer.pending_rows > MANY_ROWS:
                 await self._commit()
 
     def _heard_by(self, subscription_id: int) -> list[int] | None:
@@ -453,13 +460,13 @@ class Link:
         origin = "republished" if message.republished else "live"
         for body in message.events:
             self.events.take(body, republished=message.republished)
-        for values in message.values:
-            overflowed = take_overflow(values)
-            if time.monotonic() < self._doubted_until_s:
-                overflowed += self._full_queues(values)
-            if overflowed:
-                self._want_refill(overflowed)
-            self._append(values, values.handles.astype(np.int32), origin)
+        if message.changes:
+            us = (self.world.clock() - _EPOCH) // _US
+            self._bodies += [(body, us, origin) for body in message.changes]
+            self._oldest_s = self._oldest_s or time.monotonic()
+            self._waiting_rows += message.rows
+        if time.monotonic() < self._doubted_until_s:
+            self._unpack(self._full_queues)  # each message by itself, as its queue was
         if not message.is_keep_alive:
             self._unsynced.append(message.receipt)
         if not (message.republished or message.more_follow):
@@ -469,6 +476,39 @@ class Link:
     def _heard_ticks(self) -> int:
         """Up to when every subscription has told all; 0 where one has not yet."""
         return min((self._heard.get(one.id, 0) for one in self.feed.subscriptions), default=0)
+
+    def _unpack(self, doubt: Callable[[DataValues], list[int]] | None = None) -> None:
+        """Decode what was taken since, all of it at once, and append it."""
+        bodies, self._bodies, self._waiting_rows = self._bodies, [], 0
+        for _, group in groupby(bodies, key=itemgetter(2)):
+            self._unpack_some(list(group), doubt)
+
+    def _unpack_some(
+        self, parts: list[tuple[bytes, int, str]], doubt: Callable[[DataValues], list[int]] | None
+    ) -> None:
+        """Decode bodies of one origin; one that is broken must not cost the others."""
+        try:
+            values = self._decoded([body for body, _, _ in parts])
+        except MalformedError as error:
+            if len(parts) > 1:
+                for part in parts:
+                    self._unpack_some([part], doubt)
+                return
+            self._warn_once(f"{self.entry.url}: it sends notifications that are not OPC UA "
+                            f"({error}); we read history instead")  # fmt: skip
+            self._want_refill(None)
+            return
+        overflowed = take_overflow(values) + (doubt(values) if doubt else [])
+        if overflowed:
+            self._want_refill(overflowed)
+        received = np.repeat([us for _, us, _ in parts], [rows_of(body) for body, _, _ in parts])
+        self._append(values, values.handles.astype(np.int32), parts[0][2], received)
+
+    def _decoded(self, bodies: list[bytes]) -> DataValues:
+        values = DataValues.of_notifications(bodies, self.session.namespaces)
+        if values.count and values.handles.max() >= len(self.variables):
+            raise MalformedError("it names a handle that we never gave")
+        return values
 
     def _full_queues(self, values: DataValues) -> list[int]:
         """Handles that said all that their queue holds: not every server sets the overflow bit."""
@@ -481,14 +521,20 @@ class Link:
             if count >= revised.get(handle, unrevised).queue_size > 1
         ]
 
-    def _append(self, values: DataValues, codes: npt.NDArray[np.int32], origin: str) -> None:
+    def _append(
+        self,
+        values: DataValues,
+        codes: npt.NDArray[np.int32],
+        origin: str,
+        received: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         if not values.count:
             return
         batch = values.batch(
             server_uri=self.uri,
             nodes=self.nodes,
             codes=codes,
-            received=self.world.clock(),
+            received=self.world.clock() if received is None else received,
             origin=origin,
         )
         if self._oldest_s is None:
@@ -516,6 +562,7 @@ class Link:
     async def _commit(self) -> bool:
         """Bring what was appended to the disk, then let it be acknowledged; False if it is full."""
         async with self._committing:
+            self._unpack()
             sequences, self._unsynced = self._unsynced, []
             marks, self._waiting_marks = self._waiting_marks, []
             heard, oldest_s, self._oldest_s = self._heard_ticks, self._oldest_s, None
@@ -729,7 +776,7 @@ class Link:
             last_heard=now - timedelta(seconds=pump.silent_s),
             last_durable=self._durable_at,
             lag_s=self._lag_s,
-            pending_rows=self.stock.writer.pending_rows,
+            pending_rows=self._waiting_rows + self.stock.writer.pending_rows,
             security=self.entry.security,
             publishing_interval_ms=self.feed.publishing_interval_ms,
             keep_alive_s=pump.keep_alive_s,

@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
 
 import numpy as np
-from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
@@ -17,7 +16,7 @@ from connectors.opcua.subscribe import Hole, Message, Subscription, message
 OUTSTANDING: Final = 3
 """PublishRequests the server holds: one in use, one in flight, one for a burst."""
 _MOST_WAITING: Final = 16
-"""Messages decoded and not yet taken: a slow disk makes us ask for no more of them."""
+"""Messages not yet taken: a slow disk makes us ask for no more of them."""
 
 Receipt: TypeAlias = tuple[int, int]
 """Subscription id and sequence number of a message."""
@@ -31,10 +30,11 @@ class Pump:
         self.outstanding = outstanding
         self.subscriptions: dict[int, Subscription] = {}
         self._to_acknowledge: list[Receipt] = []
-        self._inbox: asyncio.Queue[Message | BaseException] = asyncio.Queue(_MOST_WAITING)
-        self._workers: list[asyncio.Task[None]] = []
-        self._may_publish = asyncio.Event()
-        self._may_publish.set()
+        self._inbox: asyncio.Queue[Message | BaseException] = asyncio.Queue()
+        self._flying: dict[asyncio.Future[Any], list[Receipt]] = {}
+        """PublishRequests without an answer, and what they acknowledge."""
+        self._is_on = False
+        self._may_publish = True
 
     def add(self, subscription: Subscription) -> None:
         """Serve this subscription too."""
@@ -58,16 +58,18 @@ class Pump:
 
     def start(self) -> None:
         """Begin to publish."""
-        self._inbox = asyncio.Queue(_MOST_WAITING)
+        self._inbox = asyncio.Queue()
         self._heard_now()
-        self._workers = [asyncio.create_task(self._publish()) for _ in range(self.outstanding)]
+        self._is_on = True
+        self._top_up()
 
     async def stop(self) -> None:
         """Stop to publish; what was not acknowledged stays with the server."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        self._workers = []
+        self._is_on = False
+        flying, self._flying = self._flying, {}
+        for future, receipts in flying.items():
+            self._to_acknowledge += receipts
+            future.cancel()
 
     def acknowledge(self, receipts: Iterable[Receipt]) -> None:
         """These messages are on disk: the next PublishRequest tells the server."""
@@ -78,43 +80,61 @@ class Pump:
 
     def pause(self) -> None:
         """Ask for no more messages (the disk takes none): the server keeps its queues."""
-        self._may_publish.clear()
+        self._may_publish = False
 
     def resume(self) -> None:
         """Ask for messages again."""
         self._heard_now()
-        self._may_publish.set()
+        self._may_publish = True
+        self._top_up()
 
     def _heard_now(self) -> None:
         for subscription in self.subscriptions.values():
             subscription.heard_s = time.monotonic()
 
-    async def _publish(self) -> None:
-        """One outstanding PublishRequest, again and again; ends with its error in the inbox."""
-        limit_s = self.keep_alive_s * (self.outstanding + 2) + self.session.timeout_s
-        while True:
-            await self._may_publish.wait()
-            acknowledged, self._to_acknowledge = self._to_acknowledge, []
+    def _top_up(self) -> None:
+        """Keep so many PublishRequests with the server, as long as their answers find room."""
+        while (
+            self._is_on
+            and self._may_publish
+            and len(self._flying) < self.outstanding
+            and self._inbox.qsize() < _MOST_WAITING
+        ):
+            limit_s = self.keep_alive_s * (self.outstanding + 2) + self.session.timeout_s
+            receipts, self._to_acknowledge = self._to_acknowledge, []
             try:
-                reader = await self.session.call(_publish_request(acknowledged), limit_s)
-                got = self._parse(reader)
-            except UaStatusCodeError as error:
-                self._to_acknowledge += acknowledged
-                if error.code == StatusCodes.BadTooManyPublishRequests and len(self._workers) > 1:
-                    return  # fewer outstanding requests will do
-                if error.code != StatusCodes.BadTimeout:
-                    await self._inbox.put(_lost(error))
-                    return
-            except (OSError, TimeoutError, UaError, MalformedError) as error:
-                self._to_acknowledge += acknowledged
-                await self._inbox.put(error)
+                future = self.session.publish(receipts, limit_s)
+            except OSError as error:
+                self._to_acknowledge += receipts
+                self._end(error)
                 return
-            except asyncio.CancelledError:
-                self._to_acknowledge += acknowledged
-                raise
-            else:
-                if got is not None:
-                    await self._inbox.put(got)
+            self._flying[future] = receipts
+            future.add_done_callback(self._answered)
+
+    def _answered(self, future: asyncio.Future[Any]) -> None:
+        """Put what an answer brings into the inbox, its error too; then ask again."""
+        receipts = self._flying.pop(future, None)
+        if receipts is None or future.cancelled():
+            return
+        try:
+            got = self._parse(self.session.opened(future.result()))
+        except UaStatusCodeError as error:
+            self._to_acknowledge += receipts
+            if error.code == StatusCodes.BadTooManyPublishRequests and self.outstanding > 1:
+                self.outstanding -= 1  # fewer will do
+            elif error.code != StatusCodes.BadTimeout:
+                self._end(_lost(error))
+        except (OSError, TimeoutError, UaError, MalformedError) as error:
+            self._to_acknowledge += receipts
+            self._end(error)
+        else:
+            if got is not None:
+                self._inbox.put_nowait(got)
+        self._top_up()
+
+    def _end(self, error: BaseException) -> None:
+        self._is_on = False
+        self._inbox.put_nowait(error)
 
     def _parse(self, r: Reader) -> Message | None:
         subscription = self.subscriptions.get(r.number("<I"))
@@ -139,8 +159,9 @@ class Pump:
                 # not wait_for: on Python 3.11 it can swallow a cancellation that meets a result
                 async with asyncio.timeout(max(self._patience_s(), 0.01)):
                     got = await self._inbox.get()
+                self._top_up()
             except TimeoutError:
-                if not self._may_publish.is_set():
+                if not self._may_publish:
                     self._heard_now()
                 elif self._patience_s() <= 0:
                     raise SilentError("no keep-alive from the subscription") from None
@@ -180,12 +201,3 @@ def _lost(error: UaStatusCodeError) -> Exception:
     if error.code in (StatusCodes.BadNoSubscription, StatusCodes.BadSubscriptionIdInvalid):
         return SubscriptionLostError("the server knows our subscription no more")
     return error
-
-
-def _publish_request(acknowledged: Sequence[Receipt]) -> ua.PublishRequest:
-    request = ua.PublishRequest()
-    request.Parameters.SubscriptionAcknowledgements = [
-        ua.SubscriptionAcknowledgement(ua.UInt32(subscription), ua.UInt32(sequence))
-        for subscription, sequence in acknowledged
-    ]
-    return request

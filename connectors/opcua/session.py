@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
+from asyncua.client.ua_client import UASocketProtocol
+from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
@@ -21,7 +23,7 @@ from connectors.errors import ServerUnreachable
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
 from connectors.opcua.security import UNSECURED, Access
-from connectors.opcua.transport import use
+from connectors.opcua.transport import Transport, use
 from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -252,14 +254,26 @@ class Session:
             await asyncio.sleep(_RENEW_AT * self._client.secure_channel_timeout / 1000)
             await self._client.open_secure_channel(renew=True)
 
-    async def call(self, request: object, timeout_s: float | None = None) -> Reader:
-        """Send a service request; gives a reader behind the good response header."""
+    def _connected(self) -> UASocketProtocol:
         if self._renewal is not None and self._renewal.done():
             raise ConnectionError("the secure channel could not be renewed")
-        protocol = self._client.uaclient.protocol
-        if protocol is None:
+        if self._client.uaclient.protocol is None:
             raise ConnectionError("not connected")
-        body = await protocol.send_request(request, timeout_s or self.timeout_s)
+        return self._client.uaclient.protocol
+
+    async def call(self, request: object, timeout_s: float | None = None) -> Reader:
+        """Send a service request; gives a reader behind the good response header."""
+        protocol = self._connected()
+        return self.opened(await protocol.send_request(request, timeout_s or self.timeout_s))
+
+    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float) -> asyncio.Future[Any]:
+        """Send a PublishRequest; `opened` reads what its future gives."""
+        protocol = self._connected()
+        assert isinstance(protocol, Transport)
+        return protocol.publish(receipts, limit_s)
+
+    def opened(self, body: Buffer) -> Reader:
+        """A reader behind the good header of a response; a bad one is raised."""
         reader = Reader(bytes(body), 0, self.namespaces)
         result = reader.service_result()
         if result & 0x80000000:

@@ -18,7 +18,7 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
 
-from connectors.opcua.decode import DataValues, MalformedError, Reader
+from connectors.opcua.decode import DataValues, MalformedError, Reader, rows_of
 from connectors.opcua.events import NOTIFICATION
 from connectors.opcua.session import Session, SubscriptionLostError, in_chunks
 
@@ -44,6 +44,7 @@ _LAST_SEQUENCE: Final = 0xFFFF_FFFF
 _INFO_DATA_VALUE: Final = 0x400
 _OVERFLOW: Final = 0x80
 _LIMITS: Final = 0x300
+_EMPTY: Final = bytes(4)
 _UA: Final = "nsu=http://opcfoundation.org/UA/;i="
 _DATA_CHANGE: Final = f"{_UA}{ObjectIds.DataChangeNotification_Encoding_DefaultBinary}"
 _STATUS_CHANGE: Final = f"{_UA}{ObjectIds.StatusChangeNotification_Encoding_DefaultBinary}"
@@ -78,12 +79,13 @@ class Standing:
 
 @dataclass(slots=True)
 class Message:
-    """One NotificationMessage: the values of its data changes; `rows` counts them."""
+    """One NotificationMessage, its bodies not decoded; `rows` counts its values."""
 
     subscription_id: int
     sequence: int
     publish_ticks: int
-    values: list[DataValues] = field(default_factory=list)
+    changes: list[bytes] = field(default_factory=list)
+    """Bodies of DataChangeNotifications."""
     events: list[bytes] = field(default_factory=list)
     """Bodies of EventNotificationLists, not decoded."""
     republished: bool = False
@@ -101,7 +103,7 @@ class Message:
     @property
     def rows(self) -> int:
         """Values in the message."""
-        return sum(values.count for values in self.values)
+        return sum(rows_of(body) for body in self.changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +305,7 @@ def message(r: Reader, subscription_id: int) -> Message:
         if type_id == _STATUS_CHANGE:
             raise SubscriptionLostError(f"the subscription ended with {inner.number('<I'):#010x}")
         if type_id == _DATA_CHANGE:
-            found.values.append(DataValues.decode(inner, with_handles=True))
+            found.changes.append(body or _EMPTY)
         if type_id == NOTIFICATION:
             found.events.append(body or b"")
     return found

@@ -6,6 +6,8 @@ or wrong goes through asyncua, whose state (tokens, sequence numbers, parts) bot
 
 import asyncio
 import struct
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,10 +20,16 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.ua_binary import nodeid_to_binary
 from asyncua.ua.uaerrors import BadTcpMessageTooLarge, UaError
 
+from connectors.raw import EPOCH_TICKS
+
 _HEADER: Final = struct.Struct("<3scIIIII")
 """Message type, chunk type, size, channel, token, sequence number, request id."""
 _SHORTEST: Final = 8
-_PUBLISH: Final = ObjectIds.PublishRequest_Encoding_DefaultBinary
+_PUBLISH_TYPE: Final = struct.pack("<BBH", 1, 0, ObjectIds.PublishRequest_Encoding_DefaultBinary)
+_REST: Final = struct.Struct("<qIIiIBBB")
+"""A RequestHeader behind its token: time, handle, no diagnostics, no text, limit, nothing more."""
+_LAST: Final = 0xFFFF_FC00
+"""Near the end sequence numbers wrap: asyncua knows how."""
 _NO_TEXT: Final = -1
 
 
@@ -55,6 +63,7 @@ class Transport(UASocketProtocol):
         super().__init__(timeout, security_policy)
         self._held = bytearray()
         """The beginning of a chunk whose end has not come."""
+        self._encoded: tuple[ua.NodeId | None, bytes] = None, b""
         self._unsent: list[bytes] = []
         """PublishRequests of this turn of the loop: they go out together, and cost one call."""
 
@@ -139,21 +148,46 @@ class Transport(UASocketProtocol):
 
     # --- out
 
-    async def send_request(
-        self,
-        request: object,
-        timeout: float | None = None,
-        message_type: Any = ua.MessageType.SecureMessage,  # noqa: ANN401
-    ) -> Buffer:
-        """Send a request and await its answer; whether it is a fault, `Session.call` looks."""
-        if type(request) is not ua.PublishRequest:
-            return await super().send_request(request, timeout, message_type)
-        if self.pre_request_hook:
-            await self.pre_request_hook()
-        limit_s = self.timeout if timeout is None else timeout
-        async with asyncio.timeout(limit_s or None):
-            answer: Buffer = await self._send_request(request, limit_s, message_type)
-            return answer
+    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float) -> asyncio.Future[Any]:
+        """Send a PublishRequest that acknowledges these (subscription, sequence number).
+
+        The future gives the response's bytes, or fails after `limit_s` at the latest.
+        """
+        if self.transport is None:
+            raise ConnectionError("Connection is not open")
+        self.revolve_security_token()
+        self._request_id += 1
+        self._request_handle += 1
+        loop = asyncio.get_running_loop()
+        if not self._unsent:
+            loop.call_soon(self._flush)
+        body = publish_bytes(self._token, self._request_handle, receipts, limit_s)
+        self._unsent.append(self._chunk(body))
+        future: asyncio.Future[Any] = loop.create_future()
+        self._callbackmap[self._request_id] = future
+        limit = loop.call_later(limit_s, _expire, future)
+        future.add_done_callback(lambda _: limit.cancel())
+        return future
+
+    @property
+    def _token(self) -> bytes:
+        """The authentication token's bytes, encoded once per session."""
+        if self.authentication_token is not self._encoded[0]:
+            token = self.authentication_token
+            self._encoded = token, nodeid_to_binary(token)
+        return self._encoded[1]
+
+    def _chunk(self, body: bytes) -> bytes:
+        """The message as it goes out: plain ones are a header and the body."""
+        link = self._connection
+        is_plain = type(link.security_policy.symmetric_cryptography) is CryptographyNone
+        size = _HEADER.size + len(body)
+        if not is_plain or size > link._limits.max_send_buffer or link._sequence_number >= _LAST:
+            return link.message_to_binary(body, request_id=self._request_id)
+        link._sequence_number += 1
+        token = link.security_token
+        numbers = token.ChannelId, token.TokenId, link._sequence_number, self._request_id
+        return _HEADER.pack(b"MSG", b"F", size, *numbers) + body
 
     def _send_request(
         self,
@@ -161,24 +195,8 @@ class Transport(UASocketProtocol):
         timeout: float = 1,
         message_type: Any = ua.MessageType.SecureMessage,  # noqa: ANN401
     ) -> asyncio.Future[Any]:
-        """Send a request; PublishRequests, which are sent all day, the short way."""
-        if type(request) is not ua.PublishRequest:
-            self._flush()  # sequence numbers must arrive in order
-            return super()._send_request(request, timeout, message_type)
-        if self.transport is None:
-            raise ConnectionError("Connection is not open")
-        self._setup_request_header(request.RequestHeader, timeout)
-        self.revolve_security_token()
-        body = _publish_bytes(request, nodeid_to_binary(self.authentication_token))
-        self._request_id += 1
-        loop = asyncio.get_running_loop()
-        if not self._unsent:
-            loop.call_soon(self._flush)
-        self._unsent.append(
-            self._connection.message_to_binary(body, message_type, self._request_id)
-        )
-        future = self._callbackmap[self._request_id] = loop.create_future()
-        return future
+        self._flush()  # sequence numbers must arrive in order
+        return super()._send_request(request, timeout, message_type)
 
     def _flush(self) -> None:
         if self._unsent and self.transport is not None:
@@ -186,26 +204,22 @@ class Transport(UASocketProtocol):
         self._unsent.clear()
 
 
-def _publish_bytes(request: ua.PublishRequest, token: bytes) -> bytes:
+def _expire(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
+
+
+def publish_bytes(
+    token: bytes, handle: int, receipts: Sequence[tuple[int, int]], limit_s: float
+) -> bytes:
     """A PublishRequest as `struct_to_binary` encodes it."""
-    header = request.RequestHeader
-    acknowledged = request.Parameters.SubscriptionAcknowledgements
-    numbers = [n for one in acknowledged for n in (one.SubscriptionId, one.SequenceNumber)]
+    numbers = [number for receipt in receipts for number in receipt]
+    sent = EPOCH_TICKS + time.time_ns() // 100
     return b"".join(
         (
-            struct.pack("<BBH", 1, 0, _PUBLISH),
+            _PUBLISH_TYPE,
             token,
-            struct.pack(
-                "<qIIiIBBB",
-                ua.datetime_to_win_epoch(header.Timestamp),
-                header.RequestHandle,
-                header.ReturnDiagnostics,
-                _NO_TEXT,
-                header.TimeoutHint,
-                0,
-                0,
-                0,
-            ),
-            struct.pack(f"<i{len(numbers)}I", len(acknowledged), *numbers),
+            _REST.pack(sent, handle, 0, _NO_TEXT, int(limit_s * 1000), 0, 0, 0),
+            struct.pack(f"<i{len(numbers)}I", len(receipts), *numbers),
         )
     )

@@ -1,12 +1,13 @@
 """The slow twin: DataValues in plain Python with `struct`, what the fast walks must match."""
 
 import struct
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
-from connectors.opcua.columns import SERVER, SOURCE, STATUS, VALUE, Columns
+from connectors.opcua.columns import SERVER, SOURCE, STATUS, VALUE, Columns, Stretch
 from connectors.opcua.variants import FIXED
 from connectors.opcua.wire import Reader
 
@@ -14,11 +15,20 @@ _FORMS: Final = {2: "I", 4: "q", 16: "2x", 8: "q", 32: "2x"}
 """Fields behind a value by their bit of the mask, in the order of the wire."""
 
 
-def fill(values: Columns, r: Reader, prefix: int) -> None:
+def fill(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stretch]) -> None:
     """Read all rows: numbers by a struct for their mask and type, the rest field by field."""
+    row = 0
+    for stretch in stretches:
+        r.pos = stretch.begin
+        _fill(values, r, prefix, range(row, row + stretch.count))
+        stretch.check(r.pos)
+        row += stretch.count
+
+
+def _fill(values: Columns, r: Reader, prefix: int, rows: range) -> None:
     layouts: dict[bytes, tuple[struct.Struct | None, list[Any]]] = {}
     data, pos = r.data, r.pos
-    for row in range(values.count):
+    for row in rows:
         key = data[pos + prefix : pos + prefix + 2]
         if key not in layouts:
             layouts[key] = (_struct(prefix, key), [])

@@ -5,14 +5,14 @@ Both hand what is odd to `Columns.read_one`; `twin.fill` is their slow twin. PAR
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from connectors.opcua.columns import Columns
+from connectors.opcua.columns import Columns, Stretch
 from connectors.opcua.gather import with_numpy
 from connectors.opcua.pieces import Joined
 from connectors.opcua.wire import Reader
@@ -25,23 +25,26 @@ except ImportError:  # no C compiler was there, or it was built for another Pyth
 
 CONTRACT: Final = 2
 """What `_walk.c` was built for; another one is not used."""
-Walk: TypeAlias = Callable[[Columns, Reader, int], None]
+Walk: TypeAlias = Callable[[Columns, Reader, int, Sequence[Stretch]], None]
 _LONGEST: Final = 28
 """Letters that a DateTime has; a Guid has 36, but for 16 bytes."""
 
 
-def compiled(values: Columns, r: Reader, prefix: int) -> None:
+def compiled(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stretch]) -> None:
     """The walk of `_walk.c`, which stops at every DataValue that is odd or cut."""
     assert _extension is not None
     values.is_compiled = True
     buffers = _buffers(values)
     row = 0
-    while True:
-        row, r.pos = _extension.walk(r.data, r.pos, row, values.count, prefix, buffers)
-        if row == values.count:
-            return
-        values.read_one(r, row, prefix)
-        row += 1
+    for stretch in stretches:
+        r.pos, last = stretch.begin, row + stretch.count
+        while True:
+            row, r.pos = _extension.walk(r.data, r.pos, row, last, prefix, buffers)
+            if row == last:
+                break
+            values.read_one(r, row, prefix)
+            row += 1
+        stretch.check(r.pos)
 
 
 def _buffers(values: Columns) -> tuple[npt.NDArray[Any], ...]:

@@ -14,6 +14,11 @@ _MAX_DEPTH: Final = 16
 """Variants inside Variants; deeper nesting is an attack, not a measurement."""
 
 
+_PLAIN: Final = struct.Struct("<H2xq4xIBiHB")
+"""A response's type as a four-byte NodeId and its header without diagnostics, texts and extras."""
+_FOUR_BYTES: Final = 0x0001
+
+
 class MalformedError(ValueError):
     """The bytes are not what OPC UA part 6 allows."""
 
@@ -118,6 +123,12 @@ class Reader:
 
     def service_result(self) -> int:
         """Read over a response's type and header (keeps its time); gives its ServiceResult."""
+        if len(self.data) - self.pos >= _PLAIN.size:
+            first, ticks, good, odd, table, more, encoding = _PLAIN.unpack_from(self.data, self.pos)
+            if first == _FOUR_BYTES and not odd and table <= 0 and not more and not encoding:
+                self.sent_ticks = ticks
+                self.pos += _PLAIN.size
+                return int(good)
         self.node_id()
         self.sent_ticks = self.number("<q")
         self.take(4)
