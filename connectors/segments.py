@@ -208,6 +208,7 @@ class _Dictionary:
         self.codes: dict[str, int] = {}
         self.values: pa.Array = pa.array([], pa.string())
         self._last: tuple[pa.Array, npt.NDArray[np.int32]] | None = None
+        self._is_same_order = False
 
     def grown(self, column: pa.DictionaryArray) -> pa.DictionaryArray:
         """The column over the growing dictionary."""
@@ -215,8 +216,11 @@ class _Dictionary:
             words = column.dictionary.to_pylist()
             codes = [self.codes.setdefault(word, len(self.codes)) for word in words]
             self._last = (column.dictionary, np.array(codes, np.int32))
+            self._is_same_order = codes == list(range(len(codes)))
             if len(self.values) < len(self.codes):
                 self.values = pa.array(list(self.codes), pa.string())
+        if self._is_same_order:
+            return pa.DictionaryArray.from_arrays(column.indices, self.values, safe=False)
         codes_of = pa.array(self._last[1][column.indices.to_numpy()])
         return pa.DictionaryArray.from_arrays(codes_of, self.values, safe=False)
 
@@ -244,7 +248,7 @@ class _OpenSegment:
         self.facts.add(batch)
 
     def _unified(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-        whole = pa.concat_batches(batches)
+        whole = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
         for name, dictionary in self._dictionaries.items():
             place = self.kind.schema.get_field_index(name)
             column = dictionary.grown(whole.column(place))

@@ -46,7 +46,6 @@ class Feed:
         """What the server made of our wishes, by handle."""
         return {h: one for s in self.subscriptions for h, one in s.revised.items()}
 
-    @property
     def short_queues(self) -> dict[int, int]:
         """Queue size of every handle whose queue may overflow between two publishes."""
         return {h: size for s in self.subscriptions for h, size in s.short_queues.items()}

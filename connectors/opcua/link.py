@@ -113,6 +113,7 @@ class Link:
         self._bodies: list[tuple[bytes, int, str]] = []
         """DataChanges not decoded yet, when they came (µs since 1970) and how."""
         self._waiting_rows = 0
+        self._short_queues = 0
         self._waiting_marks: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
         self._refill: set[int] | None = set()
         self._refill_wanted = asyncio.Event()
@@ -193,8 +194,9 @@ class Link:
         if not await self._reopened(error):
             raise SubscriptionLostError(f"{why}; the server has given our session up")
         self._doubted_until_s = time.monotonic() + _DOUBT_S
-        for got in await self.feed.pump.catch_up():
-            self._take(got)
+        await self.feed.pump.catch_up()
+        for got in self.feed.pump.taken():
+            self._heed(got)
         await self._settle()
         now = self.world.clock()
         await self._written(lambda: self.ledger.close_gap(self.uri, None, now, "republished"))
@@ -394,11 +396,12 @@ class Link:
 
     def _note_revised(self) -> None:
         """What the server made of our wishes; a queue too short may lose values without a word."""
-        queues = {self.variables[i].text: n for i, n in self.feed.short_queues.items()}
+        queues = {self.variables[i].text: n for i, n in self.feed.short_queues().items()}
         why = {
             node: f"queue of {size}: values between two publishes may be lost"
             for node, size in queues.items()
         }
+        self._short_queues = len(why)
         self.ledger.set_short_queues(self.uri, why)
         self.ledger.set_revised(self.uri, self._terms())
         if queues:
@@ -427,22 +430,21 @@ class Link:
     async def _listen(self) -> None:
         while True:
             for message in await self.feed.pump.messages():
-                if isinstance(message, Hole):
-                    log.warning(
-                        "%s: %d notifications lost; reading history",
-                        self.entry.url,
-                        message.sequences,
-                    )
-                    self._want_refill(self._heard_by(message.subscription_id))
-                    if message.subscription_id == self.events.subscription_id:
-                        heard = self._heard_ticks
-                        self.events.lose(
-                            NOTIFICATIONS_LOST, time_of(heard) if heard else self.world.clock()
-                        )
-                else:
-                    self._take(message)
+                self._heed(message)
             if self._waiting_rows + self.stock.writer.pending_rows > MANY_ROWS:
                 await self._commit()
+
+    def _heed(self, got: Message | Hole) -> None:
+        """Take a message; of a hole, have history read."""
+        if isinstance(got, Message):
+            self._take(got)
+            return
+        log.warning("%s: %d notifications lost; reading history", self.entry.url, got.sequences)
+        self._want_refill(self._heard_by(got.subscription_id))
+        if got.subscription_id == self.events.subscription_id:
+            heard = self._heard_ticks
+            since = time_of(heard) if heard else self.world.clock()
+            self.events.lose(NOTIFICATIONS_LOST, since)
 
     def _heard_by(self, subscription_id: int) -> list[int] | None:
         """The nodes of a subscription; None where it has them all."""
@@ -762,8 +764,10 @@ class Link:
     def _status(self) -> LinkStatus:
         now, pump = datetime.now(UTC), self.feed.pump
         notes = [self.feed.quirk.why] if self.feed.quirk.why else []
-        if short := self.feed.short_queues:
-            notes.append(f"{len(short)} nodes with queues shorter than a publishing interval")
+        if self._short_queues:
+            notes.append(
+                f"{self._short_queues} nodes with queues shorter than a publishing interval"
+            )
         return LinkStatus(
             self.site.site_id,
             self.entry.url,

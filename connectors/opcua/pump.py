@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
@@ -30,7 +31,9 @@ class Pump:
         self.outstanding = outstanding
         self.subscriptions: dict[int, Subscription] = {}
         self._to_acknowledge: list[Receipt] = []
-        self._inbox: asyncio.Queue[Message | BaseException] = asyncio.Queue()
+        self._inbox: deque[Message | BaseException] = deque()
+        self._ready: list[Message | Hole] = []
+        self._arrived = asyncio.Event()
         self._flying: dict[asyncio.Future[Any], list[Receipt]] = {}
         """PublishRequests without an answer, and what they acknowledge."""
         self._is_on = False
@@ -58,7 +61,7 @@ class Pump:
 
     def start(self) -> None:
         """Begin to publish."""
-        self._inbox = asyncio.Queue()
+        self._inbox.clear()
         self._heard_now()
         self._is_on = True
         self._top_up()
@@ -98,7 +101,7 @@ class Pump:
             self._is_on
             and self._may_publish
             and len(self._flying) < self.outstanding
-            and self._inbox.qsize() < _MOST_WAITING
+            and len(self._inbox) < _MOST_WAITING
         ):
             limit_s = self.keep_alive_s * (self.outstanding + 2) + self.session.timeout_s
             receipts, self._to_acknowledge = self._to_acknowledge, []
@@ -129,12 +132,16 @@ class Pump:
             self._end(error)
         else:
             if got is not None:
-                self._inbox.put_nowait(got)
+                self._put(got)
         self._top_up()
 
     def _end(self, error: BaseException) -> None:
         self._is_on = False
-        self._inbox.put_nowait(error)
+        self._put(error)
+
+    def _put(self, got: Message | BaseException) -> None:
+        self._inbox.append(got)
+        self._arrived.set()
 
     def _parse(self, r: Reader) -> Message | None:
         subscription = self.subscriptions.get(r.number("<I"))
@@ -148,27 +155,45 @@ class Pump:
         return got
 
     async def messages(self) -> list[Message | Hole]:
-        """The next messages of a subscription in order (republished ones among them), and holes.
+        """The next messages in order, republished ones among them, and holes.
+
+        Whoever is cancelled here loses nothing: what is in order waits for the next call.
 
         Raises:
             SilentError: a subscription was not heard for two keep-alives.
             SubscriptionLostError: the server serves one no more.
         """
-        while True:
+        if not (self._inbox or self._ready):
+            await self._something_to_take()
+        while self._inbox:
+            got = self._inbox[0]
+            if isinstance(got, BaseException):
+                if self._ready:  # what came before it is taken first
+                    break
+                raise got
+            found = await self._in_order(got)
+            self._ready += found
+            self._inbox.popleft()
+        self._top_up()
+        return self.taken()
+
+    def taken(self) -> list[Message | Hole]:
+        """What is in order and was not taken yet."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    async def _something_to_take(self) -> None:
+        self._arrived.clear()
+        while not self._inbox:
             try:
                 # not wait_for: on Python 3.11 it can swallow a cancellation that meets a result
                 async with asyncio.timeout(max(self._patience_s(), 0.01)):
-                    got = await self._inbox.get()
-                self._top_up()
+                    await self._arrived.wait()
             except TimeoutError:
                 if not self._may_publish:
                     self._heard_now()
                 elif self._patience_s() <= 0:
                     raise SilentError("no keep-alive from the subscription") from None
-                continue
-            if isinstance(got, BaseException):
-                raise got
-            return await self._in_order(got)
 
     def _patience_s(self) -> float:
         """How long the most silent subscription may stay so."""
@@ -185,12 +210,11 @@ class Pump:
         subscription.is_behind = got.more_follow
         return found
 
-    async def catch_up(self) -> list[Message]:
-        """What the server sent and nobody took, after the session found a new channel."""
-        found: list[Message] = []
+    async def catch_up(self) -> None:
+        """Make ready what the server sent and nobody took while the channel was lost."""
         for subscription in self.subscriptions.values():
-            found += await subscription.republish_rest()
-        return found
+            again = await subscription.republish_rest()
+            self._ready += again
 
 
 class SilentError(ConnectionError):

@@ -16,7 +16,7 @@ class Quirk:
 
     why: str = ""
     items_per_call: int = 1 << 31
-    items_per_subscription: int = 10_000
+    items_per_subscription: int = 25_000
     publish_requests: int = 3
     transfers: bool = True
 
