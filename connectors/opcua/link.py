@@ -504,7 +504,7 @@ class Link:
         if overflowed:
             self._want_refill(overflowed)
         received = np.repeat([us for _, us, _ in parts], [rows_of(body) for body, _, _ in parts])
-        self._append(values, values.handles.astype(np.int32), parts[0][2], received)
+        self._append(values, values.handles.view(np.int32), parts[0][2], received)
 
     def _decoded(self, bodies: list[bytes]) -> DataValues:
         values = DataValues.of_notifications(bodies, self.session.namespaces)
@@ -542,9 +542,8 @@ class Link:
         if self._oldest_s is None:
             self._oldest_s = time.monotonic()
         self.stock.writer.append(batch)
-        self._waiting_marks.append(
-            (codes[values.has_source], values.source_ticks[values.has_source])
-        )
+        known = slice(None) if values.has_source.all() else values.has_source
+        self._waiting_marks.append((codes[known], values.source_ticks[known]))
         self.stock.received[origin] = self.stock.received.get(origin, 0) + values.count
 
     async def _commit_forever(self) -> None:

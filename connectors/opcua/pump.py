@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Final, TypeAlias
 
-import numpy as np
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
@@ -19,8 +21,18 @@ OUTSTANDING: Final = 3
 _MOST_WAITING: Final = 16
 """Messages not yet taken: a slow disk makes us ask for no more of them."""
 
+
 Receipt: TypeAlias = tuple[int, int]
 """Subscription id and sequence number of a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A PublishRequest on its way: what it acknowledges, and until when an answer is awaited."""
+
+    request: int
+    receipts: list[Receipt]
+    until_s: float
 
 
 class Pump:
@@ -34,8 +46,9 @@ class Pump:
         self._inbox: deque[Message | BaseException] = deque()
         self._ready: list[Message | Hole] = []
         self._arrived = asyncio.Event()
-        self._flying: dict[asyncio.Future[Any], list[Receipt]] = {}
-        """PublishRequests without an answer, and what they acknowledge."""
+        self._flying: dict[int, _Flight] = {}
+        """PublishRequests without an answer."""
+        self._flights = count()
         self._is_on = False
         self._may_publish = True
 
@@ -70,9 +83,9 @@ class Pump:
         """Stop to publish; what was not acknowledged stays with the server."""
         self._is_on = False
         flying, self._flying = self._flying, {}
-        for future, receipts in flying.items():
-            self._to_acknowledge += receipts
-            future.cancel()
+        for flight in flying.values():
+            self._to_acknowledge += flight.receipts
+            self.session.forget(flight.request)
 
     def acknowledge(self, receipts: Iterable[Receipt]) -> None:
         """These messages are on disk: the next PublishRequest tells the server."""
@@ -97,6 +110,7 @@ class Pump:
 
     def _top_up(self) -> None:
         """Keep so many PublishRequests with the server, as long as their answers find room."""
+        now = time.monotonic()
         while (
             self._is_on
             and self._may_publish
@@ -105,30 +119,32 @@ class Pump:
         ):
             limit_s = self.keep_alive_s * (self.outstanding + 2) + self.session.timeout_s
             receipts, self._to_acknowledge = self._to_acknowledge, []
+            flight = next(self._flights)
             try:
-                future = self.session.publish(receipts, limit_s)
+                request = self.session.publish(receipts, limit_s, partial(self._answered, flight))
             except OSError as error:
                 self._to_acknowledge += receipts
                 self._end(error)
                 return
-            self._flying[future] = receipts
-            future.add_done_callback(self._answered)
+            self._flying[flight] = _Flight(request, receipts, now + limit_s)
 
-    def _answered(self, future: asyncio.Future[Any]) -> None:
+    def _answered(self, flight: int, answer: bytes | Exception) -> None:
         """Put what an answer brings into the inbox, its error too; then ask again."""
-        receipts = self._flying.pop(future, None)
-        if receipts is None or future.cancelled():
+        flown = self._flying.pop(flight, None)
+        if flown is None:
             return
         try:
-            got = self._parse(self.session.opened(future.result()))
+            if isinstance(answer, Exception):
+                raise answer
+            got = self._parse(self.session.opened(answer))
         except UaStatusCodeError as error:
-            self._to_acknowledge += receipts
+            self._to_acknowledge += flown.receipts
             if error.code == StatusCodes.BadTooManyPublishRequests and self.outstanding > 1:
                 self.outstanding -= 1  # fewer will do
             elif error.code != StatusCodes.BadTimeout:
                 self._end(_lost(error))
         except (OSError, TimeoutError, UaError, MalformedError) as error:
-            self._to_acknowledge += receipts
+            self._to_acknowledge += flown.receipts
             self._end(error)
         else:
             if got is not None:
@@ -148,10 +164,10 @@ class Pump:
         if subscription is None:
             return None
         subscription.heard_s = time.monotonic()
-        available = np.frombuffer(r.take(4 * max(r.length(), 0)), "<u4")
+        available = r.take(4 * max(r.length(), 0))
         more = bool(r.number("<B"))
         got = message(r, subscription.id)
-        got.available, got.more_follow = frozenset(available.tolist()), more
+        got.kept, got.more_follow = available, more
         return got
 
     async def messages(self) -> list[Message | Hole]:
@@ -190,6 +206,8 @@ class Pump:
                 async with asyncio.timeout(max(self._patience_s(), 0.01)):
                     await self._arrived.wait()
             except TimeoutError:
+                if any(flight.until_s < time.monotonic() for flight in self._flying.values()):
+                    raise SilentError("no answer to a PublishRequest") from None
                 if not self._may_publish:
                     self._heard_now()
                 elif self._patience_s() <= 0:

@@ -1,6 +1,7 @@
 """`collect` as a process: one event loop, a clock, signals, progress on stderr."""
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -47,6 +48,7 @@ def run(
         now_offset_s=(clock() - datetime.now(UTC)).total_seconds() if at else 0.0,
     )
     logging.basicConfig(format="collect: %(message)s", level=logging.WARNING)
+    gc.freeze()  # the libraries' objects stay: no collection needs to look at them again
     return asyncio.run(_run(fleet, home, begin, clock, for_s, after_history_s, say))
 
 

@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UASocketProtocol
-from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
@@ -23,7 +22,7 @@ from connectors.errors import ServerUnreachable
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
 from connectors.opcua.security import UNSECURED, Access
-from connectors.opcua.transport import Transport, use
+from connectors.opcua.transport import Answer, Transport, use
 from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -264,17 +263,26 @@ class Session:
     async def call(self, request: object, timeout_s: float | None = None) -> Reader:
         """Send a service request; gives a reader behind the good response header."""
         protocol = self._connected()
-        return self.opened(await protocol.send_request(request, timeout_s or self.timeout_s))
+        body = await protocol.send_request(request, timeout_s or self.timeout_s)
+        return self.opened(bytes(body))
 
-    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float) -> asyncio.Future[Any]:
-        """Send a PublishRequest; `opened` reads what its future gives."""
+    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float, answer: Answer) -> int:
+        """Send a PublishRequest; `opened` reads the bytes that `answer` is called with."""
+        return self._transport().publish(receipts, limit_s, answer)
+
+    def forget(self, request: int) -> None:
+        """Nobody waits for the answer to this PublishRequest any more."""
+        with contextlib.suppress(ConnectionError):
+            self._transport().forget(request)
+
+    def _transport(self) -> Transport:
         protocol = self._connected()
         assert isinstance(protocol, Transport)
-        return protocol.publish(receipts, limit_s)
+        return protocol
 
-    def opened(self, body: Buffer) -> Reader:
+    def opened(self, body: bytes) -> Reader:
         """A reader behind the good header of a response; a bad one is raised."""
-        reader = Reader(bytes(body), 0, self.namespaces)
+        reader = Reader(body, 0, self.namespaces)
         result = reader.service_result()
         if result & 0x80000000:
             ua.StatusCode(ua.UInt32(result)).check()

@@ -5,6 +5,7 @@ and the overflow bit tells us to read the rest from history.
 """
 
 import math
+import struct
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ _INFO_DATA_VALUE: Final = 0x400
 _OVERFLOW: Final = 0x80
 _LIMITS: Final = 0x300
 _EMPTY: Final = bytes(4)
+_DATA_CHANGE_ID: Final = ObjectIds.DataChangeNotification_Encoding_DefaultBinary
+_USUAL: Final = struct.Struct("<IqiHHBi")
+"""A NotificationMessage of one part: number, time, parts, the part's NodeId, encoding, bytes."""
 _UA: Final = "nsu=http://opcfoundation.org/UA/;i="
 _DATA_CHANGE: Final = f"{_UA}{ObjectIds.DataChangeNotification_Encoding_DefaultBinary}"
 _STATUS_CHANGE: Final = f"{_UA}{ObjectIds.StatusChangeNotification_Encoding_DefaultBinary}"
@@ -92,8 +96,8 @@ class Message:
     is_keep_alive: bool = False
     more_follow: bool = False
     """The server has more to say than it put into this message."""
-    available: frozenset[int] = frozenset()
-    """Sequence numbers that the server can send again; empty where it does not tell."""
+    kept: bytes = b""
+    """Sequence numbers (UInt32) that the server can send again; empty where it does not tell."""
 
     @property
     def receipt(self) -> tuple[int, int]:
@@ -225,9 +229,14 @@ class Subscription:
         Nothing is taken for delivered before all is here: what fails half-way is asked for anew.
         """
         missing = self._distance(got.sequence)
+        if not missing:
+            self.expected = got.sequence if got.is_keep_alive else _plus(got.sequence, 1)
+            self._deliver([got])
+            return [got]
         asked = [_plus(got.sequence, -n) for n in range(min(missing, _MOST_ASKED), 0, -1)]
-        if got.available:
-            asked = [sequence for sequence in asked if sequence in got.available]
+        if got.kept:
+            kept = frozenset(np.frombuffer(got.kept, "<u4").tolist())
+            asked = [sequence for sequence in asked if sequence in kept]
         again = [await self._republish(sequence) for sequence in asked]
         found: list[Message | Hole] = [one for one in again if one is not None]
         if lost := missing - len(found):
@@ -295,6 +304,13 @@ def _plus(sequence: int, steps: int) -> int:
 
 def message(r: Reader, subscription_id: int) -> Message:
     """A NotificationMessage."""
+    if len(r.data) - r.pos >= _USUAL.size:
+        sequence, ticks, parts, first, kind, encoding, size = _USUAL.unpack_from(r.data, r.pos)
+        begin = r.pos + _USUAL.size
+        is_whole = 0 <= size <= len(r.data) - begin
+        if (parts, first, kind, encoding, is_whole) == (1, 1, _DATA_CHANGE_ID, 1, True):
+            r.pos = begin + size
+            return Message(subscription_id, sequence, ticks, [r.data[begin : r.pos] or _EMPTY])
     found = Message(subscription_id, r.number("<I"), r.number("<q"))
     count = max(r.length(), 0)
     found.is_keep_alive = count == 0
@@ -316,6 +332,8 @@ def take_overflow(values: DataValues) -> list[int]:
 
     History holds the same value without it: with the bit it would be another value.
     """
+    if not values.status.any():
+        return []
     marked = (values.status & (0xC00 | _OVERFLOW)) == (_INFO_DATA_VALUE | _OVERFLOW)
     if not marked.any():
         return []

@@ -7,9 +7,9 @@ or wrong goes through asyncua, whose state (tokens, sequence numbers, parts) bot
 import asyncio
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -25,6 +25,7 @@ from connectors.raw import EPOCH_TICKS
 _HEADER: Final = struct.Struct("<3scIIIII")
 """Message type, chunk type, size, channel, token, sequence number, request id."""
 _SHORTEST: Final = 8
+Answer: TypeAlias = Callable[[bytes | Exception], None]
 _PUBLISH_TYPE: Final = struct.pack("<BBH", 1, 0, ObjectIds.PublishRequest_Encoding_DefaultBinary)
 _REST: Final = struct.Struct("<qIIiIBBB")
 """A RequestHeader behind its token: time, handle, no diagnostics, no text, limit, nothing more."""
@@ -64,6 +65,8 @@ class Transport(UASocketProtocol):
         self._held = bytearray()
         """The beginning of a chunk whose end has not come."""
         self._encoded: tuple[ua.NodeId | None, bytes] = None, b""
+        self._publishing: dict[int, Answer] = {}
+        """Who waits for the answer to a PublishRequest, by the request's id."""
         self._unsent: list[bytes] = []
         """PublishRequests of this turn of the loop: they go out together, and cost one call."""
 
@@ -140,6 +143,10 @@ class Transport(UASocketProtocol):
         return True
 
     def _answered(self, request: int, body: bytes) -> None:
+        answer = self._publishing.pop(request, None)
+        if answer is not None:
+            answer(body)
+            return
         try:
             self._call_callback(request, Buffer(body))
         except UaError as error:
@@ -148,26 +155,41 @@ class Transport(UASocketProtocol):
 
     # --- out
 
-    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float) -> asyncio.Future[Any]:
+    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float, answer: Answer) -> int:
         """Send a PublishRequest that acknowledges these (subscription, sequence number).
 
-        The future gives the response's bytes, or fails after `limit_s` at the latest.
+        `answer` is called with the response's bytes, or with why there will be none; gives the
+        request's id. No future, no task: this is what is sent all day.
         """
         if self.transport is None:
             raise ConnectionError("Connection is not open")
         self.revolve_security_token()
         self._request_id += 1
         self._request_handle += 1
-        loop = asyncio.get_running_loop()
         if not self._unsent:
-            loop.call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._flush)
         body = publish_bytes(self._token, self._request_handle, receipts, limit_s)
         self._unsent.append(self._chunk(body))
-        future: asyncio.Future[Any] = loop.create_future()
-        self._callbackmap[self._request_id] = future
-        limit = loop.call_later(limit_s, _expire, future)
-        future.add_done_callback(lambda _: limit.cancel())
-        return future
+        self._publishing[self._request_id] = answer
+        return self._request_id
+
+    def forget(self, request: int) -> None:
+        """Nobody waits for the answer to this PublishRequest any more."""
+        if request in self._publishing:
+            self._publishing[request] = _ignore
+
+    def _fail_all_pending(self, exc: Exception) -> None:
+        publishing, self._publishing = self._publishing, {}
+        for answer in publishing.values():
+            answer(exc)
+        super()._fail_all_pending(exc)
+
+    def _call_callback(self, request_id: int, body: Buffer | ua.Acknowledge) -> None:
+        answer = self._publishing.pop(request_id, None)
+        if answer is None:
+            super()._call_callback(request_id, body)
+        elif isinstance(body, Buffer):
+            answer(bytes(body))
 
     @property
     def _token(self) -> bytes:
@@ -204,9 +226,8 @@ class Transport(UASocketProtocol):
         self._unsent.clear()
 
 
-def _expire(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
+def _ignore(answer: bytes | Exception) -> None:
+    """Take an answer that came too late."""
 
 
 def publish_bytes(
