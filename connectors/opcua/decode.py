@@ -4,7 +4,7 @@
 are read over: RAW_SCHEMA keeps 100 ns.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -66,6 +66,18 @@ class DataValues(Columns):
             (walker or walk.chosen() if fast else twin.fill)(values, r, prefix)
         return values
 
+    @classmethod
+    def joined(cls, parts: Sequence["DataValues"]) -> "DataValues":
+        """The rows of several one behind the other."""
+        if len(parts) == 1:
+            return parts[0]
+        found = cls(0)
+        found.join(parts)
+        return found
+
+    def __len__(self) -> int:
+        return self.count
+
     @property
     def texts(self) -> dict[int, str]:
         """The texts by row, JSON of arrays and structures among them."""
@@ -86,6 +98,26 @@ class DataValues(Columns):
         if column == RAW:
             return self._raw_at(row)
         found: float | int = self.numbers(column)[row].item()
+        return found
+
+    def values(self) -> list[float | int | str | bytes | None]:
+        """`value` of every row, at a tenth of its cost."""
+        columns, count = self.columns, self.count
+        found: list[Any] = [None] * count
+        for column, held in enumerate(np.bincount(columns, minlength=RAW + 1).tolist()):
+            if not held or column == NONE:
+                continue
+            rows = np.flatnonzero(columns == column)
+            if column in (TEXT, RAW):
+                at = self._text_at if column == TEXT else self._raw_at
+                for row in rows.tolist():
+                    found[row] = at(row)
+            elif held == count:
+                return list(self.numbers(column).tolist())
+            else:
+                numbers = self.numbers(column)[rows].tolist()
+                for row, number in zip(rows.tolist(), numbers, strict=True):
+                    found[row] = number
         return found
 
     def _text_at(self, row: int) -> str:

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Sized
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -18,8 +18,10 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from connectors.errors import ServerUnreachable
+from connectors.opcua import requests
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
+from connectors.opcua.references import Browsed, browse_results
 from connectors.opcua.security import UNSECURED, Access
 from connectors.opcua.transport import use
 from connectors.raw import TICKS_PER_S, time_of
@@ -30,6 +32,8 @@ SESSION_TIMEOUT_MS: Final = 120_000
 _RENEW_AT: Final = 0.75
 """Part of the channel's lifetime after which its token is renewed (part 4, 5.5.2)."""
 _REFRESH_TICKS: Final = 5 * TICKS_PER_S
+_MOST_PAGES: Final = 100_000
+"""A server whose continuation points never end must not keep us for ever."""
 TOO_MUCH: Final = frozenset(
     {
         StatusCodes.BadTooManyOperations,
@@ -46,6 +50,7 @@ logging.getLogger("asyncua.client").setLevel(logging.CRITICAL)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Answer = TypeVar("Answer", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +63,13 @@ class Limits:
     items: int = 200  # more than 200 items a call are 50 times slower on some controllers
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """The outcome of reading one attribute."""
 
     value: float | int | str | bytes | None
     value_type: int
     status_code: int
     source_ticks: int | None
-
-
-@dataclass(slots=True)
-class Browsed:
-    """The references of one node, and the status with which the server gave them."""
-
-    references: list[ua.ReferenceDescription]
-    status_code: int
-
-    @property
-    def is_refused(self) -> bool:
-        """True where references may be missing."""
-        return bool(self.status_code & 0x80000000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,21 +263,25 @@ class Session:
         return await in_chunks(wanted, self.limits.read, self._read_some, learn)
 
     async def _read_some(self, wanted: Sequence[tuple[ua.NodeId, AttributeIds]]) -> list[Attribute]:
-        request = ua.ReadRequest()
-        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
-        request.Parameters.NodesToRead = [
-            ua.ReadValueId(NodeId=node, AttributeId=attribute) for node, attribute in wanted
-        ]
-        values = DataValues.decode(await self.call(request))
-        return [
-            Attribute(
-                values.value(row),
-                int(values.types[row]),
-                int(values.status[row]),
-                int(values.source_ticks[row]) if values.has_source[row] else None,
-            )
-            for row in range(values.count)
-        ]
+        request = requests.read_pairs(wanted, requests.BOTH)
+        return attributes(DataValues.decode(await self.call(request)))
+
+    async def read_columns(
+        self, nodes: Sequence[ua.NodeId], attribute: AttributeIds = AttributeIds.Value
+    ) -> DataValues:
+        """One attribute of many nodes as columns, a row per node, in calls as `read` makes them.
+
+        Timestamps come with values only. A `KeptNodeId` is asked for by the bytes that it keeps.
+        """
+        stamps = requests.BOTH if attribute == AttributeIds.Value else requests.NEITHER
+
+        async def send(part: Sequence[ua.NodeId]) -> DataValues:
+            request = requests.read_columns(part, attribute, stamps)
+            return DataValues.decode(await self.call(request))
+
+        learn = partial(self.learn, "read")
+        chunks = answers(nodes, self.limits.read, send, learn)
+        return DataValues.joined([values async for values in chunks])
 
     async def browse(self, nodes: Sequence[ua.NodeId]) -> list[Browsed]:
         """All hierarchical forward references of every node.
@@ -297,36 +292,28 @@ class Session:
         found = await in_chunks(nodes, self.limits.browse, self._browse_some, learn)
         for row, browsed in enumerate(found):
             if browsed.is_refused:
-                (found[row],) = await self._browse_some([nodes[row]])
+                (found[row],) = await in_chunks([nodes[row]], 1, self._browse_some)
         return found
 
     async def _browse_some(self, nodes: Sequence[ua.NodeId]) -> list[Browsed]:
-        parameters = ua.BrowseParameters()
-        parameters.NodesToBrowse = [
-            ua.BrowseDescription(
-                NodeId=node,
-                BrowseDirection=ua.BrowseDirection.Forward,
-                ReferenceTypeId=ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences)),
-                IncludeSubtypes=True,
-                NodeClassMask=0,
-                ResultMask=ua.BrowseResultMask.All,
-            )
-            for node in nodes
-        ]
-        session = self._client.uaclient.session
-        results = await session.browse(parameters)
-        found = [Browsed(list(r.References or []), r.StatusCode.value) for r in results]
-        open_points = {i: r.ContinuationPoint for i, r in enumerate(results) if r.ContinuationPoint}
-        while open_points:
-            more = ua.BrowseNextParameters(ContinuationPoints=list(open_points.values()))
-            rows = list(open_points)
-            open_points = {}
-            for row, result in zip(rows, await session.browse_next(more), strict=True):
-                found[row].references += result.References or []
-                found[row].status_code = result.StatusCode.value
-                if result.ContinuationPoint:
-                    open_points[row] = result.ContinuationPoint
+        found = browse_results(await self.call(requests.browse(nodes)))
+        for page in range(_MOST_PAGES):
+            cut = [one for one in found if one.point]
+            if not cut:
+                return found
+            await self._turn_page(cut, is_last=page == _MOST_PAGES - 1)
         return found
+
+    async def _turn_page(self, cut: Sequence[Browsed], *, is_last: bool) -> None:
+        """What lies behind continuation points; the last ones are given back, as refused."""
+        request = requests.browse_next([one.point for one in cut], release=is_last)
+        rest = browse_results(await self.call(request))
+        if len(rest) != len(cut):
+            raise UaError(f"{len(cut)} pages asked for, {len(rest)} came back")
+        for one, page in zip(cut, rest, strict=True):
+            one.references += page.references
+            one.point = b"" if is_last else page.point
+            one.status_code = StatusCodes.BadNoContinuationPoints if is_last else page.status_code
 
     async def server_time(self) -> datetime | None:
         """The server's own clock; None where it does not tell.
@@ -335,10 +322,7 @@ class Session:
         agrees.
         """
         current = ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))
-        request = ua.ReadRequest()
-        request.Parameters.NodesToRead = [
-            ua.ReadValueId(NodeId=current, AttributeId=AttributeIds.Value)
-        ]
+        request = requests.read_columns([current], AttributeIds.Value, requests.NEITHER)
         reader = await self.call(request)
         reader.length()
         if reader.number("<B") & 1 and reader.number("<B") == ua.VariantType.DateTime:
@@ -378,10 +362,19 @@ async def in_chunks(
 
     `learn` is told the size that it took after it had found a larger one too many.
     """
-    results: list[Result] = []
-    halved = False
-    while len(results) < len(items):
-        part = items[len(results) : len(results) + size]
+    return [one async for answer in answers(items, size, send, learn) for one in answer]
+
+
+async def answers(
+    items: Sequence[Item],
+    size: int,
+    send: Callable[[Sequence[Item]], Awaitable[Answer]],
+    learn: Callable[[int], None] = lambda size: None,
+) -> AsyncIterator[Answer]:
+    """What `in_chunks` joins: the answer to every chunk, as long as the chunk."""
+    done, halved = 0, False
+    while done < len(items):
+        part = items[done : done + size]
         try:
             answer = await send(part)
         except UaStatusCodeError as error:
@@ -391,10 +384,18 @@ async def in_chunks(
             continue
         if len(answer) != len(part):
             raise UaError(f"{len(part)} operations sent, {len(answer)} results came back")
-        results += answer
         if halved:
             learn(size)
-    return results
+        done += len(part)
+        yield answer
+
+
+def attributes(values: DataValues) -> list[Attribute]:
+    """The rows one by one, as Python has them."""
+    known = zip(values.source_ticks.tolist(), values.has_source.tolist(), strict=True)
+    ticks = [tick if has else None for tick, has in known]
+    rows = zip(values.values(), values.types.tolist(), values.status.tolist(), ticks, strict=True)
+    return list(map(Attribute._make, rows))
 
 
 def _texts(value: object) -> list[str]:

@@ -18,11 +18,15 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.ua_binary import nodeid_to_binary
 from asyncua.ua.uaerrors import BadTcpMessageTooLarge, UaError
 
+from connectors.opcua.requests import Encoded
+
 _HEADER: Final = struct.Struct("<3scIIIII")
 """Message type, chunk type, size, channel, token, sequence number, request id."""
 _SHORTEST: Final = 8
 _PUBLISH: Final = ObjectIds.PublishRequest_Encoding_DefaultBinary
 _NO_TEXT: Final = -1
+_SHORT: Final = (ua.PublishRequest, Encoded)
+"""Requests whose parameters we encode ourselves."""
 
 
 def use(client: Client) -> None:
@@ -56,7 +60,7 @@ class Transport(UASocketProtocol):
         self._held = bytearray()
         """The beginning of a chunk whose end has not come."""
         self._unsent: list[bytes] = []
-        """PublishRequests of this turn of the loop: they go out together, and cost one call."""
+        """What we encoded in this turn of the loop: it goes out together, and costs one call."""
 
     # --- in
 
@@ -146,7 +150,7 @@ class Transport(UASocketProtocol):
         message_type: Any = ua.MessageType.SecureMessage,  # noqa: ANN401
     ) -> Buffer:
         """Send a request and await its answer; whether it is a fault, `Session.call` looks."""
-        if type(request) is not ua.PublishRequest:
+        if not isinstance(request, _SHORT):
             return await super().send_request(request, timeout, message_type)
         if self.pre_request_hook:
             await self.pre_request_hook()
@@ -161,15 +165,17 @@ class Transport(UASocketProtocol):
         timeout: float = 1,
         message_type: Any = ua.MessageType.SecureMessage,  # noqa: ANN401
     ) -> asyncio.Future[Any]:
-        """Send a request; PublishRequests, which are sent all day, the short way."""
-        if type(request) is not ua.PublishRequest:
+        """Send a request; PublishRequests, which are sent all day, and bulk ones the short way."""
+        if not isinstance(request, _SHORT):
             self._flush()  # sequence numbers must arrive in order
             return super()._send_request(request, timeout, message_type)
         if self.transport is None:
             raise ConnectionError("Connection is not open")
-        self._setup_request_header(request.RequestHeader, timeout)
+        encoded = request if isinstance(request, Encoded) else _publish(request)
+        header = ua.RequestHeader()
+        self._setup_request_header(header, timeout)
         self.revolve_security_token()
-        body = _publish_bytes(request, nodeid_to_binary(self.authentication_token))
+        body = _header_bytes(encoded.type_id, header) + encoded.parameters
         self._request_id += 1
         loop = asyncio.get_running_loop()
         if not self._unsent:
@@ -186,15 +192,18 @@ class Transport(UASocketProtocol):
         self._unsent.clear()
 
 
-def _publish_bytes(request: ua.PublishRequest, token: bytes) -> bytes:
-    """A PublishRequest as `struct_to_binary` encodes it."""
-    header = request.RequestHeader
+def _publish(request: ua.PublishRequest) -> Encoded:
     acknowledged = request.Parameters.SubscriptionAcknowledgements
     numbers = [n for one in acknowledged for n in (one.SubscriptionId, one.SequenceNumber)]
+    return Encoded(_PUBLISH, struct.pack(f"<i{len(numbers)}I", len(acknowledged), *numbers))
+
+
+def _header_bytes(type_id: int, header: ua.RequestHeader) -> bytes:
+    """What every request begins with, as `struct_to_binary` encodes it."""
     return b"".join(
         (
-            struct.pack("<BBH", 1, 0, _PUBLISH),
-            token,
+            struct.pack("<BBH", 1, 0, type_id),
+            nodeid_to_binary(header.AuthenticationToken),
             struct.pack(
                 "<qIIiIBBB",
                 ua.datetime_to_win_epoch(header.Timestamp),
@@ -206,6 +215,5 @@ def _publish_bytes(request: ua.PublishRequest, token: bytes) -> bytes:
                 0,
                 0,
             ),
-            struct.pack(f"<i{len(numbers)}I", len(acknowledged), *numbers),
         )
     )

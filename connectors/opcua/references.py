@@ -1,0 +1,177 @@
+"""Bytes of BrowseResults to references, each with the bytes of its NodeId to ask by."""
+
+import struct
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+from asyncua import ua
+
+from connectors.opcua.nodeids import KeptNodeId, encoded
+from connectors.opcua.wire import MalformedError, Reader
+
+Key: TypeAlias = tuple[int, int | str | bytes | uuid.UUID]
+"""Namespace index and identifier: a NodeId however it was encoded."""
+
+_U16: Final = struct.Struct("<H")
+_U32: Final = struct.Struct("<I")
+_LENGTH: Final = struct.Struct("<i")
+_NUMERIC: Final = struct.Struct("<HI")
+_LONG: Final = struct.Struct("<Hi")
+"""Namespace index, and how many bytes follow."""
+_RESULT: Final = struct.Struct("<Ii")
+"""Status, and the length of the continuation point."""
+_KINDS: Final = tuple(ua.NodeIdType)[:6]
+_SHORTEST: Final = 2 + 1 + 2 + 6 + 1 + 4 + 2
+_HAS_URI, _HAS_SERVER = 0x80, 0x40
+
+
+class Reference(NamedTuple):
+    """A reference, of what was asked for: `requests.WANTED`."""
+
+    type_id: Key
+    node_id: KeptNodeId | None
+    """None where it lies on another server, or in a namespace that this one does not name."""
+    name: tuple[int, str]
+    """Namespace index and text of the browse name."""
+    node_class: int
+
+
+@dataclass(slots=True)
+class Browsed:
+    """The references of one node, and the status with which the server gave them."""
+
+    references: list[Reference]
+    status_code: int
+    point: bytes = b""
+    """The continuation point of the rest; empty where there is none."""
+
+    @property
+    def is_refused(self) -> bool:
+        """True where references may be missing."""
+        return bool(self.status_code & 0x80000000)
+
+
+def browse_results(r: Reader) -> list[Browsed]:
+    """The results of a Browse or BrowseNext, in order, from behind the response header.
+
+    Raises:
+        MalformedError: the bytes are not what part 6 allows, or there are too few.
+    """
+    count = max(r.length(), 0)
+    found = []
+    data, pos, namespaces = r.data, r.pos, r.namespaces
+    try:
+        for _ in range(count):
+            browsed, pos = _result(data, pos, namespaces)
+            found.append(browsed)
+    except (IndexError, struct.error) as error:
+        raise MalformedError(f"references are cut at {pos} of {len(data)}") from error
+    r.pos = pos
+    return found
+
+
+def _result(data: bytes, pos: int, namespaces: Sequence[str]) -> tuple[Browsed, int]:
+    status, size = _RESULT.unpack_from(data, pos)
+    pos += 8
+    point = b""
+    if size > 0:
+        point = data[pos : pos + size]
+        pos += size
+    (count,) = _LENGTH.unpack_from(data, pos)
+    pos += 4
+    references: list[Reference] = []
+    if count > 0:
+        if count * _SHORTEST > len(data) - pos:
+            raise MalformedError(f"{count} references in {len(data) - pos} bytes")
+        for _ in range(count):
+            reference, pos = _reference(data, pos, namespaces)
+            references.append(reference)
+    return Browsed(references, status, point), pos
+
+
+def _reference(data: bytes, pos: int, namespaces: Sequence[str]) -> tuple[Reference, int]:
+    if data[pos] == 0:
+        type_id: Key = (0, data[pos + 1])
+        pos += 2
+    else:
+        kind, pos = _node_id(data, pos, namespaces)
+        type_id = (-1, 0) if kind is None else (kind.NamespaceIndex, kind.Identifier)
+    node_id, pos = _node_id(data, pos + 1, namespaces)  # behind IsForward, which all are
+    index, size = _LONG.unpack_from(data, pos)
+    pos += 6
+    name = ""
+    if size > 0:
+        name = str(data[pos : pos + size], "utf-8", "backslashreplace")
+        pos += size
+    mask = data[pos]  # of the display name, which was not asked for
+    pos += 1
+    for bit in (1, 2):
+        if mask & bit:
+            pos = _behind_text(data, pos)
+    (node_class,) = _U32.unpack_from(data, pos)
+    pos += 4
+    pos = pos + 2 if data[pos] == 0 else _node_id(data, pos, namespaces)[1]
+    if pos > len(data):
+        raise IndexError
+    return Reference(type_id, node_id, (index, name), node_class), pos
+
+
+def _behind_text(data: bytes, pos: int) -> int:
+    (size,) = _LENGTH.unpack_from(data, pos)
+    return pos + 4 + max(int(size), 0)
+
+
+def _node_id(data: bytes, pos: int, namespaces: Sequence[str]) -> tuple[KeptNodeId | None, int]:
+    """A NodeId or ExpandedNodeId of this server and the place behind it; None for any other."""
+    first = data[pos]
+    kind = first & 0x3F
+    identifier: int | str | bytes | uuid.UUID
+    if kind == 3 or kind == 5:
+        index, size = _LONG.unpack_from(data, pos + 1)
+        end = pos + 7 + max(size, 0)
+        letters = data[pos + 7 : end]
+        identifier = letters if kind == 5 else str(letters, "utf-8", "surrogateescape")
+    elif kind == 2:
+        index, identifier = _NUMERIC.unpack_from(data, pos + 1)
+        end = pos + 7
+    elif kind == 1:
+        index, end = data[pos + 1], pos + 4
+        (identifier,) = _U16.unpack_from(data, pos + 2)
+    elif kind == 0:
+        index, identifier, end = 0, data[pos + 1], pos + 2
+    elif kind == 4:
+        (index,), end = _U16.unpack_from(data, pos + 1), pos + 19
+        if end > len(data):
+            raise IndexError
+        identifier = uuid.UUID(bytes_le=data[pos + 3 : end])
+    else:
+        raise MalformedError(f"a NodeId of kind {kind}")
+    if first < _HAS_SERVER:
+        return KeptNodeId.made(identifier, index, _KINDS[kind], data[pos:end]), end
+    return _expanded(data, first, end, identifier, index, namespaces)
+
+
+def _expanded(
+    data: bytes,
+    first: int,
+    pos: int,
+    identifier: int | str | bytes | uuid.UUID,
+    index: int,
+    namespaces: Sequence[str],
+) -> tuple[KeptNodeId | None, int]:
+    """An ExpandedNodeId, whose namespace URI rules over its index; None where it is not ours."""
+    uri, server = None, 0
+    if first & _HAS_URI:
+        start, pos = pos + 4, _behind_text(data, pos)
+        uri = str(data[start:pos], "utf-8", "surrogateescape")
+    if first & _HAS_SERVER:
+        (server,) = _U32.unpack_from(data, pos)
+        pos += 4
+    if server or (uri and uri not in namespaces):
+        return None, pos
+    if uri:
+        index = namespaces.index(uri)
+    plain = ua.NodeId(identifier, index)  # type: ignore[arg-type]
+    return KeptNodeId.made(identifier, index, plain.NodeIdType, encoded(plain)), pos
