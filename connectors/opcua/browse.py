@@ -24,13 +24,12 @@ _GONE: Final = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInv
 _READ: Final = 1
 _HISTORY_READ: Final = 4
 _ATTRIBUTES: Final = (
-    AttributeIds.DataType,
     AttributeIds.AccessLevel,
     AttributeIds.UserAccessLevel,
     AttributeIds.Historizing,
     AttributeIds.ValueRank,
 )
-"""What is read of a variable besides its value."""
+"""What is read of a variable besides its value and DataType."""
 _HISTORY_CONFIGURATION: Final = (0, ObjectIds.HasHistoricalConfiguration)
 """Below it lies how a history is kept: ten variables of each historized one, not a value of any."""
 _VARIABLE: Final = int(ua.NodeClass.Variable)
@@ -140,6 +139,7 @@ async def _read_attributes(session: Session, nodes: Sequence[Found]) -> list[Var
     """The variables, from one column per attribute."""
     ids = [node.node_id for node in nodes]
     read = attributes(await session.read_columns(ids, AttributeIds.Value))
+    data_types = await session.read_node_ids(ids, AttributeIds.DataType)
     told = [(await session.read_columns(ids, one)).values() for one in _ATTRIBUTES]
     namespaces = session.namespaces
     return [
@@ -148,13 +148,13 @@ async def _read_attributes(session: Session, nodes: Sequence[Found]) -> list[Var
             text_of(node.node_id, namespaces),
             node.path,
             value,
-            data_type if isinstance(data_type, str) else None,
+            data_type,
             rank if isinstance(rank, int) else None,
             readable=_allows(_READ, access, user_access) is not False,
             historized=bool(historizing) or bool(_allows(_HISTORY_READ, access, user_access)),
         )
         for node, value, data_type, access, user_access, historizing, rank in zip(
-            nodes, read, *told, strict=True
+            nodes, read, data_types, *told, strict=True
         )
     ]
 

@@ -4,10 +4,12 @@ import struct
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from asyncua import ua
 
+from connectors.opcua.columns import Columns
 from connectors.opcua.nodeids import KeptNodeId, encoded
 from connectors.opcua.wire import MalformedError, Reader
 
@@ -23,8 +25,15 @@ _LONG: Final = struct.Struct("<Hi")
 _RESULT: Final = struct.Struct("<Ii")
 """Status, and the length of the continuation point."""
 _KINDS: Final = tuple(ua.NodeIdType)[:6]
+_WIDTHS: Final = {0: 2, 1: 4, 2: 7, 4: 19}
+"""Bytes of a NodeId by its first byte; of any other they are told further on."""
 _SHORTEST: Final = 2 + 1 + 2 + 6 + 1 + 4 + 2
+"""Bytes of a reference without names."""
 _HAS_URI, _HAS_SERVER = 0x80, 0x40
+_NOBODY: Final = (-1, 0)
+_NODE_ID: Final = 17
+_HELD: Final = {bytes((1, _NODE_ID, first)): 2 + width for first, width in _WIDTHS.items()}
+"""Bytes of a DataValue that is nothing but a NodeId, by its first three."""
 
 
 class Reference(NamedTuple):
@@ -92,12 +101,9 @@ def _result(data: bytes, pos: int, namespaces: Sequence[str]) -> tuple[Browsed, 
 
 
 def _reference(data: bytes, pos: int, namespaces: Sequence[str]) -> tuple[Reference, int]:
-    if data[pos] == 0:
-        type_id: Key = (0, data[pos + 1])
-        pos += 2
-    else:
-        kind, pos = _node_id(data, pos, namespaces)
-        type_id = (-1, 0) if kind is None else (kind.NamespaceIndex, kind.Identifier)
+    behind = pos + (_WIDTHS.get(data[pos]) or _width(data, pos))
+    type_id = _key(data[pos:behind])
+    pos = behind
     node_id, pos = _node_id(data, pos + 1, namespaces)  # behind IsForward, which all are
     index, size = _LONG.unpack_from(data, pos)
     pos += 6
@@ -112,10 +118,31 @@ def _reference(data: bytes, pos: int, namespaces: Sequence[str]) -> tuple[Refere
             pos = _behind_text(data, pos)
     (node_class,) = _U32.unpack_from(data, pos)
     pos += 4
-    pos = pos + 2 if data[pos] == 0 else _node_id(data, pos, namespaces)[1]
+    pos += _WIDTHS.get(data[pos]) or _width(data, pos)
     if pos > len(data):
         raise IndexError
     return Reference(type_id, node_id, (index, name), node_class), pos
+
+
+@lru_cache(maxsize=1024)
+def _key(part: bytes) -> Key:
+    """What a NodeId of the server's own says: few reference types are used again and again."""
+    node_id, _ = _node_id(part, 0, ())
+    return _NOBODY if node_id is None else (node_id.NamespaceIndex, node_id.Identifier)
+
+
+def _width(data: bytes, pos: int) -> int:
+    """Bytes of any NodeId or ExpandedNodeId."""
+    first, behind = data[pos], pos
+    if first & 0x3F in _WIDTHS:
+        behind += _WIDTHS[first & 0x3F]
+    elif first & 0x3F in (3, 5):
+        behind = _behind_text(data, pos + 3)
+    else:
+        raise MalformedError(f"a NodeId of kind {first & 0x3F}")
+    if first & _HAS_URI:
+        behind = _behind_text(data, behind)
+    return behind - pos + (4 if first & _HAS_SERVER else 0)
 
 
 def _behind_text(data: bytes, pos: int) -> int:
@@ -175,3 +202,29 @@ def _expanded(
         index = namespaces.index(uri)
     plain = ua.NodeId(identifier, index)  # type: ignore[arg-type]
     return KeptNodeId.made(identifier, index, plain.NodeIdType, encoded(plain)), pos
+
+
+def node_id_texts(r: Reader) -> list[str | None]:
+    """DataValues that hold NodeIds, each as text with its namespace URI; None of anything else.
+
+    Raises:
+        MalformedError: as `DataValues.decode` does.
+    """
+    known: dict[bytes, str | None] = {}
+    found = []
+    data = r.data
+    for _ in range(max(r.length(), 0)):
+        pos = r.pos
+        width = _HELD.get(data[pos : pos + 3], 0)
+        part = data[pos : pos + width]
+        if part in known:
+            r.pos = pos + width
+            found.append(known[part])
+        else:
+            one = Columns(1)
+            one.read_one(r, 0, 0)
+            text = one.made_texts.get(0) if one.types[0] == _NODE_ID else None
+            found.append(text)
+            if width:
+                known[part] = text
+    return found

@@ -21,7 +21,7 @@ from connectors.errors import ServerUnreachable
 from connectors.opcua import requests
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
-from connectors.opcua.references import Browsed, browse_results
+from connectors.opcua.references import Browsed, browse_results, node_id_texts
 from connectors.opcua.security import UNSECURED, Access
 from connectors.opcua.transport import use
 from connectors.raw import TICKS_PER_S, time_of
@@ -273,15 +273,28 @@ class Session:
 
         Timestamps come with values only. A `KeptNodeId` is asked for by the bytes that it keeps.
         """
+        return DataValues.joined(await self._columns(nodes, attribute, DataValues.decode))
+
+    async def read_node_ids(
+        self, nodes: Sequence[ua.NodeId], attribute: AttributeIds
+    ) -> list[str | None]:
+        """An attribute of many nodes that is a NodeId, as text; None where there is none."""
+        parts = await self._columns(nodes, attribute, node_id_texts)
+        return [text for part in parts for text in part]
+
+    async def _columns(
+        self,
+        nodes: Sequence[ua.NodeId],
+        attribute: AttributeIds,
+        decode: Callable[[Reader], Answer],
+    ) -> list[Answer]:
         stamps = requests.BOTH if attribute == AttributeIds.Value else requests.NEITHER
 
-        async def send(part: Sequence[ua.NodeId]) -> DataValues:
-            request = requests.read_columns(part, attribute, stamps)
-            return DataValues.decode(await self.call(request))
+        async def send(part: Sequence[ua.NodeId]) -> Answer:
+            return decode(await self.call(requests.read_columns(part, attribute, stamps)))
 
-        learn = partial(self.learn, "read")
-        chunks = answers(nodes, self.limits.read, send, learn)
-        return DataValues.joined([values async for values in chunks])
+        chunks = answers(nodes, self.limits.read, send, partial(self.learn, "read"))
+        return [part async for part in chunks]
 
     async def browse(self, nodes: Sequence[ua.NodeId]) -> list[Browsed]:
         """All hierarchical forward references of every node.
