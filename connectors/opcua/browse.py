@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from asyncua import ua
@@ -121,7 +122,7 @@ def _children(
     session: Session, parent: Found, references: Sequence[Reference], seen: set[Key]
 ) -> Iterator[Found]:
     """The nodes that references lead to, those of other servers and those `seen` left out."""
-    for type_id, node_id, (index, name), node_class in references:
+    for type_id, node_id, index, name, node_class in references:
         if node_id is None or type_id == _HISTORY_CONFIGURATION:
             continue
         key = (node_id.NamespaceIndex, node_id.Identifier)
@@ -150,8 +151,8 @@ async def _read_attributes(session: Session, nodes: Sequence[Found]) -> list[Var
             value,
             data_type,
             rank if isinstance(rank, int) else None,
-            readable=_allows(_READ, access, user_access) is not False,
-            historized=bool(historizing) or bool(_allows(_HISTORY_READ, access, user_access)),
+            readable=_allows(_READ, access, user_access),
+            historized=bool(historizing) or _allows(_HISTORY_READ, access, user_access),
         )
         for node, value, data_type, access, user_access, historizing, rank in zip(
             nodes, read, data_types, *told, strict=True
@@ -159,7 +160,8 @@ async def _read_attributes(session: Session, nodes: Sequence[Found]) -> list[Var
     ]
 
 
-def _allows(bit: int, *levels: object) -> bool | None:
-    """Whether all access levels that were told allow it; None where none was told."""
+@lru_cache(maxsize=1024, typed=True)
+def _allows(bit: int, *levels: object) -> bool:
+    """Whether all access levels that were told allow it; where none was told, only reading."""
     known = [level for level in levels if isinstance(level, int)]
-    return all(level & bit for level in known) if known else None
+    return all(level & bit for level in known) if known else bit == _READ

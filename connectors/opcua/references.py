@@ -3,7 +3,6 @@
 import struct
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -42,16 +41,16 @@ class Reference(NamedTuple):
     type_id: Key
     node_id: KeptNodeId | None
     """None where it lies on another server, or in a namespace that this one does not name."""
-    name: tuple[int, str]
-    """Namespace index and text of the browse name."""
+    name_index: int
+    name: str
+    """The browse name and the index of its namespace."""
     node_class: int
 
 
-@dataclass(slots=True)
-class Browsed:
+class Browsed(NamedTuple):
     """The references of one node, and the status with which the server gave them."""
 
-    references: list[Reference]
+    references: Sequence[Reference]
     status_code: int
     point: bytes = b""
     """The continuation point of the rest; empty where there is none."""
@@ -62,41 +61,48 @@ class Browsed:
         return bool(self.status_code & 0x80000000)
 
 
+_NOTHING: Final = Browsed((), 0)
+_NULL, _EMPTY = b"\xff" * 4, bytes(4)
+_LEAVES: Final = frozenset(
+    bytes(4) + point + references for point in (_NULL, _EMPTY) for references in (_NULL, _EMPTY)
+)
+"""Good, no continuation point, no references: the answer for most nodes."""
+
+
 def browse_results(r: Reader) -> list[Browsed]:
     """The results of a Browse or BrowseNext, in order, from behind the response header.
 
     Raises:
         MalformedError: the bytes are not what part 6 allows, or there are too few.
     """
-    count = max(r.length(), 0)
     found = []
-    data, pos, namespaces = r.data, r.pos, r.namespaces
+    pos = r.pos + 4
     try:
-        for _ in range(count):
-            browsed, pos = _result(data, pos, namespaces)
+        for _ in range(max(r.length(), 0)):
+            if r.data[pos : pos + 12] in _LEAVES:
+                browsed, pos = _NOTHING, pos + 12
+            else:
+                browsed, pos = _result(r.data, pos, r.namespaces)
             found.append(browsed)
     except (IndexError, struct.error) as error:
-        raise MalformedError(f"references are cut at {pos} of {len(data)}") from error
+        raise MalformedError(f"references are cut at {pos} of {len(r.data)}") from error
     r.pos = pos
     return found
 
 
 def _result(data: bytes, pos: int, namespaces: Sequence[str]) -> tuple[Browsed, int]:
     status, size = _RESULT.unpack_from(data, pos)
-    pos += 8
-    point = b""
-    if size > 0:
-        point = data[pos : pos + size]
-        pos += size
+    pos += _RESULT.size
+    point = data[pos : pos + max(size, 0)]
+    pos += max(size, 0)
     (count,) = _LENGTH.unpack_from(data, pos)
-    pos += 4
-    references: list[Reference] = []
-    if count > 0:
-        if count * _SHORTEST > len(data) - pos:
-            raise MalformedError(f"{count} references in {len(data) - pos} bytes")
-        for _ in range(count):
-            reference, pos = _reference(data, pos, namespaces)
-            references.append(reference)
+    pos += _LENGTH.size
+    if count * _SHORTEST > len(data) - pos:
+        raise MalformedError(f"{count} references in {len(data) - pos} bytes")
+    references = []
+    for _ in range(count):
+        reference, pos = _reference(data, pos, namespaces)
+        references.append(reference)
     return Browsed(references, status, point), pos
 
 
@@ -121,7 +127,7 @@ def _reference(data: bytes, pos: int, namespaces: Sequence[str]) -> tuple[Refere
     pos += _WIDTHS.get(data[pos]) or _width(data, pos)
     if pos > len(data):
         raise IndexError
-    return Reference(type_id, node_id, (index, name), node_class), pos
+    return Reference(type_id, node_id, index, name, node_class), pos
 
 
 @lru_cache(maxsize=1024)

@@ -32,8 +32,9 @@ SESSION_TIMEOUT_MS: Final = 120_000
 _RENEW_AT: Final = 0.75
 """Part of the channel's lifetime after which its token is renewed (part 4, 5.5.2)."""
 _REFRESH_TICKS: Final = 5 * TICKS_PER_S
-_MOST_PAGES: Final = 100_000
+_MOST_PAGES: Final = 10_000
 """A server whose continuation points never end must not keep us for ever."""
+_ENDLESS: Final = Browsed((), StatusCodes.BadNoContinuationPoints)
 TOO_MUCH: Final = frozenset(
     {
         StatusCodes.BadTooManyOperations,
@@ -310,23 +311,27 @@ class Session:
 
     async def _browse_some(self, nodes: Sequence[ua.NodeId]) -> list[Browsed]:
         found = browse_results(await self.call(requests.browse(nodes)))
-        for page in range(_MOST_PAGES):
-            cut = [one for one in found if one.point]
-            if not cut:
-                return found
-            await self._turn_page(cut, is_last=page == _MOST_PAGES - 1)
+        cut = {row: [one] for row, one in enumerate(found) if one.point}
+        await self._turn_pages(list(cut.values()))
+        for row, pages in cut.items():
+            references = [reference for page in pages for reference in page.references]
+            found[row] = Browsed(references, pages[-1].status_code)
         return found
 
-    async def _turn_page(self, cut: Sequence[Browsed], *, is_last: bool) -> None:
-        """What lies behind continuation points; the last ones are given back, as refused."""
-        request = requests.browse_next([one.point for one in cut], release=is_last)
-        rest = browse_results(await self.call(request))
-        if len(rest) != len(cut):
-            raise UaError(f"{len(cut)} pages asked for, {len(rest)} came back")
-        for one, page in zip(cut, rest, strict=True):
-            one.references += page.references
-            one.point = b"" if is_last else page.point
-            one.status_code = StatusCodes.BadNoContinuationPoints if is_last else page.status_code
+    async def _turn_pages(self, cut: Sequence[list[Browsed]]) -> None:
+        """Append the rest to every list of pages; what never ends is given back, as refused."""
+        for turned in range(_MOST_PAGES + 1):
+            held = [pages for pages in cut if pages[-1].point]
+            if not held:
+                return
+            is_endless = turned == _MOST_PAGES
+            points = [pages[-1].point for pages in held]
+            request = requests.browse_next(points, release=is_endless)
+            rest = browse_results(await self.call(request))
+            if len(rest) != len(held):
+                raise UaError(f"{len(held)} pages asked for, {len(rest)} came back")
+            for pages, page in zip(held, rest, strict=True):
+                pages.append(_ENDLESS if is_endless else page)
 
     async def server_time(self) -> datetime | None:
         """The server's own clock; None where it does not tell.
