@@ -1,6 +1,5 @@
 """Columns of DataValues, and reading one DataValue into its row."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -62,21 +61,6 @@ class Columns:
     def numbers(self, column: int) -> npt.NDArray[np.float64 | np.int64 | np.uint64]:
         """The array of a numeric column."""
         return (self.floats, self.ints, self.uints)[column - 1]
-
-    def join(self, parts: Sequence["Columns"]) -> None:
-        """Take over the rows of all parts, one behind the other."""
-        for name in _ARRAYS:
-            taken = [getattr(part, name) for part in parts]
-            setattr(self, name, np.concatenate([getattr(self, name), *taken]))
-        row, place = self.count, len(self.data)
-        for part in parts:
-            behind = row + part.count
-            self.starts[row:behind] += np.where(part.starts > 0, place, 0)
-            self.made_texts |= {row + at: text for at, text in part.made_texts.items()}
-            self.made_raws |= {row + at: raw for at, raw in part.made_raws.items()}
-            row, place = behind, place + len(part.data)
-        self.count, self.data = row, b"".join([self.data, *(part.data for part in parts)])
-        self.is_compiled = all(part.is_compiled for part in parts)
 
     def read_one(self, r: Reader, row: int, prefix: int) -> None:
         """Read the DataValue at the reader, whatever it holds, behind its handle if `prefix`."""
@@ -140,8 +124,3 @@ class Columns:
         if part is not None:
             self.columns[row] = RAW
             self.made_raws[row] = part
-
-
-_ARRAYS: Final = tuple(
-    name for name, held in vars(Columns(0)).items() if isinstance(held, np.ndarray)
-)

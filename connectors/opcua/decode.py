@@ -71,8 +71,17 @@ class DataValues(Columns):
         """The rows of several one behind the other."""
         if len(parts) == 1:
             return parts[0]
-        found = cls(0)
-        found.join(parts)
+        found = cls(sum(part.count for part in parts), b"".join([part.data for part in parts]))
+        row = place = 0
+        for part in parts:
+            rows = slice(row, row + part.count)
+            for name in _ARRAYS:
+                getattr(found, name)[rows] = getattr(part, name)
+            found.starts[rows] += np.where(part.starts > 0, place, 0)
+            found.made_texts |= {row + at: text for at, text in part.made_texts.items()}
+            found.made_raws |= {row + at: raw for at, raw in part.made_raws.items()}
+            row, place = rows.stop, place + len(part.data)
+        found.is_compiled = all(part.is_compiled for part in parts)
         return found
 
     def __len__(self) -> int:
@@ -207,6 +216,9 @@ class DataValues(Columns):
         if made:
             parts = [part.encode() if isinstance(part, str) else part for part in made.values()]
             yield np.array(list(made)), pieces.words(parts)
+
+
+_ARRAYS: Final = [name for name, held in vars(Columns(0)).items() if isinstance(held, np.ndarray)]
 
 
 def _bits(flags: npt.NDArray[np.bool_]) -> pa.Buffer:

@@ -28,16 +28,22 @@ _NO_VIEW: Final = bytes(2 + 8 + 4)
 _BROWSE_TAIL: Final = struct.Struct("<IBBBII")
 """BrowseDirection, ReferenceTypeId, IncludeSubtypes, NodeClassMask, ResultMask."""
 _FORWARD: Final = 0
-_TWO_BYTE: Final = 0
+_TWO_BYTE, _FOUR_BYTE = 0, 1
+"""How a NodeId of the standard is encoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A request as the transport sends it: only its RequestHeader is missing."""
 
-    type_id: int
-    """ObjectIds of its binary encoding."""
+    encoding: bytes
+    """The NodeId of its binary encoding."""
     parameters: bytes
+
+    @classmethod
+    def of(cls, number: int, *parts: bytes) -> "Encoded":
+        """The parameters in parts, under the `ObjectIds` number of their encoding."""
+        return cls(struct.pack("<BBH", _FOUR_BYTE, 0, number), b"".join(parts))
 
 
 def read_columns(
@@ -59,15 +65,15 @@ def read_pairs(
 
 def _read(count: int, timestamps: ua.TimestampsToReturn, parts: Iterable[bytes]) -> Encoded:
     head = _READ_HEAD.pack(0.0, timestamps, count)
-    return Encoded(ObjectIds.ReadRequest_Encoding_DefaultBinary, b"".join((head, *parts)))
+    return Encoded.of(ObjectIds.ReadRequest_Encoding_DefaultBinary, head, *parts)
 
 
 def browse(nodes: Sequence[ua.NodeId]) -> Encoded:
     """A Browse of all hierarchical forward references, as many as the server gives at once."""
     tail = _BROWSE_TAIL.pack(_FORWARD, _TWO_BYTE, ObjectIds.HierarchicalReferences, True, 0, WANTED)
     head = _NO_VIEW + struct.pack("<Ii", 0, len(nodes))
-    body = b"".join((head, tail.join(map(encoded, nodes)), tail if nodes else b""))
-    return Encoded(ObjectIds.BrowseRequest_Encoding_DefaultBinary, body)
+    rows = tail.join(map(encoded, nodes)), tail if nodes else b""
+    return Encoded.of(ObjectIds.BrowseRequest_Encoding_DefaultBinary, head, *rows)
 
 
 def browse_next(points: Sequence[bytes], *, release: bool = False) -> Encoded:
@@ -75,4 +81,4 @@ def browse_next(points: Sequence[bytes], *, release: bool = False) -> Encoded:
     parts = [struct.pack("<?i", release, len(points))]
     for point in points:
         parts += (struct.pack("<i", len(point)), point)
-    return Encoded(ObjectIds.BrowseNextRequest_Encoding_DefaultBinary, b"".join(parts))
+    return Encoded.of(ObjectIds.BrowseNextRequest_Encoding_DefaultBinary, *parts)

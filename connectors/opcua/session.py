@@ -22,8 +22,9 @@ from connectors.opcua import requests
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
 from connectors.opcua.references import Browsed, browse_results, node_id_texts
+from connectors.opcua.requests import Encoded
 from connectors.opcua.security import UNSECURED, Access
-from connectors.opcua.transport import use
+from connectors.opcua.transport import Transport, use
 from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -251,7 +252,11 @@ class Session:
         protocol = self._client.uaclient.protocol
         if protocol is None:
             raise ConnectionError("not connected")
-        body = await protocol.send_request(request, timeout_s or self.timeout_s)
+        limit_s = timeout_s or self.timeout_s
+        if isinstance(request, Encoded) and isinstance(protocol, Transport):
+            body = await protocol.ask(request, limit_s)
+        else:
+            body = await protocol.send_request(request, limit_s)
         reader = Reader(bytes(body), 0, self.namespaces)
         result = reader.service_result()
         if result & 0x80000000:

@@ -15,7 +15,7 @@ from asyncua.client.ua_client import UASocketProtocol
 from asyncua.common.utils import Buffer
 from asyncua.crypto.security_policies import CryptographyNone, SecurityPolicy
 from asyncua.ua.object_ids import ObjectIds
-from asyncua.ua.ua_binary import nodeid_to_binary
+from asyncua.ua.ua_binary import nodeid_to_binary, struct_to_binary
 from asyncua.ua.uaerrors import BadTcpMessageTooLarge, UaError
 
 from connectors.opcua.requests import Encoded
@@ -25,8 +25,6 @@ _HEADER: Final = struct.Struct("<3scIIIII")
 _SHORTEST: Final = 8
 _PUBLISH: Final = ObjectIds.PublishRequest_Encoding_DefaultBinary
 _NO_TEXT: Final = -1
-_SHORT: Final = (ua.PublishRequest, Encoded)
-"""Requests whose parameters we encode ourselves."""
 
 
 def use(client: Client) -> None:
@@ -60,7 +58,7 @@ class Transport(UASocketProtocol):
         self._held = bytearray()
         """The beginning of a chunk whose end has not come."""
         self._unsent: list[bytes] = []
-        """What we encoded in this turn of the loop: it goes out together, and costs one call."""
+        """PublishRequests of this turn of the loop: they go out together, and cost one call."""
 
     # --- in
 
@@ -141,6 +139,25 @@ class Transport(UASocketProtocol):
             self.logger.error("%s", error)
             self.disconnect_socket()
 
+    async def ask(self, request: Encoded, limit_s: float) -> Buffer:
+        """Send a request that is encoded but for its header; gives the response's bytes."""
+        if self.pre_request_hook:
+            await self.pre_request_hook()
+        if self.transport is None:
+            raise ConnectionError("Connection is not open")
+        header = ua.RequestHeader()
+        self._setup_request_header(header, limit_s)
+        self.revolve_security_token()
+        body = b"".join((request.encoding, struct_to_binary(header), request.parameters))
+        self._flush()  # sequence numbers must arrive in order
+        self._request_id += 1
+        message = self._connection.message_to_binary(body, request_id=self._request_id)
+        future = self._callbackmap[self._request_id] = asyncio.get_running_loop().create_future()
+        self.transport.write(message)
+        async with asyncio.timeout(limit_s):
+            answer: Buffer = await future
+            return answer
+
     # --- out
 
     async def send_request(
@@ -150,7 +167,7 @@ class Transport(UASocketProtocol):
         message_type: Any = ua.MessageType.SecureMessage,  # noqa: ANN401
     ) -> Buffer:
         """Send a request and await its answer; whether it is a fault, `Session.call` looks."""
-        if not isinstance(request, _SHORT):
+        if type(request) is not ua.PublishRequest:
             return await super().send_request(request, timeout, message_type)
         if self.pre_request_hook:
             await self.pre_request_hook()
@@ -165,17 +182,15 @@ class Transport(UASocketProtocol):
         timeout: float = 1,
         message_type: Any = ua.MessageType.SecureMessage,  # noqa: ANN401
     ) -> asyncio.Future[Any]:
-        """Send a request; PublishRequests, which are sent all day, and bulk ones the short way."""
-        if not isinstance(request, _SHORT):
+        """Send a request; PublishRequests, which are sent all day, the short way."""
+        if type(request) is not ua.PublishRequest:
             self._flush()  # sequence numbers must arrive in order
             return super()._send_request(request, timeout, message_type)
         if self.transport is None:
             raise ConnectionError("Connection is not open")
-        encoded = request if isinstance(request, Encoded) else _publish(request)
-        header = ua.RequestHeader()
-        self._setup_request_header(header, timeout)
+        self._setup_request_header(request.RequestHeader, timeout)
         self.revolve_security_token()
-        body = _header_bytes(encoded.type_id, header) + encoded.parameters
+        body = _publish_bytes(request, nodeid_to_binary(self.authentication_token))
         self._request_id += 1
         loop = asyncio.get_running_loop()
         if not self._unsent:
@@ -192,18 +207,15 @@ class Transport(UASocketProtocol):
         self._unsent.clear()
 
 
-def _publish(request: ua.PublishRequest) -> Encoded:
+def _publish_bytes(request: ua.PublishRequest, token: bytes) -> bytes:
+    """A PublishRequest as `struct_to_binary` encodes it."""
+    header = request.RequestHeader
     acknowledged = request.Parameters.SubscriptionAcknowledgements
     numbers = [n for one in acknowledged for n in (one.SubscriptionId, one.SequenceNumber)]
-    return Encoded(_PUBLISH, struct.pack(f"<i{len(numbers)}I", len(acknowledged), *numbers))
-
-
-def _header_bytes(type_id: int, header: ua.RequestHeader) -> bytes:
-    """What every request begins with, as `struct_to_binary` encodes it."""
     return b"".join(
         (
-            struct.pack("<BBH", 1, 0, type_id),
-            nodeid_to_binary(header.AuthenticationToken),
+            struct.pack("<BBH", 1, 0, _PUBLISH),
+            token,
             struct.pack(
                 "<qIIiIBBB",
                 ua.datetime_to_win_epoch(header.Timestamp),
@@ -215,5 +227,6 @@ def _header_bytes(type_id: int, header: ua.RequestHeader) -> bytes:
                 0,
                 0,
             ),
+            struct.pack(f"<i{len(numbers)}I", len(acknowledged), *numbers),
         )
     )

@@ -6,13 +6,13 @@ from asyncua import ua
 from asyncua.common.connection import SecureConnection, TransportLimits
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.ua.attribute_ids import AttributeIds
-from asyncua.ua.ua_binary import struct_to_binary
+from asyncua.ua.ua_binary import nodeid_to_binary, struct_to_binary
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import ServerUnreachable
 from connectors.opcua.session import Session
-from connectors.opcua.transport import Transport, _header_bytes, _publish
+from connectors.opcua.transport import Transport, _publish_bytes
 
 
 class Wire(asyncio.Transport):
@@ -82,9 +82,8 @@ def test_publish_request_as_asyncua_encodes_it(token, acknowledged):
         ua.SubscriptionAcknowledgement(ua.UInt32(one), ua.UInt32(other))
         for one, other in acknowledged
     ]
-    ours = _publish(request)
-    header = _header_bytes(ours.type_id, request.RequestHeader)
-    assert header + ours.parameters == struct_to_binary(request)
+    ours = _publish_bytes(request, nodeid_to_binary(request.RequestHeader.AuthenticationToken))
+    assert ours == struct_to_binary(request)
 
 
 @pytest.mark.parametrize("broken", ["sequence", "channel", "token", "size", "short"])
