@@ -229,7 +229,8 @@ def node_id_texts(r: Reader) -> list[str | None]:
         else:
             one = Columns(1)
             one.read_one(r, 0, 0)
-            text = one.made_texts.get(0) if one.types[0] == _NODE_ID else None
+            is_one = one.types[0] == _NODE_ID and not one.is_array[0]
+            text = one.made_texts.get(0) if is_one else None
             found.append(text)
             if width:
                 known[part] = text

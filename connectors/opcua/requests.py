@@ -82,3 +82,28 @@ def browse_next(points: Sequence[bytes], *, release: bool = False) -> Encoded:
     for point in points:
         parts += (struct.pack("<i", len(point)), point)
     return Encoded.of(ObjectIds.BrowseNextRequest_Encoding_DefaultBinary, *parts)
+
+
+def create_items(
+    subscription_id: int,
+    items: Sequence[tuple[int, ua.NodeId]],
+    *,
+    sampling_interval_ms: float,
+    queue_size: int,
+) -> Encoded:
+    """A CreateMonitoredItems: every change of status, value or timestamp of nodes, by handle."""
+    head = struct.pack("<IIi", subscription_id, ua.TimestampsToReturn.Both, len(items))
+    watch = _READ_TAIL.pack(AttributeIds.Value, -1, 0, -1)
+    watch += struct.pack("<I", ua.MonitoringMode.Reporting)
+    how = struct.pack("<d", sampling_interval_ms) + _EVERY_CHANGE
+    how += struct.pack("<I?", queue_size, True)
+    handle_bytes = struct.Struct("<I").pack
+    parts = [p for handle, node in items for p in (encoded(node), watch, handle_bytes(handle), how)]
+    return Encoded.of(ObjectIds.CreateMonitoredItemsRequest_Encoding_DefaultBinary, head, *parts)
+
+
+_EVERY_CHANGE: Final = struct.pack(
+    "<BBHBiIId", _FOUR_BYTE, 0, ObjectIds.DataChangeFilter_Encoding_DefaultBinary, 1, 16,
+    ua.DataChangeTrigger.StatusValueTimestamp, ua.DeadbandType.None_, 0.0,
+)  # fmt: skip
+"""A DataChangeFilter as an ExtensionObject."""
