@@ -13,8 +13,9 @@ from benchmarks.load.canned import DOUBLES, MIXED, Canned
 from benchmarks.load.server import LoadServer
 from benchmarks.load.space import Space
 from connectors import segments
+from connectors.errors import ServerUnreachable
 from connectors.fleet import Fleet, ServerEntry, Site
-from connectors.opcua import browse
+from connectors.opcua import browse, discovery
 from connectors.opcua import session as session_module
 from connectors.opcua.collector import collect
 from connectors.opcua.decode import DataValues, Reader
@@ -152,3 +153,15 @@ async def test_columns_are_what_reading_one_by_one_gives():
         types = await session.read_node_ids(nodes, AttributeIds.DataType)
         assert types[0] == "nsu=http://opcfoundation.org/UA/;i=11"
         assert types[100:] == [None] * 20
+
+
+@pytest.mark.parametrize("answer", [b"\x00", b"\x00" * 8 + b"\xff\xff\xff\x7f"])
+async def test_an_answer_that_is_no_browse_result_is_told_in_one_line(
+    tmp_path, monkeypatch, answer
+):
+    monkeypatch.setattr(Space, "browse", lambda self, cursor: answer)
+    server = LoadServer(Space(1, DOUBLES), 0, 100)
+    await server.start()
+    with pytest.raises(ServerUnreachable, match=f"^{server.url}: .*check the server"):
+        await discovery.look(ServerEntry(server.url), tmp_path)
+    await server.close()
