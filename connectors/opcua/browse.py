@@ -24,6 +24,8 @@ MAX_NODES: Final = 1_000_000
 _GONE: Final = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 _READ: Final = 1
 _HISTORY_READ: Final = 4
+_HISTORY_CONFIGURATION: Final = (0, ObjectIds.HasHistoricalConfiguration)
+"""Below it lies how a history is kept: ten variables of each historized one, not a value of any."""
 _ATTRIBUTES: Final = (
     AttributeIds.AccessLevel,
     AttributeIds.UserAccessLevel,
@@ -31,8 +33,6 @@ _ATTRIBUTES: Final = (
     AttributeIds.ValueRank,
 )
 """What is read of a variable besides its value and DataType."""
-_HISTORY_CONFIGURATION: Final = (0, ObjectIds.HasHistoricalConfiguration)
-"""Below it lies how a history is kept: ten variables of each historized one, not a value of any."""
 _VARIABLE: Final = int(ua.NodeClass.Variable)
 
 
