@@ -15,7 +15,6 @@ from typing import Any, Final
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.common.node import Node
-from asyncua.ua.attribute_ids import AttributeIds
 
 from benchmarks.stock import PATIENCE_S
 from connectors.opcua import browse, history
@@ -43,12 +42,12 @@ Work = Callable[[], Awaitable[Callable[[], Found]]]
 
 
 def ours_read(session: Session) -> Work:
-    wanted = [(node, AttributeIds.Value) for node in _ids(READ_NODES)]
+    nodes = _ids(READ_NODES)
 
     async def work() -> Callable[[], Found]:
         for _ in range(READ_TIMES):
-            found = await session.read(wanted)
-        return lambda: (READ_TIMES * len(found), _digest(one.value for one in found))
+            found = await session.read_columns(nodes)
+        return lambda: (READ_TIMES * len(found), _digest(found.values()))
 
     return work
 
@@ -111,7 +110,7 @@ def stock_history(client: Client) -> Work:
 
 def ours_browse(session: Session) -> Work:
     async def work() -> Callable[[], Found]:
-        found = await browse._walk(session, {})
+        found = await browse.walk(session, {})
         return lambda: (len(found), _digest(sorted(one.node_id.to_string() for one in found)))
 
     return work

@@ -1,9 +1,10 @@
 """Everything under Objects except the Server object, browsed and read in batches."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
@@ -11,8 +12,9 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError
 
-from connectors.opcua.nodeids import parsed
-from connectors.opcua.session import Attribute, Session
+from connectors.opcua.nodeids import KeptNodeId, parsed, text_of
+from connectors.opcua.references import Key, Reference
+from connectors.opcua.session import Attribute, Session, attributes
 
 BrowseName = tuple[str, str]
 """A namespace URI and a name."""
@@ -22,16 +24,16 @@ MAX_NODES: Final = 1_000_000
 _GONE: Final = frozenset({StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid})
 _READ: Final = 1
 _HISTORY_READ: Final = 4
-_HISTORY_CONFIGURATION: Final = ua.NodeId(ua.Int32(ObjectIds.HasHistoricalConfiguration))
+_HISTORY_CONFIGURATION: Final = (0, ObjectIds.HasHistoricalConfiguration)
 """Below it lies how a history is kept: ten variables of each historized one, not a value of any."""
 _ATTRIBUTES: Final = (
-    AttributeIds.Value,
-    AttributeIds.DataType,
     AttributeIds.AccessLevel,
     AttributeIds.UserAccessLevel,
     AttributeIds.Historizing,
     AttributeIds.ValueRank,
 )
+"""What is read of a variable besides its value and DataType."""
+_VARIABLE: Final = int(ua.NodeClass.Variable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,10 @@ class Variable:
     historized: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    node_id: ua.NodeId
+class Found(NamedTuple):
+    """A node that browsing came to."""
+
+    node_id: KeptNodeId
     path: tuple[BrowseName, ...]
     is_variable: bool
 
@@ -63,10 +66,10 @@ async def discover(
     With `only` (NodeIds as text) nothing else is collected; its nodes may lie outside Objects.
     Nodes that could not be browsed enter `refused` with their status: what lies below is unknown.
     """
-    found = await _walk(session, {} if refused is None else refused)
+    found = await walk(session, {} if refused is None else refused)
     missing: list[str] = []
     if only:
-        by_id = {node.node_id: node for node in found}
+        by_id: dict[ua.NodeId, Found] = {node.node_id: node for node in found}
         chosen = []
         for text in only:
             try:
@@ -74,7 +77,7 @@ async def discover(
             except (ValueError, UaError):
                 missing.append(text)
                 continue
-            chosen.append(by_id.get(node_id) or _Found(node_id, (), True))
+            chosen.append(by_id.get(node_id) or Found(KeptNodeId.of(node_id), (), True))
         found = chosen
     variables = await _read_attributes(session, [node for node in found if node.is_variable])
     return variables, missing
@@ -93,71 +96,72 @@ async def missing_nodes(session: Session, texts: Sequence[str]) -> list[str]:
     return [text for text in texts if text not in there]
 
 
-async def _walk(session: Session, refused: dict[str, int]) -> list[_Found]:
-    """Breadth first from Objects, every node once, by its shortest path."""
-    start = ua.NodeId(ua.Int32(ObjectIds.ObjectsFolder))
-    seen = {start, ua.NodeId(ua.Int32(ObjectIds.Server))}
-    frontier = [_Found(start, (), False)]
-    found: list[_Found] = []
+async def walk(session: Session, refused: dict[str, int]) -> list[Found]:
+    """Breadth first from Objects, every node once, by its shortest path.
+
+    Nodes that could not be browsed enter `refused` with their status.
+    """
+    seen: set[Key] = {(0, ObjectIds.ObjectsFolder), (0, ObjectIds.Server)}
+    start = KeptNodeId.of(ua.NodeId(ua.Int32(ObjectIds.ObjectsFolder)))
+    frontier = [Found(start, (), False)]
+    found: list[Found] = []
     while frontier and len(found) < MAX_NODES:
         browsed = await session.browse([node.node_id for node in frontier])
-        level = []
+        level: list[Found] = []
         for node, answer in zip(frontier, browsed, strict=True):
             if answer.is_refused:
                 refused[session.text_of(node.node_id)] = answer.status_code
-            for target in answer.references:
-                if target.ReferenceTypeId == _HISTORY_CONFIGURATION:
-                    continue
-                child = _child(session, node, target)
-                if child is not None and child.node_id not in seen:
-                    seen.add(child.node_id)
-                    level.append(child)
+            if answer.references:
+                level += _children(session, node, answer.references, seen)
         found += level
         frontier = level
     return found
 
 
-def _child(session: Session, parent: _Found, target: ua.ReferenceDescription) -> _Found | None:
-    """The node a reference leads to; None where it lies on another server."""
-    expanded = target.NodeId
-    if getattr(expanded, "ServerIndex", 0):
-        return None
-    index = expanded.NamespaceIndex
-    uri = getattr(expanded, "NamespaceUri", None)
-    if uri:
-        if uri not in session.namespaces:
-            return None
-        index = ua.Int16(session.namespaces.index(uri))
-    name = target.BrowseName
-    step = (_uri(session, name.NamespaceIndex), str(name.Name))
-    node_id = ua.NodeId(expanded.Identifier, index, expanded.NodeIdType)
-    return _Found(node_id, (*parent.path, step), target.NodeClass == ua.NodeClass.Variable)
+def _children(
+    session: Session, parent: Found, references: Sequence[Reference], seen: set[Key]
+) -> Iterator[Found]:
+    """The nodes that references lead to, those of other servers and those `seen` left out."""
+    for type_id, node_id, index, name, node_class in references:
+        if node_id is None or type_id == _HISTORY_CONFIGURATION:
+            continue
+        key = (node_id.NamespaceIndex, node_id.Identifier)
+        if key not in seen:
+            seen.add(key)
+            step = (_uri(session, index), name)
+            yield Found(node_id, (*parent.path, step), node_class == _VARIABLE)
 
 
 def _uri(session: Session, index: int) -> str:
     return session.namespaces[index] if index < len(session.namespaces) else f"ns={index}"
 
 
-async def _read_attributes(session: Session, nodes: Sequence[_Found]) -> list[Variable]:
-    wanted = [(node.node_id, attribute) for node in nodes for attribute in _ATTRIBUTES]
-    read = await session.read(wanted)
-    width = len(_ATTRIBUTES)
+async def _read_attributes(session: Session, nodes: Sequence[Found]) -> list[Variable]:
+    """The variables, from one column per attribute."""
+    ids = [node.node_id for node in nodes]
+    read = attributes(await session.read_columns(ids, AttributeIds.Value))
+    data_types = await session.read_node_ids(ids, AttributeIds.DataType)
+    told = [(await session.read_columns(ids, one)).values() for one in _ATTRIBUTES]
+    namespaces = session.namespaces
     return [
-        _variable(session, node, read[i * width : (i + 1) * width]) for i, node in enumerate(nodes)
+        Variable(
+            node.node_id,
+            text_of(node.node_id, namespaces),
+            node.path,
+            value,
+            data_type,
+            rank if isinstance(rank, int) else None,
+            readable=_allows(_READ, access, user_access),
+            historized=bool(historizing) or _allows(_HISTORY_READ, access, user_access),
+        )
+        for node, value, data_type, access, user_access, historizing, rank in zip(
+            nodes, read, data_types, *told, strict=True
+        )
     ]
 
 
-def _variable(session: Session, node: _Found, read: Sequence[Attribute]) -> Variable:
-    value, data_type, access, user_access, historizing, rank = read
-    levels = [a.value for a in (access, user_access) if isinstance(a.value, int)]
-    return Variable(
-        node_id=node.node_id,
-        text=session.text_of(node.node_id),
-        path=node.path,
-        value=value,
-        data_type=data_type.value if isinstance(data_type.value, str) else None,
-        value_rank=rank.value if isinstance(rank.value, int) else None,
-        readable=all(level & _READ for level in levels),
-        historized=bool(historizing.value)
-        or bool(levels and all(level & _HISTORY_READ for level in levels)),
-    )
+@lru_cache(maxsize=1024, typed=True)
+def _allows(bit: int, *levels: object) -> bool:
+    """Whether all access levels that were told allow it; where none was told, only reading."""
+    known = [level for level in levels if isinstance(level, int)]
+    return all(level & bit for level in known) if known else bit == _READ

@@ -96,6 +96,27 @@ class DataValues(Columns):
         (walk.chosen() if fast else twin.fill)(values, reader, _HANDLE, stretches)
         return values
 
+    @classmethod
+    def joined(cls, parts: Sequence["DataValues"]) -> "DataValues":
+        """The rows of several one behind the other."""
+        if len(parts) == 1:
+            return parts[0]
+        found = cls(sum(part.count for part in parts), b"".join([part.data for part in parts]))
+        row = place = 0
+        for part in parts:
+            rows = slice(row, row + part.count)
+            for name in _ARRAYS:
+                getattr(found, name)[rows] = getattr(part, name)
+            found.starts[rows] += np.where(part.starts > 0, place, 0)
+            found.made_texts |= {row + at: text for at, text in part.made_texts.items()}
+            found.made_raws |= {row + at: raw for at, raw in part.made_raws.items()}
+            row, place = rows.stop, place + len(part.data)
+        found.is_compiled = all(part.is_compiled for part in parts)
+        return found
+
+    def __len__(self) -> int:
+        return self.count
+
     @property
     def texts(self) -> dict[int, str]:
         """The texts by row, JSON of arrays and structures among them."""
@@ -116,6 +137,26 @@ class DataValues(Columns):
         if column == RAW:
             return self._raw_at(row)
         found: float | int = self.numbers(column)[row].item()
+        return found
+
+    def values(self) -> list[float | int | str | bytes | None]:
+        """`value` of every row, at a tenth of its cost."""
+        columns, count = self.columns, self.count
+        found: list[Any] = [None] * count
+        for column, held in enumerate(np.bincount(columns, minlength=RAW + 1).tolist()):
+            if not held or column == NONE:
+                continue
+            rows = np.flatnonzero(columns == column)
+            if column in (TEXT, RAW):
+                at = self._text_at if column == TEXT else self._raw_at
+                for row in rows.tolist():
+                    found[row] = at(row)
+            elif held == count:
+                return list(self.numbers(column).tolist())
+            else:
+                numbers = self.numbers(column)[rows].tolist()
+                for row, number in zip(rows.tolist(), numbers, strict=True):
+                    found[row] = number
         return found
 
     def _text_at(self, row: int) -> str:
@@ -210,6 +251,9 @@ class DataValues(Columns):
         if made:
             parts = [part.encode() if isinstance(part, str) else part for part in made.values()]
             yield np.array(list(made)), pieces.words(parts)
+
+
+_ARRAYS: Final = [name for name, held in vars(Columns(0)).items() if isinstance(held, np.ndarray)]
 
 
 def _bits(flags: npt.NDArray[np.bool_]) -> pa.Buffer:

@@ -9,15 +9,17 @@ import polars as pl
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.uaerrors import UaError
 
 from connectors.errors import ParkPulseError, ServerRefused, ServerUnreachable
 from connectors.fleet import ServerEntry, check_security, is_endpoint
 from connectors.opcua import catalogue
 from connectors.opcua.browse import Variable, discover
+from connectors.opcua.decode import MalformedError
 from connectors.opcua.observe import Value, watch
 from connectors.opcua.proposal import described, proposed
 from connectors.opcua.security import Access
-from connectors.opcua.session import Session, status_name
+from connectors.opcua.session import Session, reason, status_name
 from connectors.opcua.specs import SPECS, UNDERSTOOD
 from connectors.tag_file import read_tags, write_tags
 from pipelines import conformance, schemas
@@ -84,6 +86,9 @@ async def look(entry: ServerEntry, home: Path, *, observe_s: float = 0.0) -> Dis
             entry.url, session.server_uri, await _product(session), session.namespaces,
             variables, tags, refused, seen,
         )  # fmt: skip
+    except (OSError, TimeoutError, UaError, MalformedError) as error:
+        remedy = "check the server, then discover it again"
+        raise ServerUnreachable(entry.url, reason(error), remedy) from error
     finally:
         await session.close()
 

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Sized
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -19,10 +19,13 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from connectors.errors import ServerUnreachable
+from connectors.opcua import requests
 from connectors.opcua.decode import DataValues, Reader
 from connectors.opcua.nodeids import text_of
+from connectors.opcua.references import Browsed, browse_results, node_id_texts
+from connectors.opcua.requests import Encoded
 from connectors.opcua.security import UNSECURED, Access
-from connectors.opcua.transport import Answer, Transport, use
+from connectors.opcua.transport import OnAnswer, Transport, use
 from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -31,6 +34,9 @@ SESSION_TIMEOUT_MS: Final = 120_000
 _RENEW_AT: Final = 0.75
 """Part of the channel's lifetime after which its token is renewed (part 4, 5.5.2)."""
 _REFRESH_TICKS: Final = 5 * TICKS_PER_S
+_MOST_PAGES: Final = 10_000
+"""A server whose continuation points never end must not keep us for ever."""
+_ENDLESS: Final = Browsed((), StatusCodes.BadNoContinuationPoints)
 TOO_MUCH: Final = frozenset(
     {
         StatusCodes.BadTooManyOperations,
@@ -47,6 +53,7 @@ logging.getLogger("asyncua.client").setLevel(logging.CRITICAL)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Answer = TypeVar("Answer", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +66,13 @@ class Limits:
     items: int = 200  # more than 200 items a call are 50 times slower on some controllers
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """The outcome of reading one attribute."""
 
     value: float | int | str | bytes | None
     value_type: int
     status_code: int
     source_ticks: int | None
-
-
-@dataclass(slots=True)
-class Browsed:
-    """The references of one node, and the status with which the server gave them."""
-
-    references: list[ua.ReferenceDescription]
-    status_code: int
-
-    @property
-    def is_refused(self) -> bool:
-        """True where references may be missing."""
-        return bool(self.status_code & 0x80000000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,10 +256,14 @@ class Session:
     async def call(self, request: object, timeout_s: float | None = None) -> Reader:
         """Send a service request; gives a reader behind the good response header."""
         protocol = self._connected()
-        body = await protocol.send_request(request, timeout_s or self.timeout_s)
+        limit_s = timeout_s or self.timeout_s
+        if isinstance(request, Encoded) and isinstance(protocol, Transport):
+            body = await protocol.ask(request, limit_s)
+        else:
+            body = await protocol.send_request(request, limit_s)
         return self.opened(bytes(body))
 
-    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float, answer: Answer) -> int:
+    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float, answer: OnAnswer) -> int:
         """Send a PublishRequest; `opened` reads the bytes that `answer` is called with."""
         return self._transport().publish(receipts, limit_s, answer)
 
@@ -294,21 +291,38 @@ class Session:
         return await in_chunks(wanted, self.limits.read, self._read_some, learn)
 
     async def _read_some(self, wanted: Sequence[tuple[ua.NodeId, AttributeIds]]) -> list[Attribute]:
-        request = ua.ReadRequest()
-        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
-        request.Parameters.NodesToRead = [
-            ua.ReadValueId(NodeId=node, AttributeId=attribute) for node, attribute in wanted
-        ]
-        values = DataValues.decode(await self.call(request))
-        return [
-            Attribute(
-                values.value(row),
-                int(values.types[row]),
-                int(values.status[row]),
-                int(values.source_ticks[row]) if values.has_source[row] else None,
-            )
-            for row in range(values.count)
-        ]
+        request = requests.read_pairs(wanted, requests.BOTH)
+        return attributes(DataValues.decode(await self.call(request)))
+
+    async def read_columns(
+        self, nodes: Sequence[ua.NodeId], attribute: AttributeIds = AttributeIds.Value
+    ) -> DataValues:
+        """One attribute of many nodes as columns, a row per node, in calls as `read` makes them.
+
+        Timestamps come with values only. A `KeptNodeId` is asked for by the bytes that it keeps.
+        """
+        return DataValues.joined(await self._columns(nodes, attribute, DataValues.decode))
+
+    async def read_node_ids(
+        self, nodes: Sequence[ua.NodeId], attribute: AttributeIds
+    ) -> list[str | None]:
+        """An attribute of many nodes that is a NodeId, as text; None where there is none."""
+        parts = await self._columns(nodes, attribute, node_id_texts)
+        return [text for part in parts for text in part]
+
+    async def _columns(
+        self,
+        nodes: Sequence[ua.NodeId],
+        attribute: AttributeIds,
+        decode: Callable[[Reader], Answer],
+    ) -> list[Answer]:
+        stamps = requests.BOTH if attribute == AttributeIds.Value else requests.NEITHER
+
+        async def send(part: Sequence[ua.NodeId]) -> Answer:
+            return decode(await self.call(requests.read_columns(part, attribute, stamps)))
+
+        chunks = answers(nodes, self.limits.read, send, partial(self.learn, "read"))
+        return [part async for part in chunks]
 
     async def browse(self, nodes: Sequence[ua.NodeId]) -> list[Browsed]:
         """All hierarchical forward references of every node.
@@ -319,37 +333,32 @@ class Session:
         found = await in_chunks(nodes, self.limits.browse, self._browse_some, learn)
         for row, browsed in enumerate(found):
             if browsed.is_refused:
-                (found[row],) = await self._browse_some([nodes[row]])
+                (found[row],) = await in_chunks([nodes[row]], 1, self._browse_some)
         return found
 
     async def _browse_some(self, nodes: Sequence[ua.NodeId]) -> list[Browsed]:
-        parameters = ua.BrowseParameters()
-        parameters.NodesToBrowse = [
-            ua.BrowseDescription(
-                NodeId=node,
-                BrowseDirection=ua.BrowseDirection.Forward,
-                ReferenceTypeId=ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences)),
-                IncludeSubtypes=True,
-                NodeClassMask=0,
-                ResultMask=ua.BrowseResultMask.All,
-            )
-            for node in nodes
-        ]
-        session = self._client.uaclient.session
-        results = await session.browse(parameters)
-        found = [Browsed(list(r.References or []), r.StatusCode.value) for r in results]
-        open_points = {i: r.ContinuationPoint for i, r in enumerate(results) if r.ContinuationPoint}
-        while open_points:
-            points = list(open_points.values())
-            more = ua.BrowseNextParameters(False, points)  # asyncua's default gives them back
-            rows = list(open_points)
-            open_points = {}
-            for row, result in zip(rows, await session.browse_next(more), strict=True):
-                found[row].references += result.References or []
-                found[row].status_code = result.StatusCode.value
-                if result.ContinuationPoint:
-                    open_points[row] = result.ContinuationPoint
+        found = browse_results(await self.call(requests.browse(nodes)))
+        cut = {row: [one] for row, one in enumerate(found) if one.point}
+        await self._turn_pages(list(cut.values()))
+        for row, pages in cut.items():
+            references = [reference for page in pages for reference in page.references]
+            found[row] = Browsed(references, pages[-1].status_code)
         return found
+
+    async def _turn_pages(self, cut: Sequence[list[Browsed]]) -> None:
+        """Append the rest to every list of pages; what never ends is given back, as refused."""
+        for turned in range(_MOST_PAGES + 1):
+            held = [pages for pages in cut if pages[-1].point]
+            if not held:
+                return
+            is_endless = turned == _MOST_PAGES
+            points = [pages[-1].point for pages in held]
+            request = requests.browse_next(points, release=is_endless)
+            rest = browse_results(await self.call(request))
+            if len(rest) != len(held):
+                raise UaError(f"{len(held)} pages asked for, {len(rest)} came back")
+            for pages, page in zip(held, rest, strict=True):
+                pages.append(_ENDLESS if is_endless else page)
 
     async def server_time(self) -> datetime | None:
         """The server's own clock; None where it does not tell.
@@ -358,10 +367,7 @@ class Session:
         agrees.
         """
         current = ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_CurrentTime))
-        request = ua.ReadRequest()
-        request.Parameters.NodesToRead = [
-            ua.ReadValueId(NodeId=current, AttributeId=AttributeIds.Value)
-        ]
+        request = requests.read_columns([current], AttributeIds.Value, requests.NEITHER)
         reader = await self.call(request)
         reader.length()
         if reader.number("<B") & 1 and reader.number("<B") == ua.VariantType.DateTime:
@@ -401,10 +407,19 @@ async def in_chunks(
 
     `learn` is told the size that it took after it had found a larger one too many.
     """
-    results: list[Result] = []
-    halved = False
-    while len(results) < len(items):
-        part = items[len(results) : len(results) + size]
+    return [one async for answer in answers(items, size, send, learn) for one in answer]
+
+
+async def answers(
+    items: Sequence[Item],
+    size: int,
+    send: Callable[[Sequence[Item]], Awaitable[Answer]],
+    learn: Callable[[int], None] = lambda size: None,
+) -> AsyncIterator[Answer]:
+    """What `in_chunks` joins: the answer to every chunk, as long as the chunk."""
+    done, halved = 0, False
+    while done < len(items):
+        part = items[done : done + size]
         try:
             answer = await send(part)
         except UaStatusCodeError as error:
@@ -414,10 +429,18 @@ async def in_chunks(
             continue
         if len(answer) != len(part):
             raise UaError(f"{len(part)} operations sent, {len(answer)} results came back")
-        results += answer
         if halved:
             learn(size)
-    return results
+        done += len(part)
+        yield answer
+
+
+def attributes(values: DataValues) -> list[Attribute]:
+    """The rows one by one, as Python has them."""
+    known = zip(values.source_ticks.tolist(), values.has_source.tolist(), strict=True)
+    ticks = [tick if has else None for tick, has in known]
+    rows = zip(values.values(), values.types.tolist(), values.status.tolist(), ticks, strict=True)
+    return list(map(Attribute._make, rows))
 
 
 def _texts(value: object) -> list[str]:

@@ -14,13 +14,13 @@ from typing import Final
 
 import numpy as np
 from asyncua import ua
-from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from connectors.opcua.decode import DataValues, MalformedError, Reader, rows_of
 from connectors.opcua.events import NOTIFICATION
+from connectors.opcua.requests import create_items
 from connectors.opcua.session import Session, SubscriptionLostError, in_chunks
 
 KEEP_ALIVE_S: Final = 5.0
@@ -178,10 +178,13 @@ class Subscription:
         }
 
     async def _add_some(self, items: Sequence[tuple[int, ua.NodeId]]) -> list[int]:
-        request = ua.CreateMonitoredItemsRequest()
-        request.Parameters.SubscriptionId = ua.UInt32(self.id)
-        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
-        request.Parameters.ItemsToCreate = [self._item(handle, node) for handle, node in items]
+        options = self.options
+        request = create_items(
+            self.id,
+            items,
+            sampling_interval_ms=options.sampling_interval_ms,
+            queue_size=options.queue_size,
+        )
         reader = await self.session.call(request)
         statuses = []
         for row in range(max(reader.length(), 0)):
@@ -205,19 +208,6 @@ class Subscription:
         asked = min(revised.sampling_interval_ms, options.sampling_interval_ms)
         needed = math.ceil(self.publishing_interval_ms / asked) if asked > 0 else math.inf
         return revised.queue_size < min(needed, options.queue_size)
-
-    def _item(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
-        return ua.MonitoredItemCreateRequest(
-            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value),
-            MonitoringMode=ua.MonitoringMode.Reporting,
-            RequestedParameters=ua.MonitoringParameters(
-                ClientHandle=ua.UInt32(handle),
-                SamplingInterval=self.options.sampling_interval_ms,
-                Filter=ua.DataChangeFilter(Trigger=ua.DataChangeTrigger.StatusValueTimestamp),
-                QueueSize=ua.UInt32(self.options.queue_size),
-                DiscardOldest=True,
-            ),
-        )
 
     def has_seen(self, got: Message) -> bool:
         """Whether this message was delivered before."""

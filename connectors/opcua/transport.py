@@ -17,15 +17,16 @@ from asyncua.client.ua_client import UASocketProtocol
 from asyncua.common.utils import Buffer
 from asyncua.crypto.security_policies import CryptographyNone, SecurityPolicy
 from asyncua.ua.object_ids import ObjectIds
-from asyncua.ua.ua_binary import nodeid_to_binary
+from asyncua.ua.ua_binary import nodeid_to_binary, struct_to_binary
 from asyncua.ua.uaerrors import BadTcpMessageTooLarge, UaError
 
+from connectors.opcua.requests import Encoded
 from connectors.raw import EPOCH_TICKS
 
 _HEADER: Final = struct.Struct("<3scIIIII")
 """Message type, chunk type, size, channel, token, sequence number, request id."""
 _SHORTEST: Final = 8
-Answer: TypeAlias = Callable[[bytes | Exception], None]
+OnAnswer: TypeAlias = Callable[[bytes | Exception], None]
 _PUBLISH_TYPE: Final = struct.pack("<BBH", 1, 0, ObjectIds.PublishRequest_Encoding_DefaultBinary)
 _REST: Final = struct.Struct("<qIIiIBBB")
 """A RequestHeader behind its token: time, handle, no diagnostics, no text, limit, nothing more."""
@@ -65,7 +66,7 @@ class Transport(UASocketProtocol):
         self._held = bytearray()
         """The beginning of a chunk whose end has not come."""
         self._encoded: tuple[ua.NodeId | None, bytes] = None, b""
-        self._publishing: dict[int, Answer] = {}
+        self._publishing: dict[int, OnAnswer] = {}
         """Who waits for the answer to a PublishRequest, by the request's id."""
         self._unsent: list[bytes] = []
         """PublishRequests of this turn of the loop: they go out together, and cost one call."""
@@ -153,9 +154,28 @@ class Transport(UASocketProtocol):
             self.logger.error("%s", error)
             self.disconnect_socket()
 
+    async def ask(self, request: Encoded, limit_s: float) -> Buffer:
+        """Send a request that is encoded but for its header; gives the response's bytes."""
+        if self.pre_request_hook:
+            await self.pre_request_hook()
+        if self.transport is None:
+            raise ConnectionError("Connection is not open")
+        header = ua.RequestHeader()
+        self._setup_request_header(header, limit_s)
+        self.revolve_security_token()
+        body = b"".join((request.encoding, struct_to_binary(header), request.parameters))
+        self._flush()  # sequence numbers must arrive in order
+        self._request_id += 1
+        message = self._connection.message_to_binary(body, request_id=self._request_id)
+        future = self._callbackmap[self._request_id] = asyncio.get_running_loop().create_future()
+        self.transport.write(message)
+        async with asyncio.timeout(limit_s):
+            answer: Buffer = await future
+            return answer
+
     # --- out
 
-    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float, answer: Answer) -> int:
+    def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float, answer: OnAnswer) -> int:
         """Send a PublishRequest that acknowledges these (subscription, sequence number).
 
         `answer` is called with the response's bytes, or with why there will be none; gives the

@@ -1,17 +1,25 @@
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from asyncua import ua
 from asyncua.client.client import Client
+from asyncua.ua.attribute_ids import AttributeIds
 
+from benchmarks.load import space
 from benchmarks.load.canned import DOUBLES, MIXED, Canned
 from benchmarks.load.server import LoadServer
 from benchmarks.load.space import Space
 from connectors import segments
+from connectors.errors import ServerUnreachable
 from connectors.fleet import Fleet, ServerEntry, Site
+from connectors.opcua import browse, discovery
+from connectors.opcua import session as session_module
 from connectors.opcua.collector import collect
 from connectors.opcua.decode import DataValues, Reader
+from connectors.opcua.session import Session
 
 TICKS = 134_000_000_000_000_000
 
@@ -88,4 +96,72 @@ async def test_a_stock_client_reads_browses_and_reads_history():
         assert [one.SourceTimestamp for one in back] == [
             past[n].SourceTimestamp for n in (19, 18, 17)
         ]
+    await server.close()
+
+
+@contextlib.asynccontextmanager
+async def served(count, **learned):
+    server = LoadServer(Space(count, MIXED), 0, 100)
+    await server.start()
+    session = Session(server.url, learned=learned)
+    await session.open()
+    yield session
+    await session.close()
+    await server.close()
+
+
+async def test_every_page_of_references_is_asked_for(monkeypatch):
+    monkeypatch.setattr(space, "_REFERENCES", 7)
+    async with served(1_200, browse=5, read=11) as session:
+        found, missing = await browse.discover(session)
+        refused = {}
+        assert len(await browse.walk(session, refused)) == 1_203
+    texts = [f"nsu=urn:parkpulse:machines;s=v{number}" for number in range(1_200)]
+    assert [variable.text for variable in found] == texts
+    assert (missing, refused) == ([], {})
+    assert found[501].path == (
+        ("urn:parkpulse:machines", "Machine1"), ("urn:parkpulse:machines", "Signal501"),
+    )  # fmt: skip
+    types = {variable.data_type.rpartition("=")[2] for variable in found}
+    assert types == {"11", "6", "1", "5", "8", "12", "10", "13"}
+    assert {variable.value_rank for variable in found} == {-1}
+    assert all(variable.readable and not variable.historized for variable in found)
+    assert all(variable.value.value_type for variable in found)
+
+
+async def test_pages_without_end_are_told_as_a_branch_that_is_refused(monkeypatch):
+    monkeypatch.setattr(space, "_REFERENCES", 7)
+    monkeypatch.setattr(session_module, "_MOST_PAGES", 3)
+    refused = {}
+    async with served(600) as session:
+        found = await browse.walk(session, refused)
+    assert refused == {
+        "nsu=urn:parkpulse:machines;s=f0": ua.StatusCodes.BadNoContinuationPoints,
+        "nsu=urn:parkpulse:machines;s=f1": ua.StatusCodes.BadNoContinuationPoints,
+    }
+    assert len(found) == 2 + 2 * 4 * 7
+
+
+async def test_columns_are_what_reading_one_by_one_gives():
+    async with served(100, read=7) as session:
+        nodes = [ua.NodeId(f"v{number}", 2) for number in range(120)]
+        one_by_one = await session.read([(node, AttributeIds.Value) for node in nodes])
+        columns = await session.read_columns(nodes)
+        assert session_module.attributes(columns) == one_by_one
+        assert columns.status.tolist() == [0] * 100 + [space.UNKNOWN_NODE] * 20
+        assert len(await session.read_columns([])) == 0
+        types = await session.read_node_ids(nodes, AttributeIds.DataType)
+        assert types[0] == "nsu=http://opcfoundation.org/UA/;i=11"
+        assert types[100:] == [None] * 20
+
+
+@pytest.mark.parametrize("answer", [b"\x00", b"\x00" * 8 + b"\xff\xff\xff\x7f"])
+async def test_an_answer_that_is_no_browse_result_is_told_in_one_line(
+    tmp_path, monkeypatch, answer
+):
+    monkeypatch.setattr(Space, "browse", lambda self, cursor: answer)
+    server = LoadServer(Space(1, DOUBLES), 0, 100)
+    await server.start()
+    with pytest.raises(ServerUnreachable, match=f"^{server.url}: .*check the server"):
+        await discovery.look(ServerEntry(server.url), tmp_path)
     await server.close()

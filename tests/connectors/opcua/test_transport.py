@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import ServerUnreachable
 from connectors.opcua.session import Session
-from connectors.opcua.transport import Transport, _publish_bytes
+from connectors.opcua.transport import Transport, publish_bytes
 
 
 class Wire(asyncio.Transport):
@@ -82,8 +82,31 @@ def test_publish_request_as_asyncua_encodes_it(token, acknowledged):
         ua.SubscriptionAcknowledgement(ua.UInt32(one), ua.UInt32(other))
         for one, other in acknowledged
     ]
-    ours = _publish_bytes(request, nodeid_to_binary(request.RequestHeader.AuthenticationToken))
-    assert ours == struct_to_binary(request)
+    encoded = nodeid_to_binary(request.RequestHeader.AuthenticationToken)
+    ours = publish_bytes(encoded, 5, acknowledged, 15.0)
+    theirs = struct_to_binary(request)
+    sent = slice(4 + len(encoded), 4 + len(encoded) + 8)
+    assert ours[: sent.start] + ours[sent.stop :] == theirs[: sent.start] + theirs[sent.stop :]
+    (ours_ticks,), (theirs_ticks,) = (
+        struct.unpack("<q", ours[sent]),
+        struct.unpack("<q", theirs[sent]),
+    )
+    assert abs(ours_ticks - theirs_ticks) < 600 * 10_000_000
+
+
+async def test_an_answer_to_a_publish_request_goes_to_who_asked():
+    protocol, server = linked()
+    answers = []
+    first = protocol.publish([(7, 1)], 5.0, answers.append)
+    second = protocol.publish([], 5.0, answers.append)
+    late = protocol.publish([], 5.0, answers.append)
+    protocol.forget(late)
+    for request, body in ((second, b"second"), (late, b"late"), (first, b"first")):
+        protocol.data_received(server.message_to_binary(body, request_id=request))
+    assert answers == [b"second", b"first"]
+    protocol.publish([], 5.0, answers.append)
+    protocol.connection_lost(None)
+    assert isinstance(answers[-1], ConnectionError)
 
 
 @pytest.mark.parametrize("broken", ["sequence", "channel", "token", "size", "short"])
