@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -95,13 +95,15 @@ class Pump:
                 got = self._parse(reader)
             except UaStatusCodeError as error:
                 self._to_acknowledge += acknowledged
-                if error.code == StatusCodes.BadTooManyPublishRequests and len(self._workers) > 1:
+                if error.code == StatusCodes.BadTooManyPublishRequests and self._at_work > 1:
                     return  # fewer outstanding requests will do
                 if error.code != StatusCodes.BadTimeout:
                     await self._inbox.put(_lost(error))
                     return
             except (OSError, TimeoutError, UaError, MalformedError) as error:
                 self._to_acknowledge += acknowledged
+                if isinstance(error, TimeoutError) and self._patience_s() > 0:
+                    continue  # one answer is lost, others came
                 await self._inbox.put(error)
                 return
             except asyncio.CancelledError:
@@ -111,11 +113,15 @@ class Pump:
                 if got is not None:
                     await self._inbox.put(got)
 
+    @property
+    def _at_work(self) -> int:
+        return sum(not worker.done() for worker in self._workers)
+
     def _parse(self, r: Reader) -> Message | None:
         subscription = self.subscriptions.get(r.number("<I"))
         if subscription is None:
             return None
-        subscription.heard_s = time.monotonic()
+        subscription.heard_s, subscription.silences = time.monotonic(), 0
         available = np.frombuffer(r.take(4 * max(r.length(), 0)), "<u4")
         r.number("<B")
         got = message(r, subscription.id)
@@ -138,11 +144,21 @@ class Pump:
                 if not self._may_publish.is_set():
                     self._heard_now()
                 elif self._patience_s() <= 0:
-                    raise SilentError("no keep-alive from the subscription") from None
+                    raise self._silence() from None
                 continue
             if isinstance(got, BaseException):
                 raise got
             return await self._in_order(got)
+
+    def _silence(self) -> ConnectionError:
+        """Silent over a new channel too, a subscription is dead, whatever the server says."""
+        now = time.monotonic()
+        for one in self.subscriptions.values():
+            if now >= one.heard_s + one.patience_s:
+                one.silences += 1
+                if one.silences > 1:
+                    return SubscriptionLostError("a subscription stays silent")
+        return SilentError("no keep-alive from the subscription")
 
     def _patience_s(self) -> float:
         """How long the most silent subscription may stay so."""
@@ -157,12 +173,14 @@ class Pump:
             return []
         return await subscription.in_order(got)
 
-    async def catch_up(self) -> list[Message]:
-        """What the server sent and nobody took, after the session found a new channel."""
-        found: list[Message] = []
+    async def catch_up(self) -> AsyncIterator[Message]:
+        """What the server sent and nobody took, after the session found a new channel.
+
+        One subscription after the other: what was given is not asked for again.
+        """
         for subscription in self.subscriptions.values():
-            found += await subscription.republish_rest()
-        return found
+            for got in await subscription.republish_rest():
+                yield got
 
 
 class SilentError(ConnectionError):
