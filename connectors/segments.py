@@ -257,14 +257,13 @@ class _OpenSegment:
 
     def sync(self) -> None:
         """Bring all encoded bytes to the disk; on OSError they are kept for the next try."""
-        waiting = self._sink.getbuffer()
-        written = 0
-        while written < len(waiting):
-            written += os.pwrite(self._fd, waiting[written:], self._durable + written)
-        os.fsync(self._fd)
-        self._hash.update(waiting)
-        self._durable += written
-        waiting.release()
+        with self._sink.getbuffer() as waiting:  # else an error that is kept would hold the sink
+            written = 0
+            while written < len(waiting):
+                written += os.pwrite(self._fd, waiting[written:], self._durable + written)
+            os.fsync(self._fd)
+            self._hash.update(waiting)
+            self._durable += written
         self._sink.seek(0)
         self._sink.truncate()
 

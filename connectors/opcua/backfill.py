@@ -135,8 +135,11 @@ class BackFill:
         mark = int(self.marks[code])
         return None if mark == UNKNOWN else mark
 
-    async def fill(self, spans: Unheard, now: datetime) -> None:
-        """Read what was not heard before `now`; cover it, or begin to cover anew."""
+    async def fill(self, spans: Unheard, now: datetime) -> dict[int, int]:
+        """Read what was not heard before `now`; cover it, or begin to cover anew.
+
+        Gives the status of every node that could not be read.
+        """
         # a source clock that is behind stamps what happened after the beginning before it
         early = spans.before[0] - self.overlap if spans.before else None
         codes = self.historized if spans.spans else []
@@ -163,6 +166,7 @@ class BackFill:
             self.ledger.close_gap(self.server_uri, None, now, cure if is_cured else None)
 
         await self.write(write)
+        return failed
 
     def _gaps(self, span: Span, failed: dict[int, int]) -> list[Row]:
         mute: list[Row] = [(node, *span, why) for node, own, why in self.lost if own == span]
@@ -174,13 +178,18 @@ class BackFill:
             for code, status in failed.items()
         ]
 
-    async def refill(self, lost: Sequence[int] | None, now: datetime) -> None:
-        """Read what an overflow of some nodes' queues, or a hole (None: any node), lost."""
+    async def refill(
+        self, lost: Sequence[int] | None, now: datetime, since: datetime | None = None
+    ) -> None:
+        """Read what an overflow of some nodes' queues, or a hole (None: any node), lost.
+
+        It was lost `since` then, else since coverage ended.
+        """
         covered = self.ledger.covered(self.server_uri)
         if covered is None:
             return
         now = max(now, covered[1] + _MOMENT)  # clocks that tick once a second stand still
-        span = (covered[1], now)
+        span = (min(covered[1], since or covered[1]), now)
         nodes = set(range(len(self.variables)) if lost is None else lost)
         codes = sorted(nodes.intersection(self.historized))
         failed = await self.read(codes, None)

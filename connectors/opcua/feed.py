@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
+from typing import Final
 
 from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
@@ -12,6 +14,8 @@ from connectors.opcua.pump import Pump, Receipt
 from connectors.opcua.quirks import Quirk, quirk_of
 from connectors.opcua.session import Session
 from connectors.opcua.subscribe import Hole, Message, Options, Revised, Standing, Subscription
+
+_UNTOLD: Final = Revised(0.0, 1)
 
 
 class Feed:
@@ -93,14 +97,17 @@ class Feed:
         if not self.quirk.transfers or not left.subscriptions:
             return None
         found: list[Message | Hole] = []
-        for known, handles, answer in zip(
-            left.subscriptions, left.handles, await self._transfer(left.subscriptions), strict=True
+        answers = await self._transfer(left.subscriptions)
+        for known, handles, terms, answer in zip(
+            left.subscriptions, left.handles, left.terms, answers, strict=True
         ):
             if answer is None:
                 found.append(Hole(known.id, 0))
                 continue
             one = Subscription(self.session, self.options)
             one.adopt(known)
+            served = (revised for count, revised in terms for _ in range(count))
+            one.revised = dict(zip(handles, served, strict=False))
             self._serve(one, handles)
             self.durable[one.id] = known.durable
             self.pump.acknowledge((one.id, n) for n in answer if one.is_durable(n))
@@ -144,5 +151,12 @@ class Feed:
                 for s in self.subscriptions
             ],
             list(self.handles.values()),
+            [_terms(one, self.handles[one.id]) for one in self.subscriptions],
             events=events,
         )
+
+
+def _terms(subscription: Subscription, handles: Sequence[int]) -> list[tuple[int, Revised]]:
+    """Few numbers for many items, which a server serves alike."""
+    served = [subscription.revised.get(handle, _UNTOLD) for handle in handles]
+    return [(len(list(alike)), revised) for revised, alike in groupby(served)]

@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from connectors.opcua.subscribe import Options, Standing
+from connectors.opcua.subscribe import Options, Revised, Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
     """Subscriptions that may still stand: `nodes` are the texts of all NodeIds by handle.
 
-    `started` names the run of the server; `handles` are those of each subscription, in order.
+    `started` names the run of the server; `handles` are those of each subscription, in order,
+    `terms` how many of them, one after the other, are served alike, and how.
     `is_whole` is False where messages were lost and not yet read from history.
     """
 
@@ -29,6 +30,7 @@ class Handover:
     nodes: Sequence[str]
     subscriptions: Sequence[Standing]
     handles: Sequence[Sequence[int]]
+    terms: Sequence[Sequence[tuple[int, Revised]]]
     is_whole: bool = True
     events: tuple[int, int] | None = None
     """The subscription that monitors events, and with how many fields."""
@@ -83,6 +85,7 @@ def _handover(left: dict[str, Any], durable: dict[str, Any]) -> Handover:
             Standing(**{**one, "durable": marks[one["id"]]}) for one in left["subscriptions"]
         ],
         handles=[[int(handle) for handle in handles] for handles in left["handles"]],
+        terms=[[(int(count), Revised(**one)) for count, one in terms] for terms in left["terms"]],
         is_whole=bool(durable["is_whole"]),
         events=(int(left["events"][0]), int(left["events"][1])) if left["events"] else None,
     )

@@ -6,7 +6,9 @@ meanwhile arrives; whatever else is lost is raised, and the owner begins anew.
 
 import asyncio
 import contextlib
+import errno
 import logging
+import math
 import random
 import sqlite3
 import time
@@ -62,7 +64,7 @@ from connectors.tag_file import read_tags
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_S: Final = 0.5
-LONGEST_DELAY_S: Final = 10.0
+LONGEST_DELAY_S: Final = 5.0
 """Between two tries to connect: a server that is back is heard within seconds."""
 COMMIT_S: Final = 0.25
 """Group commit: an fsync this often costs nothing, and so much is at most unacknowledged."""
@@ -70,7 +72,8 @@ SLOW_SYNC_S: Final = 5.0
 """A disk that is slower than this keeps the servers' queues waiting."""
 MANY_ROWS: Final = 200_000
 """Rows in memory before the disk is waited for."""
-RETRY_REFUSED_S: Final = 30.0
+RETRY_REFUSED_S: Final = 10.0
+"""Slow enough for a server with thousands of them, and a node that is cured is heard in time."""
 COVER_EVERY_S: Final = 5.0
 REPORT_EVERY_S: Final = 1.0
 CLOSING_S: Final = 120.0
@@ -119,11 +122,16 @@ class Link:
         self._refill_wanted = asyncio.Event()
         self._committing = asyncio.Lock()
         self._disk_full = False
+        self._closing = False
         self._waiting_for_ledger = 0
         self._told_state, self._why = "connecting", ""
         self._caught_up = False
         self._heard: dict[int, int] = {}
+        self._sound_ticks = 0
+        self._unpacked_ticks = 0
         self._doubted_until_s = 0.0
+        self._doubted_since: datetime | None = None
+        self._lost_since: datetime | None = None
         self._oldest_s: float | None = None
         self._durable_at: datetime | None = None
         self._covered_s = time.monotonic()
@@ -140,7 +148,9 @@ class Link:
                         raise
                     await self._recover(error)
         finally:
-            await self._commit()
+            if await self._commit():
+                with contextlib.suppress(sqlite3.Error):
+                    self._vouch(self._sound_until)
             self._keep_marks()
 
     async def _started(self) -> datetime | None:
@@ -175,6 +185,7 @@ class Link:
             async with asyncio.timeout(CLOSING_S + self._last_publishes_s):
                 await self._close(jobs, catching_up)
             self.handover.forget()
+            self.session.leaves_subscriptions = False
         finally:
             for job in everything:
                 job.cancel()
@@ -184,28 +195,49 @@ class Link:
     async def _recover(self, error: Exception) -> None:
         """Find the session again over a new channel; raises where that is no longer possible."""
         why = reason(error)
-        await self._commit()
-        covered = self.ledger.covered(self.uri)
-        begin = covered[1] if covered else self.world.clock()
-        await self._written(
-            lambda: self.ledger.open_gap(self.uri, None, begin, f"link lost: {why}")
-        )
+        is_durable = await self._commit()
+        await self._written(lambda: self._note_lost(why, is_durable))
         await self._state("reconnecting", why)
-        if not await self._reopened(error):
-            raise SubscriptionLostError(f"{why}; the server has given our session up")
-        self._doubted_until_s = time.monotonic() + _DOUBT_S
-        await self.feed.pump.catch_up()
-        for got in self.feed.pump.taken():
-            self._heed(got)
+        begin_s = time.monotonic()
+        while not await self._taken_up(error, begin_s):
+            pass
         await self._settle()
-        now = self.world.clock()
-        await self._written(lambda: self.ledger.close_gap(self.uri, None, now, "republished"))
+        await self._written(self._note_found)
         await self._state("connected" if self._caught_up else "backfilling")
         self.on_connected()
 
-    async def _reopened(self, error: Exception) -> bool:
+    def _note_lost(self, why: str, is_durable: bool) -> None:
+        """The server has a gap from now on; a back-fill that goes on has one already."""
+        if is_durable:
+            self._vouch(self._sound_until)
+        if self._caught_up:
+            covered = self.ledger.covered(self.uri)
+            begin = covered[1] if covered else self.world.clock()
+            self.ledger.open_gap(self.uri, None, begin, f"link lost: {why}")
+
+    def _note_found(self) -> None:
+        if self._caught_up:
+            self.ledger.close_gap(self.uri, None, self.world.clock(), "republished")
+
+    async def _taken_up(self, error: Exception, begin_s: float) -> bool:
+        """The session again, and what the server sent meanwhile; False if it is lost once more."""
+        if not await self._reopened(error, begin_s):
+            raise SubscriptionLostError(f"{reason(error)}; the server has given our session up")
+        self._doubt()
+        try:
+            await self.feed.pump.catch_up()
+        except (OSError, TimeoutError, UaError) as again:
+            is_over = time.monotonic() - begin_s > LIFETIME_S
+            if is_over or self.world.stop.is_set() or not is_channel_lost(again):
+                raise
+            return False
+        finally:
+            self._heed(self.feed.pump.taken())
+        return True
+
+    async def _reopened(self, error: Exception, begin_s: float) -> bool:
         """Try again and again, as long as the server keeps a silent subscription."""
-        begin_s, delay_s = time.monotonic(), FIRST_DELAY_S
+        delay_s = FIRST_DELAY_S
         while True:
             opening = asyncio.create_task(self.session.reopen())
             stopping = asyncio.create_task(self.world.stop.wait())
@@ -336,13 +368,19 @@ class Link:
 
     async def _subscribe(self, left: Handover | None) -> datetime:
         """Monitor every readable node; gives the time from which live values are heard."""
+        if left is not None:
+            self.session.leaves_subscriptions = self.feed.quirk.transfers
         kept = None if left is None else await self.feed.take_over(left)
         if left is not None and left.events and left.events[0] in self.feed.handles:
             self.events.adopt(*left.events)
         held = {handle for handles in self.feed.handles.values() for handle in handles}
+        whole = self._handles_without_hole(left, kept)
         readable = [(i, v.node_id) for i, v in enumerate(self.variables) if v.readable]
         self.refused = await self.feed.add([item for item in readable if item[0] not in held])
         self._write_handover()
+        # what no session ever takes over would be a burden of the server
+        is_refused = left is not None and kept is None
+        self.session.leaves_subscriptions = self.feed.quirk.transfers and not is_refused
         self._warn_of_unbrowsed()
         await self._written(self._note_refused)
         await self._written(self._note_revised)
@@ -354,13 +392,24 @@ class Link:
                 lambda: self.ledger.open_gap(self.uri, None, end, "collector was away")
             )
         self._spans = unheard(covered, self._asked(now), now)
-        is_whole = left is not None and left.is_whole and _is_whole(kept)
-        await self.past.look(self._spans, held if is_whole else set())
+        await self.past.look(self._spans, whole)
+        if kept is not None and self._spans.outage:
+            self._doubt(self._spans.outage[0])
         for got in kept or ():
             if isinstance(got, Message):
                 self._take(got)
         await self._state("backfilling")
         return now
+
+    def _handles_without_hole(
+        self, left: Handover | None, kept: Sequence[Message | Hole] | None
+    ) -> set[int]:
+        """Of these the server kept whatever they said while nobody was there."""
+        if left is None or kept is None or not left.is_whole:
+            return set()
+        torn = {one.subscription_id for one in kept if isinstance(one, Hole)}
+        whole = [handles for number, handles in self.feed.handles.items() if number not in torn]
+        return {handle for handles in whole for handle in handles}
 
     def _write_handover(self) -> None:
         texts = [variable.text for variable in self.variables]
@@ -377,7 +426,8 @@ class Link:
         known = set(self.ledger.open_node_gaps(self.uri, _REFUSED))
         for node, name in why.items():
             self.ledger.open_gap(self.uri, node, now, f"{_REFUSED}: {name}")
-        for node in known - why.keys():
+        historized = {self.variables[code].text for code in self.past.historized}
+        for node in known - why.keys() - historized:  # of the others history has yet to be read
             self.ledger.close_gap(self.uri, node, now, None)
         fresh = [f"{node} ({name})" for node, name in why.items() if node not in known]
         if fresh:
@@ -385,6 +435,15 @@ class Link:
                 "%s: it refuses %s; correct the nodes on the server; the others flow, we retry",
                 self.entry.url, _some(fresh),
             )  # fmt: skip
+
+    def _note_read(self, failed: dict[int, int]) -> None:
+        """Nodes that are monitored after all, and what they said meanwhile has been read."""
+        refused = set(self.ledger.open_node_gaps(self.uri, _REFUSED))
+        now = self.world.clock()
+        for code in self.past.historized:
+            if self.variables[code].text in refused and code not in self.refused:
+                how = None if code in failed else "history"
+                self.ledger.close_gap(self.uri, self.variables[code].text, now, how)
 
     def _warn_of_unbrowsed(self) -> None:
         named = [f"{node} ({status_name(s)})" for node, s in self.unbrowsed.items()]
@@ -429,22 +488,24 @@ class Link:
 
     async def _listen(self) -> None:
         while True:
-            for message in await self.feed.pump.messages():
-                self._heed(message)
+            self._heed(await self.feed.pump.messages())
             if self._waiting_rows + self.stock.writer.pending_rows > MANY_ROWS:
                 await self._commit()
 
-    def _heed(self, got: Message | Hole) -> None:
-        """Take a message; of a hole, have history read."""
-        if isinstance(got, Message):
-            self._take(got)
-            return
-        log.warning("%s: %d notifications lost; reading history", self.entry.url, got.sequences)
-        self._want_refill(self._heard_by(got.subscription_id))
-        if got.subscription_id == self.events.subscription_id:
-            heard = self._heard_ticks
-            since = time_of(heard) if heard else self.world.clock()
-            self.events.lose(NOTIFICATIONS_LOST, since)
+    def _heed(self, messages: Sequence[Message | Hole]) -> None:
+        """Take messages; of a hole, have history read."""
+        lost = sum(one.sequences for one in messages if isinstance(one, Hole))
+        if lost:
+            log.warning("%s: %d notifications lost; reading history", self.entry.url, lost)
+        for got in messages:
+            if isinstance(got, Message):
+                self._take(got)
+                continue
+            self._want_refill(self._heard_by(got.subscription_id))
+            if got.subscription_id == self.events.subscription_id:
+                heard = self._heard_by_all
+                since = time_of(heard) if heard else self.world.clock()
+                self.events.lose(NOTIFICATIONS_LOST, since)
 
     def _heard_by(self, subscription_id: int) -> list[int] | None:
         """The nodes of a subscription; None where it has them all."""
@@ -463,46 +524,60 @@ class Link:
         for body in message.events:
             self.events.take(body, republished=message.republished)
         if message.changes:
+            is_doubted = self._is_doubted(message)
+            if is_doubted:
+                self._unpack()  # each message by itself, as its queues were
             us = (self.world.clock() - _EPOCH) // _US
             self._bodies += [(body, us, origin) for body in message.changes]
             self._oldest_s = self._oldest_s or time.monotonic()
             self._waiting_rows += message.rows
-        if time.monotonic() < self._doubted_until_s:
-            self._unpack(self._full_queues)  # each message by itself, as its queue was
+            if is_doubted:
+                self._unpack(is_doubted=True)
         if not message.is_keep_alive:
             self._unsynced.append(message.receipt)
         if not (message.republished or message.more_follow):
-            self._heard[message.subscription_id] = message.publish_ticks
+            known = self._heard.get(message.subscription_id, 0)
+            self._heard[message.subscription_id] = max(known, message.publish_ticks)
+
+    def _doubt(self, since: datetime | None = None) -> None:
+        """Queues may have run full while nobody listened: what is lost may be lost `since` then."""
+        self._doubted_until_s, self._doubted_since = math.inf, since
+
+    def _is_doubted(self, message: Message) -> bool:
+        """Whether a message may hold what queued in an outage: the first, and some seconds more."""
+        if self._doubted_until_s == math.inf and not message.republished:
+            self._doubted_until_s = time.monotonic() + _DOUBT_S
+        return time.monotonic() < self._doubted_until_s
 
     @property
-    def _heard_ticks(self) -> int:
-        """Up to when every subscription has told all; 0 where one has not yet."""
+    def _heard_by_all(self) -> int:
+        """The server's ticks up to which every subscription was heard; 0 where one never was."""
         return min((self._heard.get(one.id, 0) for one in self.feed.subscriptions), default=0)
 
-    def _unpack(self, doubt: Callable[[DataValues], list[int]] | None = None) -> None:
+    def _unpack(self, *, is_doubted: bool = False) -> None:
         """Decode what was taken since, all of it at once, and append it."""
         bodies, self._bodies, self._waiting_rows = self._bodies, [], 0
         for _, group in groupby(bodies, key=itemgetter(2)):
-            self._unpack_some(list(group), doubt)
+            self._unpack_some(list(group), is_doubted)
+        self._unpacked_ticks = self._heard_by_all
 
-    def _unpack_some(
-        self, parts: list[tuple[bytes, int, str]], doubt: Callable[[DataValues], list[int]] | None
-    ) -> None:
+    def _unpack_some(self, parts: list[tuple[bytes, int, str]], is_doubted: bool) -> None:
         """Decode bodies of one origin; one that is broken must not cost the others."""
         try:
             values = self._decoded([body for body, _, _ in parts])
         except MalformedError as error:
             if len(parts) > 1:
                 for part in parts:
-                    self._unpack_some([part], doubt)
+                    self._unpack_some([part], is_doubted)
                 return
             self._warn_once(f"{self.entry.url}: it sends notifications that are not OPC UA "
                             f"({error}); we read history instead")  # fmt: skip
-            self._want_refill(None)
+            self._want_refill(None, sound_ticks=self._unpacked_ticks)
             return
-        overflowed = take_overflow(values) + (doubt(values) if doubt else [])
+        overflowed = take_overflow(values) + (self._full_queues(values) if is_doubted else [])
         if overflowed:
-            self._want_refill(overflowed)
+            since = self._doubted_since if is_doubted else None
+            self._want_refill(overflowed, since, self._unpacked_ticks)
         received = np.repeat([us for _, us, _ in parts], [rows_of(body) for body, _, _ in parts])
         self._append(values, values.handles.view(np.int32), parts[0][2], received)
 
@@ -558,6 +633,8 @@ class Link:
     async def _settle(self) -> None:
         """Commit, and wait for the disk as long as it takes."""
         while not await self._commit():
+            if self._gives_up:
+                raise OSError(errno.ENOSPC, "no room for the last rows")
             await asyncio.sleep(COMMIT_S)
 
     async def _commit(self) -> bool:
@@ -566,17 +643,17 @@ class Link:
             self._unpack()
             sequences, self._unsynced = self._unsynced, []
             marks, self._waiting_marks = self._waiting_marks, []
-            heard, oldest_s, self._oldest_s = self._heard_ticks, self._oldest_s, None
+            heard, oldest_s, self._oldest_s = self._heard_by_all, self._oldest_s, None
             try:
                 began_s = time.monotonic()
                 await asyncio.to_thread(self.stock.sync)
                 self._note_speed(time.monotonic() - began_s)
                 self._cover_live(heard)
-            except (OSError, sqlite3.OperationalError) as error:
+            except BaseException as error:
                 self._oldest_s = oldest_s or self._oldest_s
                 self._unsynced = sequences + self._unsynced
                 self._waiting_marks = marks + self._waiting_marks
-                if isinstance(error, sqlite3.OperationalError) and not is_disk_full(error):
+                if not (isinstance(error, OSError) or is_disk_full(error)):
                     raise
                 self._pause(error)
                 return False
@@ -607,14 +684,19 @@ class Link:
                 try:
                     return write()
                 except sqlite3.OperationalError as error:
-                    if not is_disk_full(error):
+                    if not is_disk_full(error) or self._gives_up:
                         raise
                     self._pause(error)
                     await asyncio.sleep(COMMIT_S)
         finally:
             self._waiting_for_ledger -= 1
 
-    def _pause(self, error: OSError | sqlite3.OperationalError) -> None:
+    @property
+    def _gives_up(self) -> bool:
+        """After a stop only the closing, which has an end, waits for a full disk."""
+        return self.world.stop.is_set() and not self._closing
+
+    def _pause(self, error: BaseException) -> None:
         if not self._disk_full:
             self._disk_full = True
             self.feed.pump.pause()
@@ -623,24 +705,34 @@ class Link:
 
     def _cover_live(self, heard_ticks: int) -> None:
         """Vouch for what sequence numbers without a hole have brought, every few seconds."""
-        if not self._caught_up or self._refill_wanted.is_set() or not heard_ticks:
+        if self._refill_wanted.is_set() or time.monotonic() - self._covered_s < COVER_EVERY_S:
             return
-        if time.monotonic() - self._covered_s < COVER_EVERY_S:
+        self._vouch(heard_ticks)
+        self._covered_s = time.monotonic()
+
+    def _vouch(self, heard_ticks: int) -> None:
+        """Cover what was heard until then, so that a gap begins no earlier than its loss."""
+        if not self._caught_up or not heard_ticks:
             return
         covered = self.ledger.covered(self.uri)
         late_s = (self.feed.publishing_interval_ms + self.entry.sampling_interval_ms) / 1000
         heard = self.world.vouchable(time_of(heard_ticks)) - timedelta(seconds=2 * late_s)
         if covered is not None and heard > covered[1]:
             self.ledger.cover(self.uri, covered[1], heard)
-        self._covered_s = time.monotonic()
+
+    @property
+    def _sound_until(self) -> int:
+        """The server's ticks before which nothing is missing."""
+        return self._sound_ticks if self._refill_wanted.is_set() else self._heard_by_all
 
     # --- history
 
     async def _catch_up(self, subscribed_at: datetime) -> None:
         """Read the history that is missing, then whatever holes ask for; never returns."""
         if not self._caught_up:
-            await self.past.fill(self._spans, subscribed_at)
+            failed = await self.past.fill(self._spans, subscribed_at)
             self._caught_up = True
+            await self._written(lambda: self._note_read(failed))
         await self._state("connected")
         self.on_connected()
         while True:
@@ -663,7 +755,16 @@ class Link:
         if self.stock.writer.pending_rows > MANY_ROWS:
             await self._settle()
 
-    def _want_refill(self, codes: Iterable[int] | None) -> None:
+    def _want_refill(
+        self,
+        codes: Iterable[int] | None,
+        since: datetime | None = None,
+        sound_ticks: int | None = None,
+    ) -> None:
+        """Have history read; all was well before `sound_ticks` (as far as heard, if not given)."""
+        known = self._sound_until
+        self._sound_ticks = known if sound_ticks is None else min(known, sound_ticks)
+        self._lost_since = min(filter(None, (self._lost_since, since)), default=None)
         if codes is None or self._refill is None:
             self._refill = None
         else:
@@ -672,12 +773,15 @@ class Link:
 
     async def _refill_history(self) -> None:
         """Read what a hole or an overflow lost; what stays lost is a gap."""
+        await self._settle()
+        await self._written(lambda: self._vouch(self._sound_ticks))
         wanted, self._refill = self._refill, set()
+        since, self._lost_since = self._lost_since, None
         try:
             now = self.world.vouchable(await self.session.server_time())
-            await self.past.refill(None if wanted is None else sorted(wanted), now)
+            await self.past.refill(None if wanted is None else sorted(wanted), now, since)
         except BaseException:
-            self._want_refill(wanted)
+            self._want_refill(wanted, since)
             raise
         if self._refill is not None and not self._refill:
             self._refill_wanted.clear()
@@ -691,6 +795,9 @@ class Link:
         if self.refused.keys() != before:
             self._write_handover()
             await self._written(self._note_refused)
+            accepted = before - self.refused.keys()
+            failed = await self.past.read(sorted(accepted.intersection(self.past.historized)), None)
+            await self._written(lambda: self._note_read(failed))
 
     # --- the end
 
@@ -701,6 +808,7 @@ class Link:
 
     async def _close(self, jobs: set[asyncio.Task[None]], catching_up: asyncio.Task[None]) -> None:
         """Finish the back-fill, then prove coverage up to the server's clock by a last read."""
+        self._closing = True
         while not self._caught_up:
             await asyncio.wait(
                 {*jobs, catching_up}, timeout=0.1, return_when=asyncio.FIRST_COMPLETED
@@ -809,10 +917,6 @@ def _vanished(text: str, namespaces: Sequence[str]) -> Variable:
     except (ValueError, UaError):
         node_id = ua.NodeId()
     return Variable(node_id, text, (), Attribute(None, 0, 0, None), readable=False)
-
-
-def _is_whole(kept: Sequence[Message | Hole] | None) -> bool:
-    return kept is not None and not any(isinstance(one, Hole) for one in kept)
 
 
 def _counted(numbers: Iterable[float]) -> dict[str, int]:

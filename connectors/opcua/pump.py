@@ -110,7 +110,7 @@ class Pump:
 
     def _top_up(self) -> None:
         """Keep so many PublishRequests with the server, as long as their answers find room."""
-        now = time.monotonic()
+        self._drop_expired()
         while (
             self._is_on
             and self._may_publish
@@ -126,7 +126,15 @@ class Pump:
                 self._to_acknowledge += receipts
                 self._end(error)
                 return
-            self._flying[flight] = _Flight(request, receipts, now + limit_s)
+            self._flying[flight] = _Flight(request, receipts, time.monotonic() + limit_s)
+
+    def _drop_expired(self) -> None:
+        """One answer is lost and others came: its place is another's."""
+        now = time.monotonic()
+        for number in [n for n, flight in self._flying.items() if flight.until_s < now]:
+            flight = self._flying.pop(number)
+            self._to_acknowledge += flight.receipts
+            self.session.forget(flight.request)
 
     def _answered(self, flight: int, answer: bytes | Exception) -> None:
         """Put what an answer brings into the inbox, its error too; then ask again."""
@@ -163,7 +171,7 @@ class Pump:
         subscription = self.subscriptions.get(r.number("<I"))
         if subscription is None:
             return None
-        subscription.heard_s = time.monotonic()
+        subscription.heard_s, subscription.silences = time.monotonic(), 0
         available = r.take(4 * max(r.length(), 0))
         more = bool(r.number("<B"))
         got = message(r, subscription.id)
@@ -206,12 +214,20 @@ class Pump:
                 async with asyncio.timeout(max(self._patience_s(), 0.01)):
                     await self._arrived.wait()
             except TimeoutError:
-                if any(flight.until_s < time.monotonic() for flight in self._flying.values()):
-                    raise SilentError("no answer to a PublishRequest") from None
                 if not self._may_publish:
                     self._heard_now()
                 elif self._patience_s() <= 0:
-                    raise SilentError("no keep-alive from the subscription") from None
+                    raise self._silence() from None
+
+    def _silence(self) -> ConnectionError:
+        """Silent over a new channel too, a subscription is dead, whatever the server says."""
+        now = time.monotonic()
+        for one in self.subscriptions.values():
+            if now >= one.heard_s + one.patience_s:
+                one.silences += 1
+                if one.silences > 1:
+                    return SubscriptionLostError("a subscription stays silent")
+        return SilentError("no keep-alive from the subscription")
 
     def _patience_s(self) -> float:
         """How long the most silent subscription may stay so."""

@@ -30,6 +30,8 @@ from connectors.raw import TICKS_PER_S, time_of
 
 REQUEST_TIMEOUT_S: Final = 15.0
 """A busy server may think for seconds; a dead one must not hold us for minutes."""
+CHANNEL_TIMEOUT_S: Final = 5.0
+"""What takes a connection and says nothing is tried again before a healed server waits long."""
 SESSION_TIMEOUT_MS: Final = 120_000
 _RENEW_AT: Final = 0.75
 """Part of the channel's lifetime after which its token is renewed (part 4, 5.5.2)."""
@@ -97,17 +99,19 @@ class Session:
         url: str,
         *,
         access: Access = UNSECURED,
-        timeout_s: float = REQUEST_TIMEOUT_S,
+        timeout_s: float | None = None,
         learned: dict[str, int] | None = None,
     ) -> None:
-        self.url, self.timeout_s = url, timeout_s
+        self.url, self.timeout_s = url, timeout_s or REQUEST_TIMEOUT_S
+        self.leaves_subscriptions = False
+        """Whether they outlive a session that is closed: another one is to take them over."""
         self.learned: dict[str, int] = {} if learned is None else learned
         """Limits the server never told, found by asking for too much: they outlive the session."""
         self.build = Build()
         self.namespaces: list[str] = []
         self.server_uri = url
         self.limits = Limits()
-        self._client = Client(url, timeout=timeout_s)
+        self._client = Client(url, timeout=self.timeout_s)
         self._client.session_timeout = SESSION_TIMEOUT_MS
         use(self._client)
         self._access = access
@@ -154,10 +158,11 @@ class Session:
         return lives_on
 
     async def _open_channel(self) -> None:
-        await self._client.connect_socket()
-        await self._client.send_hello()
-        with self._access.refusals(self.url):
-            await self._client.open_secure_channel()
+        async with asyncio.timeout(min(CHANNEL_TIMEOUT_S, self.timeout_s)):
+            await self._client.connect_socket()
+            await self._client.send_hello()
+            with self._access.refusals(self.url):
+                await self._client.open_secure_channel()
 
     async def _begin(self) -> None:
         client = self._client
@@ -392,7 +397,7 @@ class Session:
         with contextlib.suppress(Exception):  # a channel half open fails in any way
             async with asyncio.timeout(3):
                 if client.uaclient.protocol is not None and not client.uaclient.protocol.is_closed:
-                    await client.close_session()
+                    await client.uaclient.close_session(not self.leaves_subscriptions)
                     await client.close_secure_channel()
         client.disconnect_socket()
 

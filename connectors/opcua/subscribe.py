@@ -7,7 +7,7 @@ and the overflow bit tells us to read the rest from history.
 import math
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -130,7 +130,8 @@ class Subscription:
         """What the server made of our wishes, of every item it monitors."""
         self.unsynced: set[int] = set()
         """Sequence numbers delivered and not yet on disk."""
-        self.heard_s = time.monotonic()
+        self.heard_s, self.silences = time.monotonic(), 0
+        """When it was last heard, and how often it counted as lost since."""
         self.is_behind = False
         """Whether the server holds values that it has not sent yet."""
         self.expected = 1
@@ -214,7 +215,7 @@ class Subscription:
         return 0 < (self.expected - got.sequence) % _LAST_SEQUENCE < 1 << 31
 
     async def in_order(self, got: Message) -> list[Message | Hole]:
-        """The message, and before it those that were lost on their way, or a hole.
+        """The message, and before it those that were lost on their way, or holes in their place.
 
         Nothing is taken for delivered before all is here: what fails half-way is asked for anew.
         """
@@ -223,19 +224,29 @@ class Subscription:
             self.expected = got.sequence if got.is_keep_alive else _plus(got.sequence, 1)
             self._deliver([got])
             return [got]
-        asked = [_plus(got.sequence, -n) for n in range(min(missing, _MOST_ASKED), 0, -1)]
-        if got.kept:
-            kept = frozenset(np.frombuffer(got.kept, "<u4").tolist())
-            asked = [sequence for sequence in asked if sequence in kept]
-        again = [await self._republish(sequence) for sequence in asked]
-        found: list[Message | Hole] = [one for one in again if one is not None]
-        if lost := missing - len(found):
+        kept = frozenset(np.frombuffer(got.kept, "<u4").tolist())
+        found: list[Message | Hole] = []
+        lost = max(missing - _MOST_ASKED, 0)
+        for steps in range(min(missing, _MOST_ASKED), 0, -1):
+            again = await self._again(_plus(got.sequence, -steps), kept)
+            if again is None:
+                lost += 1
+                continue
+            found += [Hole(self.id, lost)] * (lost > 0) + [again]
+            lost = 0
+        if lost:
             found.append(Hole(self.id, lost))
         # a keep-alive only tells the number of the next message
         self.expected = got.sequence if got.is_keep_alive else _plus(got.sequence, 1)
         found.append(got)
         self._deliver(m for m in found if isinstance(m, Message))
         return found
+
+    async def _again(self, sequence: int, available: Set[int]) -> Message | None:
+        """A message once more; not asked for where the server says that it is gone."""
+        if available and sequence not in available:
+            return None
+        return await self._republish(sequence)
 
     async def republish_rest(self) -> list[Message]:
         """Messages that were sent while we were away, up to the first that the server lacks."""

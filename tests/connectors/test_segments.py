@@ -204,6 +204,19 @@ def test_a_failed_sync_keeps_the_rows(tmp_path, monkeypatch):
     assert numbers(tmp_path) == list(range(15))
 
 
+def test_an_error_that_somebody_keeps_does_not_hold_the_rows(tmp_path, monkeypatch):
+    w = writer(tmp_path)
+    w.append(batch(0, 3))
+    monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError(5, "I/O error")))
+    with pytest.raises(OSError, match="I/O error") as kept:
+        w.sync()
+    monkeypatch.undo()
+    w.append(batch(3, 2))
+    w.seal()
+    assert numbers(tmp_path) == [0, 1, 2, 3, 4]
+    assert kept.value.__traceback__ is not None
+
+
 def test_no_room_for_the_sidecar_is_made_good_later(tmp_path, monkeypatch):
     w = writer(tmp_path)
     w.append(batch(0, 5))

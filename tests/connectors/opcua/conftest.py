@@ -49,6 +49,8 @@ class QuickServer(InternalServer):
 class Plant:
     """A real asyncua server with historized and plain variables, and every value it was given."""
 
+    internal = QuickServer
+
     def __init__(self, port=None, uri="urn:test:plant"):
         self.port, self.uri = port or free_port(), uri
         self.written = {}
@@ -60,7 +62,7 @@ class Plant:
         return f"opc.tcp://127.0.0.1:{self.port}"
 
     async def start(self):
-        self.server = Server(iserver=QuickServer())
+        self.server = Server(iserver=self.internal())
         await self.server.init()
         self.server.set_endpoint(self.url)
         self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
@@ -109,6 +111,8 @@ class Plant:
 class Run:
     """A collector running in the background of a test."""
 
+    patience_s = 30
+
     def __init__(self, home, *plants, history_from=None, **options):
         servers = tuple(ServerEntry(p if isinstance(p, str) else p.url, **options) for p in plants)
         self.fleet = Fleet((Site("F01", False, servers),))
@@ -127,7 +131,7 @@ class Run:
                 caught_up=self.caught_up,
             )
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(self.patience_s):
             await self.caught_up.wait()
         return self
 

@@ -1,8 +1,6 @@
 import asyncio
 import contextlib
-import os
 import socket
-import sys
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -16,7 +14,7 @@ from connectors.errors import HomeRefused
 from connectors.export import export_raw
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
-from connectors.opcua import link, session, subscribe
+from connectors.opcua import link
 from connectors.opcua.collector import collect
 from connectors.opcua.world import World
 from pipelines import schemas
@@ -146,29 +144,6 @@ async def test_cut_cable_loses_nothing_that_history_holds(tmp_path, plants, runn
     assert server["state"] == "stopped"
 
 
-async def test_silent_network_is_noticed(tmp_path, plants, running, hour_ago, monkeypatch):
-    monkeypatch.setattr(subscribe, "KEEP_ALIVE_S", 0.3)
-    monkeypatch.setattr(subscribe, "_GRACE_S", 0.5)
-    monkeypatch.setattr(session, "REQUEST_TIMEOUT_S", 1.0)
-    plant = await plants()
-    await plant.add("a")
-    cable = Cable(plant, free_port())
-    await cable.mend()
-    url = f"opc.tcp://127.0.0.1:{cable.port}"
-    async with running(tmp_path, url, history_from=hour_ago, publishing_interval_ms=50) as run:
-        cable.silent = True
-        await plant.tick("a", 50, first=1)
-        await until(lambda: run.states[-1].state in ("reconnecting", "connecting"))
-        monkeypatch.setattr(subscribe, "_GRACE_S", 30.0)  # a busy machine is not a silent server
-        monkeypatch.setattr(session, "REQUEST_TIMEOUT_S", 10.0)
-        await cable.cut()
-        cable.silent = False
-        await cable.mend()
-        await until(lambda: run.states[-1].state == "connected")
-    await cable.cut()
-    assert values(tmp_path, "a") == written(plant, "a")
-
-
 async def test_server_restarted_on_its_port(tmp_path, plants, running, hour_ago):
     plant = await plants()
     await plant.add("a")
@@ -183,23 +158,6 @@ async def test_server_restarted_on_its_port(tmp_path, plants, running, hour_ago)
         await until(lambda: run.states[-1].state == "connected")
         await again.tick("a", 50, first=501)
     assert values(tmp_path, "a") == before + written(again, "a")
-
-
-async def test_deleted_subscription_is_replaced(tmp_path, plants, running, hour_ago, monkeypatch):
-    monkeypatch.setattr(subscribe, "KEEP_ALIVE_S", 0.3)
-    monkeypatch.setattr(subscribe, "_GRACE_S", 0.5)
-    plant = await plants()
-    await plant.add("a")
-    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
-        service = plant.server.iserver.subscription_service
-        ours = [i for i, s in service.subscriptions.items() if s.pub_request_callback]
-        known = set(service.subscriptions)
-        await service.delete_subscriptions(ours)
-        await plant.tick("a", 50, first=1)
-        await until(lambda: service.subscriptions.keys() - known)
-        monkeypatch.setattr(subscribe, "_GRACE_S", 30.0)  # a busy machine is not a silent server
-        await plant.tick("a", 20, first=100)
-    assert values(tmp_path, "a") == written(plant, "a")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # asyncua's
@@ -297,27 +255,6 @@ async def test_stops_while_a_large_server_is_still_browsed(tmp_path, plants, mon
     assert states[-1].state == "stopped"
 
 
-async def test_full_disk_pauses_and_goes_on(
-    tmp_path, plants, running, hour_ago, monkeypatch, caplog
-):
-    plant = await plants()
-    await plant.add("a")
-    real = os.pwrite
-    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
-
-        def full(*_):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(os, "pwrite", full)
-        await plant.tick("a", 50, first=1)
-        await asyncio.sleep(0.8)
-        monkeypatch.setattr(os, "pwrite", real)
-        await plant.tick("a", 50, first=100)
-    assert values(tmp_path, "a") == written(plant, "a")
-    told = [r.getMessage() for r in caplog.records if "No space" in r.getMessage()]
-    assert len(told) == 1
-
-
 async def test_two_servers_with_one_uri_are_kept_apart(tmp_path, plants, running, hour_ago):
     one, two = await plants(), await plants()
     for plant in (one, two):
@@ -350,61 +287,6 @@ async def _once(run):
         stop=run.stop,
         on_progress=run.states.append,
     )
-
-
-COLLECT = """
-import asyncio, sys
-from datetime import datetime, UTC
-from pathlib import Path
-from connectors.fleet import Fleet, ServerEntry, Site
-from connectors.opcua.collector import collect
-fleet = Fleet((Site("F01", False, (ServerEntry(sys.argv[1], publishing_interval_ms=50),)),))
-asyncio.run(collect(fleet, Path(sys.argv[2]), history_from=datetime.fromisoformat(sys.argv[3]),
-    clock=lambda: datetime.now(UTC), stop=asyncio.Event(),
-    on_progress=lambda p: print(p.state, flush=True)))
-"""
-
-
-async def test_killed_and_restarted_every_value_of_history_once(
-    tmp_path, plants, running, hour_ago
-):
-    plant = await plants()
-    past = [(hour_ago + timedelta(seconds=i + 1), float(-i)) for i in range(2000)]
-    await plant.add("a")
-    storage = plant.server.iserver.history_manager.storage
-    node = plant.nodes["a"][0]
-    for time, value in past:
-        data = ua.DataValue(ua.Variant(value, ua.VariantType.Double), SourceTimestamp=time)
-        await storage.save_node_value(node.nodeid, data)
-        plant.written["a"].append((time, value))
-    numbers = iter(range(1, 100_000))
-
-    async def speak():
-        while True:
-            await plant.write("a", float(next(numbers)))
-            await asyncio.sleep(0.003)
-
-    speaking = asyncio.create_task(speak())
-    for kill in range(2):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", COLLECT, plant.url, str(tmp_path), hour_ago.isoformat(),
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        while (await process.stdout.readline()).strip() != b"connected":
-            pass
-        await asyncio.sleep(0.4 + 0.37 * kill)
-        process.kill()
-        await process.wait()
-        process._transport.close()
-    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
-        await asyncio.sleep(0.2)
-        speaking.cancel()
-        await asyncio.gather(speaking, return_exceptions=True)
-    export_raw(tmp_path, tmp_path / "raw.parquet")
-    frame = pl.read_parquet(tmp_path / "raw.parquet")
-    found = frame.filter(pl.col("node_id") == "nsu=urn:test:nodes;s=a")
-    pairs = sorted(zip(found["source_time"].to_list(), found["value_float"].to_list(), strict=True))
-    assert pairs == plant.expected("a")
 
 
 def test_nothing_is_vouched_for_beyond_either_clock():
