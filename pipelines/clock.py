@@ -24,12 +24,16 @@ def skew(frame: pl.DataFrame) -> pl.DataFrame:
 
     `offset_us` is in whole STEP_US. The spread is the smaller of the 5th to 95th percentile and
     the range of the hourly medians: the first forgives rare late values, the second many of them.
+    Where hours of the source lie within minutes of the server, a history was written into it at
+    once: its times say nothing of a clock, and the offset is 0.
     """
     offset = pl.col("source_time") - pl.col("server_time")
     both = frame.select(
         "server_uri",
         hour=pl.col("server_time").dt.truncate("1h"),
         us=offset.dt.total_microseconds(),
+        server=pl.col("server_time").dt.epoch("us"),
+        source=pl.col("source_time").dt.epoch("us"),
     ).drop_nulls()
     hourly = both.group_by("server_uri", "hour").agg(_quantile(0.5)).group_by("server_uri")
     ranges = hourly.agg(hours_us=pl.max("us") - pl.min("us"))
@@ -37,7 +41,9 @@ def skew(frame: pl.DataFrame) -> pl.DataFrame:
     return (
         both.group_by("server_uri")
         .agg(
-            offset_us=(_quantile(0.5) + STEP_US // 2) // STEP_US * STEP_US,
+            offset_us=pl.when(_is_told_by_clocks())
+            .then((_quantile(0.5) + STEP_US // 2) // STEP_US * STEP_US)
+            .otherwise(pl.lit(0, pl.Int64)),
             p05=_quantile(0.05),
             p95=_quantile(0.95),
             rows=pl.len(),
@@ -107,6 +113,12 @@ def _judged(skew: pl.DataFrame) -> pl.DataFrame:
         taken_us=pl.when(off & pl.col("stable")).then("offset_us").otherwise(0),
         clock_unstable=off & ~pl.col("stable"),
     )
+
+
+def _is_told_by_clocks() -> pl.Expr:
+    """Whether the server's time went on with the source's; no clock drifts by half."""
+    server, source = pl.col("server"), pl.col("source")
+    return (server.max() - server.min()) * 2 >= source.max() - source.min()
 
 
 def _quantile(at: float) -> pl.Expr:

@@ -62,3 +62,12 @@ def test_server_time_stands_in_where_the_source_gave_none():
     timed = clock.correct(rows, clock.skew(rows))
     assert timed["time"].equals(timed["server_time"].rename("time"))
     assert not timed["clock_unstable"].any()
+
+
+def test_history_written_into_a_server_at_once_is_no_wrong_clock():
+    rows = plant.raw([Said(60 * n, "power", 1.0) for n in range(60 * HOURS)]).with_columns(
+        server_time=pl.col("source_time").max() + pl.duration(seconds=5)
+    )
+    timed = clock.correct(rows, clock.skew(rows))
+    assert timed["time"].equals(rows["source_time"].rename("time"))
+    assert not timed["clock_unstable"].any()
