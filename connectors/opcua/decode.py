@@ -76,7 +76,12 @@ class DataValues(Columns):
 
     @classmethod
     def of_notifications(
-        cls, bodies: Sequence[bytes], namespaces: Sequence[str], *, fast: bool = True
+        cls,
+        bodies: Sequence[bytes],
+        namespaces: Sequence[str],
+        *,
+        fast: bool = True,
+        walker: walk.Walk | None = None,
     ) -> "DataValues":
         """The values of many DataChangeNotifications (their bodies), one behind the other.
 
@@ -93,7 +98,8 @@ class DataValues(Columns):
         data = bodies[0] if len(bodies) == 1 else b"".join(bodies)
         values = cls(sum(one.count for one in stretches), data)
         reader = Reader(data, 0, namespaces)
-        (walk.chosen() if fast else twin.fill)(values, reader, _HANDLE, stretches)
+        fill = walker or walk.chosen() if fast else twin.fill
+        fill(values, reader, _HANDLE, stretches)
         return values
 
     @classmethod

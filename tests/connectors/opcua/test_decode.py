@@ -338,6 +338,30 @@ def test_whatever_is_well_formed_every_walk_reads_alike(message):
     assert found["behind"] == len(data)
 
 
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(messages(), st.binary(max_size=6), st.integers(0, 40)), max_size=5))
+def test_notifications_read_together_are_what_each_is_alone(drawn):
+    """Whole ones with diagnostics behind them, and one or another that is cut."""
+    bodies = [data + tail for (data, has_handles), tail, _ in drawn if has_handles]
+    bodies += [data[:-cut] for (data, has_handles), _, cut in drawn if has_handles and cut > 20]
+    alone = [outcome(body, True, twin.fill) for body in bodies]
+    for name, walker in WALKS.items():
+        if "malformed" in alone:
+            with pytest.raises(MalformedError):
+                DataValues.of_notifications(bodies, NAMESPACES, walker=walker)
+            continue
+        found = DataValues.of_notifications(bodies, NAMESPACES, walker=walker)
+        for field in FIELDS:
+            wanted = [repr(value) for one in alone for value in one[field]]
+            shown = getattr(found, field).tolist()
+            if field == "floats":
+                shown = [repr(value) for value in shown]
+            assert [repr(value) for value in shown] == wanted, (name, field)
+        for field in ("value_text", "value_raw"):
+            wanted = [value for one in alone for value in one[field]]
+            assert batch_of(found).column(field).to_pylist() == wanted, (name, field)
+
+
 @settings(deadline=None, max_examples=300)
 @given(
     messages(),
