@@ -158,10 +158,12 @@ class Session:
         return lives_on
 
     async def _open_channel(self) -> None:
-        async with asyncio.timeout(min(CHANNEL_TIMEOUT_S, self.timeout_s)):
+        limit_s = min(CHANNEL_TIMEOUT_S, self.timeout_s)
+        async with asyncio.timeout(limit_s):
             await self._client.connect_socket()
             await self._client.send_hello()
-            with self._access.refusals(self.url):
+        with self._access.refusals(self.url):  # silence tells something there
+            async with asyncio.timeout(limit_s):
                 await self._client.open_secure_channel()
 
     async def _begin(self) -> None:
