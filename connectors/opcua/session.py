@@ -490,6 +490,8 @@ def status_name(code: int) -> str:
 
 
 def _remedy(error: BaseException) -> str:
+    if isinstance(error, SubscriptionLostError):
+        return "we begin anew and read history; what it lacks is a gap in `parkpulse ledger`"
     if isinstance(error, OSError):
         return "start the server or correct its `url` in the fleet file; we keep trying"
     return "check the server; we keep trying"
