@@ -1,13 +1,15 @@
 """What Dagster is told of the world outside: it orchestrates none of it, but shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from assets.partitions import FACTORY_IDS, HOME, PARK_IDS
 from connectors import events, received
+from connectors.errors import SegmentUnreadable
 from connectors.lake import Lake, Partition, sha256_of
+from connectors.segments import Sidecar
 
 
 def materializations() -> Iterator[dg.AssetMaterialization]:
@@ -29,34 +31,35 @@ def _collected(
     if not found:
         return
     yield dg.AssetMaterialization(servers, partition=site, metadata={"server_uris": uris})
-    yield dg.AssetMaterialization(
-        segments,
-        partition=site,
-        metadata={
-            "segments": len(found),
-            "rows": sum(one.rows for one in found),
-            "sha256": received.digest(found),
-            "unreadable": [str(error) for error in unreadable],
-            "folder": dg.MetadataValue.path(str(HOME.segments / site)),
-        },
-    )
+    yield _sealed(segments, site, HOME.segments, found, unreadable)
     yield from _file(tags, site, Lake(HOME.lake).path("tags", Partition(factory=site)))
 
 
 def _events(site: str) -> Iterator[dg.AssetMaterialization]:
     found, unreadable = events.sidecars(HOME, site)
     if found:
-        yield dg.AssetMaterialization(
-            "event_segments",
-            partition=site,
-            metadata={
-                "segments": len(found),
-                "rows": sum(one.rows for one in found),
-                "sha256": received.digest(found),
-                "unreadable": [str(error) for error in unreadable],
-                "folder": dg.MetadataValue.path(str(HOME.event_segments / site)),
-            },
-        )
+        yield _sealed("event_segments", site, HOME.event_segments, found, unreadable)
+
+
+def _sealed(
+    asset: str,
+    site: str,
+    root: Path,
+    found: Sequence[Sidecar],
+    unreadable: Sequence[SegmentUnreadable],
+) -> dg.AssetMaterialization:
+    """What a site's sealed segments hold, as lineage shows it."""
+    return dg.AssetMaterialization(
+        asset,
+        partition=site,
+        metadata={
+            "segments": len(found),
+            "rows": sum(one.rows for one in found),
+            "sha256": received.digest(found),
+            "unreadable": [str(error) for error in unreadable],
+            "folder": dg.MetadataValue.path(str(root / site)),
+        },
+    )
 
 
 def _file(table: str, site: str, path: Path) -> Iterator[dg.AssetMaterialization]:

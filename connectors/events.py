@@ -36,14 +36,7 @@ class EventCounts:
 
 def sidecars(home: Home, site: str) -> tuple[list[Sidecar], list[SegmentUnreadable]]:
     """Sealed event segments of a site in order, and those whose sidecar cannot be read."""
-    found: list[Sidecar] = []
-    unreadable: list[SegmentUnreadable] = []
-    for path in sorted((home.event_segments / site).glob("*.json")):
-        try:
-            found.append(segments.read_sidecar(path))
-        except SegmentUnreadable as error:
-            unreadable.append(error)
-    return found, unreadable
+    return segments.readable_sidecars(home.event_segments / site)
 
 
 def rows(home: Home, site: str, days: Iterable[date]) -> tuple[pl.DataFrame, list[Sidecar]]:

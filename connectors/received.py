@@ -23,14 +23,7 @@ _logger: Final = logging.getLogger(__name__)
 
 def sidecars(home: Home, site: str) -> tuple[list[Sidecar], list[SegmentUnreadable]]:
     """Sealed segments of a site in order, and those whose sidecar cannot be read."""
-    found: list[Sidecar] = []
-    unreadable: list[SegmentUnreadable] = []
-    for path in sorted((home.segments / site).glob("*.json")):
-        try:
-            found.append(segments.read_sidecar(path))
-        except SegmentUnreadable as error:
-            unreadable.append(error)
-    return found, unreadable
+    return segments.readable_sidecars(home.segments / site)
 
 
 def rows(home: Home, site: str, days: Iterable[date]) -> tuple[pl.DataFrame, list[Sidecar]]:

@@ -551,6 +551,18 @@ def sidecars(folder: Path) -> list[Sidecar]:
     return [read_sidecar(path) for path in sorted(folder.glob("*.json"))]
 
 
+def readable_sidecars(folder: Path) -> tuple[list[Sidecar], list[SegmentUnreadable]]:
+    """Sidecars of a folder in order, and why others cannot be read."""
+    found: list[Sidecar] = []
+    unreadable: list[SegmentUnreadable] = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(read_sidecar(path))
+        except SegmentUnreadable as error:
+            unreadable.append(error)
+    return found, unreadable
+
+
 def read_sidecar(path: Path) -> Sidecar:
     """One sidecar (`NNNNNNNN-<slug>.json`)."""
     try:

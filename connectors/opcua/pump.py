@@ -21,7 +21,6 @@ OUTSTANDING: Final = 3
 _MOST_WAITING: Final = 16
 """Messages not yet taken: a slow disk makes us ask for no more of them."""
 
-
 Receipt: TypeAlias = tuple[int, int]
 """Subscription id and sequence number of a message."""
 

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from connectors.opcua.pump import OUTSTANDING
 from connectors.opcua.session import Build
 
 
@@ -17,7 +18,7 @@ class Quirk:
     why: str = ""
     items_per_call: int = 1 << 31
     items_per_subscription: int = 25_000
-    publish_requests: int = 3
+    publish_requests: int = OUTSTANDING
     transfers: bool = True
 
 

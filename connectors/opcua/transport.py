@@ -154,6 +154,8 @@ class Transport(UASocketProtocol):
             self.logger.error("%s", error)
             self.disconnect_socket()
 
+    # --- out
+
     async def ask(self, request: Encoded, limit_s: float) -> Buffer:
         """Send a request that is encoded but for its header; gives the response's bytes."""
         if self.pre_request_hook:
@@ -172,8 +174,6 @@ class Transport(UASocketProtocol):
         async with asyncio.timeout(limit_s):
             answer: Buffer = await future
             return answer
-
-    # --- out
 
     def publish(self, receipts: Sequence[tuple[int, int]], limit_s: float, answer: OnAnswer) -> int:
         """Send a PublishRequest that acknowledges these (subscription, sequence number).

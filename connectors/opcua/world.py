@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from connectors import event_segments
-from connectors.errors import SegmentUnreadable
 from connectors.ledger import Ledger
 from connectors.opcua.event_flow import Memory
-from connectors.segments import SegmentWriter, read_sidecar
+from connectors.segments import SegmentWriter, readable_sidecars
 from connectors.status import Facts, LinkStatus, StatusBoard, published_state
 
 log = logging.getLogger(__name__)
@@ -91,12 +90,10 @@ class Stock:
         writer = SegmentWriter(folder, site_id=site_id, server_uri=server_uri)
         events = event_segments.writer(folder.parent.parent, site_id, server_uri)
         marks: dict[str, int] = {}
-        for path in sorted(folder.glob("*.json")):
-            try:
-                sidecar = read_sidecar(path)
-            except SegmentUnreadable as error:
-                log.warning("%s", error)  # its rows are read from history again
-                continue
+        found, unreadable = readable_sidecars(folder)
+        for error in unreadable:
+            log.warning("%s", error)  # its rows are read from history again
+        for sidecar in found:
             if sidecar.server_uri == server_uri:
                 for node, ticks in sidecar.marks.items():
                     marks[node] = max(marks.get(node, ticks), ticks)
