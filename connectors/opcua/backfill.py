@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 from asyncua.ua.attribute_ids import AttributeIds
 
 from connectors.ledger import Ledger
-from connectors.opcua.browse import Variable
 from connectors.opcua.catalogue import OPCUA
 from connectors.opcua.history import OnPage, Outcome, Wanted, read_raw, read_standing
+from connectors.opcua.nodes import UNKNOWN, Nodes
 from connectors.opcua.session import Session, status_name
 from connectors.raw import TICKS_PER_S, ticks_of
 
@@ -28,8 +26,6 @@ Span = tuple[datetime, datetime]
 Row = tuple[str | None, datetime, datetime, str]
 """A gap: node (None: the server), from, to, reason."""
 
-UNKNOWN: Final = int(np.iinfo(np.int64).min)
-"""The mark of a node that never sent a source time."""
 NEVER_HEARD: Final = "not heard yet, no history"
 LINK_LOST: Final = "link lost, no history"
 NOTIFICATIONS_LOST: Final = "notifications lost, no history"
@@ -85,15 +81,14 @@ def _is_older(standing: int | None, span: Span) -> bool:
 class BackFill:
     """Reads the history of one connection's nodes and keeps the ledger true about what is here.
 
-    `marks` are the newest durable source ticks of every node; `take` appends a page, `settle`
-    waits until all is on disk, `write` does so for a change of the ledger.
+    `take` appends a page, `settle` waits until all is on disk, `write` does so for a change of the
+    ledger.
     """
 
     session: Session
     ledger: Ledger
     server_uri: str
-    variables: Sequence[Variable]
-    marks: npt.NDArray[np.int64]
+    nodes: Nodes
     overlap: timedelta
     take: OnPage
     settle: Callable[[], Awaitable[None]]
@@ -104,16 +99,11 @@ class BackFill:
     """How far the first back-fill is: a lost channel does not begin it anew."""
 
     @property
-    def historized(self) -> list[int]:
-        """The nodes whose history can be asked for."""
-        return [code for code, variable in enumerate(self.variables) if variable.historized]
-
-    @property
     def mute(self) -> list[int]:
         """The nodes that are heard live or never; those of the standard itself say nothing."""
         return [
             code
-            for code, variable in enumerate(self.variables)
+            for code, variable in enumerate(self.nodes.variables)
             if variable.readable and not variable.historized and not variable.text.startswith(_BASE)
         ]
 
@@ -123,16 +113,16 @@ class BackFill:
         Of the `queued` nodes the server kept what they said in the outage.
         """
         codes = self.mute if spans.spans else []
-        nodes = [(self.variables[code].node_id, AttributeIds.Value) for code in codes]
+        nodes = [(self.nodes.variables[code].node_id, AttributeIds.Value) for code in codes]
         self.lost = [
-            (self.variables[code].text, span, why)
+            (self.nodes.text(code), span, why)
             for code, read in zip(codes, await self.session.read(nodes), strict=True)
             for span, why in may_have_lost(spans, read.source_ticks, self._mark(code))
             if not (code in queued and span == spans.outage)
         ]
 
     def _mark(self, code: int) -> int | None:
-        mark = int(self.marks[code])
+        mark = int(self.nodes.marks[code])
         return None if mark == UNKNOWN else mark
 
     async def fill(self, spans: Unheard, now: datetime) -> dict[int, int]:
@@ -142,7 +132,7 @@ class BackFill:
         """
         # a source clock that is behind stamps what happened after the beginning before it
         early = spans.before[0] - self.overlap if spans.before else None
-        codes = self.historized if spans.spans else []
+        codes = self.nodes.historized if spans.spans else []
         failed = await self.read(codes, early, self._filling)
         self._warn_of(failed)
         filled = len(failed) < len(codes)
@@ -174,7 +164,7 @@ class BackFill:
 
     def _failures(self, span: Span, failed: dict[int, int]) -> list[Row]:
         return [
-            (self.variables[code].text, *span, f"history {status_name(status)}")
+            (self.nodes.text(code), *span, f"history {status_name(status)}")
             for code, status in failed.items()
         ]
 
@@ -190,12 +180,12 @@ class BackFill:
             return
         now = max(now, covered[1] + _MOMENT)  # clocks that tick once a second stand still
         span = (min(covered[1], since or covered[1]), now)
-        nodes = set(range(len(self.variables)) if lost is None else lost)
-        codes = sorted(nodes.intersection(self.historized))
+        nodes = set(range(len(self.nodes.variables)) if lost is None else lost)
+        codes = sorted(nodes.intersection(self.nodes.historized))
         failed = await self.read(codes, None)
         self._warn_of(failed)
         mute = sorted(nodes.intersection(self.mute))
-        rows: list[Row] = [(self.variables[c].text, *span, NOTIFICATIONS_LOST) for c in mute]
+        rows: list[Row] = [(self.nodes.text(c), *span, NOTIFICATIONS_LOST) for c in mute]
         is_server = lost is None and bool(rows or failed) and len(failed) == len(codes)
         if is_server:
             rows = [(None, *span, NOTIFICATIONS_LOST)]
@@ -218,7 +208,7 @@ class BackFill:
         if not codes:
             return {}
         starts = self._starts(codes, from_start)
-        wanted = [Wanted(c, self.variables[c].node_id, starts[c]) for c in codes]
+        wanted = [Wanted(c, self.nodes.variables[c].node_id, starts[c]) for c in codes]
         if from_start is not None:
             await read_standing(self.session, wanted, ticks_of(from_start), self.take)
         outcome = await read_raw(self.session, wanted, _HISTORY_END, self.take, so_far)
@@ -226,8 +216,8 @@ class BackFill:
             again = [w for w in wanted if w.key in outcome.failed]
             outcome = await read_raw(self.session, again, _HISTORY_END, self.take)
         await self.settle()
-        texts = [self.variables[c].text for c in codes if c not in outcome.failed]
-        is_whole = not (outcome.failed or self.mute) and len(codes) == len(self.historized)
+        texts = [self.nodes.text(c) for c in codes if c not in outcome.failed]
+        is_whole = not (outcome.failed or self.mute) and len(codes) == len(self.nodes.historized)
         healed = self._healed(max(starts.values())) if is_whole else []
 
         def write() -> None:
@@ -255,9 +245,9 @@ class BackFill:
         losses = self.ledger.unresolved_since(self.server_uri)
         starts = {}
         for code in codes:
-            mark = int(self.marks[code])
+            mark = int(self.nodes.marks[code])
             start = first if mark == UNKNOWN else max(first, min(mark, last) - overlap)
-            loss = losses.get(self.variables[code].text)
+            loss = losses.get(self.nodes.text(code))
             starts[code] = min(start, ticks_of(loss)) if loss else start
         return starts
 
@@ -266,5 +256,5 @@ class BackFill:
             code, status = next(iter(failed.items()))
             log.warning(
                 "%s: no history of %d nodes (%s, ...: history %s); they have a gap in the ledger",
-                self.session.url, len(failed), self.variables[code].text, status_name(status),
+                self.session.url, len(failed), self.nodes.text(code), status_name(status),
             )  # fmt: skip

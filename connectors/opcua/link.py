@@ -12,7 +12,6 @@ import math
 import random
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,31 +21,22 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
-import pyarrow as pa
-from asyncua import ua
 from asyncua.ua.uaerrors import UaError
 
-from connectors.errors import FleetFileError, ServerRefused, ServerUnreachable
+from connectors.errors import ServerRefused, ServerUnreachable
 from connectors.fleet import ServerEntry, Site
 from connectors.ledger import is_disk_full
-from connectors.opcua import catalogue
-from connectors.opcua.backfill import UNKNOWN, BackFill, Unheard, unheard
-from connectors.opcua.browse import Variable, discover, missing_nodes
+from connectors.opcua.backfill import BackFill, Unheard, unheard
+from connectors.opcua.browse import discover, missing_nodes
+from connectors.opcua.catalogue_writer import CatalogueWriter
+from connectors.opcua.connection import Connection
 from connectors.opcua.decode import DataValues, MalformedError, rows_of
 from connectors.opcua.event_flow import NOTIFICATIONS_LOST, EventFlow, Gap
 from connectors.opcua.feed import Feed
 from connectors.opcua.handover import Handover, HandoverFile
-from connectors.opcua.nodeids import parsed
+from connectors.opcua.nodes import arranged
 from connectors.opcua.pump import Receipt
-from connectors.opcua.session import (
-    Attribute,
-    Session,
-    SubscriptionLostError,
-    is_channel_lost,
-    reason,
-    status_name,
-)
+from connectors.opcua.session import Session, SubscriptionLostError, is_channel_lost, reason
 from connectors.opcua.subscribe import (
     LIFETIME_S,
     Hole,
@@ -55,11 +45,10 @@ from connectors.opcua.subscribe import (
     Revised,
     take_overflow,
 )
+from connectors.opcua.terms import Terms
 from connectors.opcua.world import ORIGINS, Progress, Stock, World
 from connectors.raw import time_of
 from connectors.status import Facts, LinkStatus
-from connectors.tables import catalogue_path, write_catalogue
-from connectors.tag_file import read_tags
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +70,8 @@ CLOSING_S: Final = 120.0
 intervals, which bring the last values."""
 _DOUBT_S: Final = 5.0
 """After an outage the server's queues may come full; behind that they are as short as ever."""
-_VANISHED: Final = "vanished"
-_REFUSED: Final = "refused"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
-_NAMED: Final = 3
-"""Nodes named in one warning line; the ledger has them all."""
 
 
 class Link:
@@ -99,24 +84,20 @@ class Link:
         self.session, self.stock = session, stock
         self.uri, self.ledger = stock.server_uri, world.ledger
         self.on_connected: Callable[[], None] = lambda: None
-        self.variables: list[Variable] = []
-        self.nodes: pa.Array = pa.array([], pa.string())
-        self.marks: npt.NDArray[np.int64] = np.array([], np.int64)
         self.options = Options(
             entry.publishing_interval_ms, entry.sampling_interval_ms, queue_size=entry.queue_size
         )
         self.feed = Feed(session, self.options)
+        connection = Connection(world, site, entry, session, stock, self.feed)
+        self.nodes = connection.nodes
+        self.terms, self.catalogue = Terms(connection), CatalogueWriter(connection)
         self.handover = HandoverFile(world.home, site.site_id, stock.server_uri)
         self.events = EventFlow(session, stock.events, stock.event_memory, clock=world.clock)
-        self.refused: dict[int, int] = {}
-        self.unbrowsed: dict[str, int] = {}
-        self._tags: pl.DataFrame | None = None
         self._spans = Unheard(None, None)
         self._unsynced: list[Receipt] = []
         self._bodies: list[tuple[bytes, int, str]] = []
         """DataChanges not decoded yet, when they came (µs since 1970) and how."""
         self._waiting_rows = 0
-        self._short_queues = 0
         self._waiting_marks: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]] = []
         self._refill: set[int] | None = set()
         self._refill_wanted = asyncio.Event()
@@ -151,7 +132,7 @@ class Link:
             if await self._commit():
                 with contextlib.suppress(sqlite3.Error):
                     self._vouch(self._sound_until)
-            self._keep_marks()
+            self.nodes.keep_marks(self.stock.marks)
 
     async def _started(self) -> datetime | None:
         """Discover and subscribe; None where a stop came first: a large server takes minutes."""
@@ -263,31 +244,28 @@ class Link:
 
     async def _discover(self) -> Handover | None:
         """The nodes, in the order of their handles; gives what a stopped collector left of them."""
-        listed, missing = await discover(self.session, self.entry.nodes, self.unbrowsed)
+        listed, missing = await discover(self.session, self.entry.nodes, self.nodes.unbrowsed)
         for text in missing:
             log.warning(
                 "%s: it has no node %s; correct `nodes` in the fleet file", self.entry.url, text
             )
         left = self._left_behind()
-        self.variables = arranged(listed, left.nodes if left else (), self.session.namespaces)
-        texts = [variable.text for variable in self.variables]
-        self.nodes = pa.array(texts, pa.string())
-        self.marks = np.array([self.stock.marks.get(text, UNKNOWN) for text in texts], np.int64)
+        known = left.nodes if left else ()
+        self.nodes.arrange(arranged(listed, known, self.session.namespaces), self.stock.marks)
         self.past = BackFill(
             self.session,
             self.ledger,
             self.uri,
-            self.variables,
-            self.marks,
+            self.nodes,
             timedelta(seconds=self.entry.history_overlap_s),
             take=self._on_page,
             settle=self._settle,
             write=self._written,
         )
-        self._make_catalogue(listed)
+        self.catalogue.make(listed)
         elsewhere = sorted(self.stock.marks.keys() - {variable.text for variable in listed})
         vanished = await missing_nodes(self.session, elsewhere)
-        await self._written(lambda: self._note_vanished(set(vanished)))
+        await self._written(lambda: self.terms.note_vanished(set(vanished)))
         return left
 
     def _left_behind(self) -> Handover | None:
@@ -298,74 +276,6 @@ class Link:
             return None
         return left
 
-    def _make_catalogue(self, listed: Sequence[Variable]) -> None:
-        """The tags; what no catalogue can be made of is collected all the same."""
-        try:
-            self._tags = catalogue.tags(
-                listed,
-                server_uri=self.uri,
-                site_id=self.site.site_id,
-                is_park=self.site.is_park,
-            )
-        except Exception as error:
-            log.debug("%s", self.entry.url, exc_info=True)
-            log.warning("%s: no tag catalogue can be made of its nodes (%s); its values are "
-                        "collected without names", self.entry.url, error)  # fmt: skip
-        self._write_catalogue()
-
-    def _write_catalogue(self) -> None:
-        """Write the tags if they are not written yet; a failure is told once and tried again."""
-        if self._tags is None:
-            return
-        try:
-            if len(self._tags):
-                write_catalogue(
-                    self.world.home,
-                    self.site.site_id,
-                    self._tags,
-                    given=self._given(self._tags),
-                    now=self.world.clock(),
-                    is_whole=not self.unbrowsed,
-                )
-            self._tags = None
-        except Exception as error:  # a catalogue must never stop values
-            log.debug("%s", self.entry.url, exc_info=True)
-            path = catalogue_path(self.world.home, self.site.site_id)
-            self._warn_once(f"{path}: the tag catalogue cannot be written ({error}); correct that, "
-                            "values are collected, we retry")  # fmt: skip
-
-    def _given(self, tags: pl.DataFrame) -> pl.DataFrame | None:
-        """What the site's tag file says of this server; what it gets wrong is told once."""
-        if self.site.tags is None:
-            return None
-        try:
-            rows = read_tags(self.site.tags, self.site.site_id, self.site.urls)
-        except FleetFileError as error:
-            self._warn_once(f"{error}; until then the nodes mean what browsing finds")
-            return None
-        given, unknown = catalogue.given(
-            rows, tags, self.variables, server_uri=self.uri, url=self.entry.url
-        )
-        if unknown:
-            self._warn_once(
-                f"{self.site.tags}: {self.entry.url} has no node {_some(unknown)}; correct node_id,"
-                " or end its row with valid_to"
-            )
-        return given
-
-    def _warn_once(self, text: str) -> None:
-        if text not in self.stock.told:
-            self.stock.told.add(text)
-            log.warning("%s", text)
-
-    def _note_vanished(self, vanished: set[str]) -> None:
-        now = self.world.clock()
-        for node in sorted(vanished):
-            self.ledger.open_gap(self.uri, node, now, f"{_VANISHED} from the address space")
-        for node in self.ledger.open_node_gaps(self.uri, _VANISHED):
-            if node not in vanished:
-                self.ledger.close_gap(self.uri, node, now, None)
-
     async def _subscribe(self, left: Handover | None) -> datetime:
         """Monitor every readable node; gives the time from which live values are heard."""
         if left is not None:
@@ -375,15 +285,15 @@ class Link:
             self.events.adopt(*left.events)
         held = {handle for handles in self.feed.handles.values() for handle in handles}
         whole = self._handles_without_hole(left, kept)
-        readable = [(i, v.node_id) for i, v in enumerate(self.variables) if v.readable]
-        self.refused = await self.feed.add([item for item in readable if item[0] not in held])
+        fresh = [item for item in self.nodes.readable if item[0] not in held]
+        self.nodes.refused = await self.feed.add(fresh)
         self._write_handover()
         # what no session ever takes over would be a burden of the server
         is_refused = left is not None and kept is None
         self.session.leaves_subscriptions = self.feed.quirk.transfers and not is_refused
-        self._warn_of_unbrowsed()
-        await self._written(self._note_refused)
-        await self._written(self._note_revised)
+        self.terms.warn_of_unbrowsed()
+        await self._written(self.terms.note_refused)
+        await self._written(self.terms.note_revised)
         now = self.world.vouchable(await self.session.server_time())
         covered = self.ledger.covered(self.uri)
         if covered is not None:
@@ -412,77 +322,11 @@ class Link:
         return {handle for handles in whole for handle in handles}
 
     def _write_handover(self) -> None:
-        texts = [variable.text for variable in self.variables]
+        texts = [variable.text for variable in self.nodes.variables]
         events = self.events
         monitored = (events.subscription_id, len(events.fields)) if events.is_on else None
         left = self.feed.handover(self.session.build.started, texts, monitored)
         self.handover.write(replace(left, is_whole=not self._refill_wanted.is_set()))
-
-    def _note_refused(self) -> None:
-        why = {self.variables[i].text: status_name(s) for i, s in self.refused.items()}
-        unbrowsed = {node: f"browse {status_name(s)}" for node, s in self.unbrowsed.items()}
-        now = self.world.clock()
-        self.ledger.set_refused(self.uri, unbrowsed | why, now)
-        known = set(self.ledger.open_node_gaps(self.uri, _REFUSED))
-        for node, name in why.items():
-            self.ledger.open_gap(self.uri, node, now, f"{_REFUSED}: {name}")
-        historized = {self.variables[code].text for code in self.past.historized}
-        for node in known - why.keys() - historized:  # of the others history has yet to be read
-            self.ledger.close_gap(self.uri, node, now, None)
-        fresh = [f"{node} ({name})" for node, name in why.items() if node not in known]
-        if fresh:
-            log.warning(
-                "%s: it refuses %s; correct the nodes on the server; the others flow, we retry",
-                self.entry.url, _some(fresh),
-            )  # fmt: skip
-
-    def _note_read(self, failed: dict[int, int]) -> None:
-        """Nodes that are monitored after all, and what they said meanwhile has been read."""
-        refused = set(self.ledger.open_node_gaps(self.uri, _REFUSED))
-        now = self.world.clock()
-        for code in self.past.historized:
-            if self.variables[code].text in refused and code not in self.refused:
-                how = None if code in failed else "history"
-                self.ledger.close_gap(self.uri, self.variables[code].text, now, how)
-
-    def _warn_of_unbrowsed(self) -> None:
-        named = [f"{node} ({status_name(s)})" for node, s in self.unbrowsed.items()]
-        if named:
-            self._warn_once(
-                f"{self.entry.url}: it does not tell what lies below {_some(named)}; give our user "
-                "leave to browse there, or the server more continuation points; what is known flows"
-            )
-
-    def _note_revised(self) -> None:
-        """What the server made of our wishes; a queue too short may lose values without a word."""
-        queues = {self.variables[i].text: n for i, n in self.feed.short_queues().items()}
-        why = {
-            node: f"queue of {size}: values between two publishes may be lost"
-            for node, size in queues.items()
-        }
-        self._short_queues = len(why)
-        self.ledger.set_short_queues(self.uri, why)
-        self.ledger.set_revised(self.uri, self._terms())
-        if queues:
-            named = [f"{node} (queue of {size})" for node, size in queues.items()]
-            self._warn_once(
-                f"{self.entry.url}: it keeps fewer values than come between two publishes, of "
-                f"{len(queues)} nodes: {_some(named)}; let it keep longer queues, or lower "
-                "`publishing_interval_ms`"
-            )
-
-    def _terms(self) -> dict[str, Any]:
-        """On what terms the server serves us, beside what we asked for."""
-        revised = self.feed.revised.values()
-        return {
-            "subscriptions": len(self.feed.subscriptions),
-            "publishing_interval_ms": self.feed.publishing_interval_ms,
-            "keep_alive_s": self.feed.pump.keep_alive_s,
-            "sampling_intervals_ms": _counted(one.sampling_interval_ms for one in revised),
-            "queue_sizes": _counted(one.queue_size for one in revised),
-            "learned_limits": dict(self.session.learned),
-            "quirk": self.feed.quirk.why,
-        }
 
     # --- live
 
@@ -570,7 +414,7 @@ class Link:
                 for part in parts:
                     self._unpack_some([part], is_doubted)
                 return
-            self._warn_once(f"{self.entry.url}: it sends notifications that are not OPC UA "
+            self.stock.warn_once(f"{self.entry.url}: it sends notifications that are not OPC UA "
                             f"({error}); we read history instead")  # fmt: skip
             self._want_refill(None, sound_ticks=self._unpacked_ticks)
             return
@@ -583,7 +427,7 @@ class Link:
 
     def _decoded(self, bodies: list[bytes]) -> DataValues:
         values = DataValues.of_notifications(bodies, self.session.namespaces)
-        if values.count and values.handles.max() >= len(self.variables):
+        if values.count and values.handles.max() >= len(self.nodes.variables):
             raise MalformedError("it names a handle that we never gave")
         return values
 
@@ -609,7 +453,7 @@ class Link:
             return
         batch = values.batch(
             server_uri=self.uri,
-            nodes=self.nodes,
+            nodes=self.nodes.texts,
             codes=codes,
             received=self.world.clock() if received is None else received,
             origin=origin,
@@ -666,12 +510,12 @@ class Link:
             self.handover.mark(self.feed.durable, not self._refill_wanted.is_set())
             self.feed.acknowledge(sequences)
             for codes, ticks in marks:
-                np.maximum.at(self.marks, codes, ticks)
+                self.nodes.raise_marks(codes, ticks)
             return True
 
     def _note_speed(self, taken_s: float) -> None:
         if taken_s > SLOW_SYNC_S:
-            self._warn_once(
+            self.stock.warn_once(
                 f"{self.world.home}: the disk takes {taken_s:.1f} s to make rows durable; values "
                 "wait at the servers meanwhile; give the home a faster disk"
             )
@@ -732,7 +576,7 @@ class Link:
         if not self._caught_up:
             failed = await self.past.fill(self._spans, subscribed_at)
             self._caught_up = True
-            await self._written(lambda: self._note_read(failed))
+            await self._written(lambda: self.terms.note_read(failed))
         await self._state("connected")
         self.on_connected()
         while True:
@@ -741,7 +585,7 @@ class Link:
                     await self._refill_wanted.wait()
             except TimeoutError:
                 await self._retry_refused()
-                self._write_catalogue()
+                self.catalogue.write()
             else:
                 await self._refill_history()
 
@@ -787,17 +631,19 @@ class Link:
             self._refill_wanted.clear()
 
     async def _retry_refused(self) -> None:
-        if not self.refused:
+        if not self.nodes.refused:
             return
-        again = [(code, self.variables[code].node_id) for code in self.refused]
-        before = self.refused.keys()
-        self.refused = await self.feed.add(again)
-        if self.refused.keys() != before:
+        again = [(code, self.nodes.variables[code].node_id) for code in self.nodes.refused]
+        before = self.nodes.refused.keys()
+        self.nodes.refused = await self.feed.add(again)
+        if self.nodes.refused.keys() != before:
             self._write_handover()
-            await self._written(self._note_refused)
-            accepted = before - self.refused.keys()
-            failed = await self.past.read(sorted(accepted.intersection(self.past.historized)), None)
-            await self._written(lambda: self._note_read(failed))
+            await self._written(self.terms.note_refused)
+            accepted = before - self.nodes.refused.keys()
+            failed = await self.past.read(
+                sorted(accepted.intersection(self.nodes.historized)), None
+            )
+            await self._written(lambda: self.terms.note_read(failed))
 
     # --- the end
 
@@ -824,7 +670,7 @@ class Link:
         if self._refill_wanted.is_set():
             await self._refill_history()
         # what history fails to give now was heard live: that is no gap
-        await self.past.read(self.past.historized, None)
+        await self.past.read(self.nodes.historized, None)
         _raise_failures(jobs)
         await self._settle()
         covered = self.ledger.covered(self.uri)
@@ -832,18 +678,11 @@ class Link:
             begin = covered[1]
             await self._written(lambda: self.ledger.cover(self.uri, begin, end))
 
-    def _keep_marks(self) -> None:
-        for variable, mark in zip(self.variables, self.marks.tolist(), strict=True):
-            if mark != UNKNOWN:
-                self.stock.marks[variable.text] = max(
-                    mark, self.stock.marks.get(variable.text, mark)
-                )
-
     async def _state(self, state: str, why: str = "") -> None:
         if (state, why) == (self._told_state, self._why):
             return
         self._told_state, self._why = state, why
-        now, nodes = self.world.clock(), len(self.variables)
+        now, nodes = self.world.clock(), len(self.nodes.variables)
         await self._written(lambda: self.ledger.set_state(self.uri, state, now, why, nodes))
         self._report()
 
@@ -862,7 +701,7 @@ class Link:
             keep_alive_s=pump.keep_alive_s,
             backfilling=not self._caught_up,
             gaps=int(self._refill_wanted.is_set()),
-            quarantined=len(self.refused) + len(self.unbrowsed),
+            quarantined=self.nodes.quarantined,
             disk_full=self._disk_full,
             lag_s=self._lag_s,
             why=self._why,
@@ -871,9 +710,9 @@ class Link:
     def _status(self) -> LinkStatus:
         now, pump = datetime.now(UTC), self.feed.pump
         notes = [self.feed.quirk.why] if self.feed.quirk.why else []
-        if self._short_queues:
+        if self.terms.short_queues:
             notes.append(
-                f"{self._short_queues} nodes with queues shorter than a publishing interval"
+                f"{self.terms.short_queues} nodes with queues shorter than a publishing interval"
             )
         return LinkStatus(
             self.site.site_id,
@@ -881,8 +720,8 @@ class Link:
             "connecting",
             now,
             server_uri=self.uri,
-            nodes=len(self.variables),
-            quarantined=len(self.refused) + len(self.unbrowsed),
+            nodes=len(self.nodes.variables),
+            quarantined=self.nodes.quarantined,
             values=dict(zip(ORIGINS, self.stock.counted, strict=True)),
             last_heard=now - timedelta(seconds=pump.silent_s),
             last_durable=self._durable_at,
@@ -898,36 +737,6 @@ class Link:
     def _lag_s(self) -> float:
         """The age of the oldest row that is not on disk yet."""
         return 0.0 if self._oldest_s is None else time.monotonic() - self._oldest_s
-
-
-def arranged(
-    listed: Sequence[Variable], texts: Sequence[str], namespaces: Sequence[str]
-) -> list[Variable]:
-    """The variables with those named by `texts` first and in that order, vanished ones too."""
-    by_text = {variable.text: variable for variable in listed}
-    known = [
-        by_text.pop(text) if text in by_text else _vanished(text, namespaces) for text in texts
-    ]
-    return known + list(by_text.values())
-
-
-def _vanished(text: str, namespaces: Sequence[str]) -> Variable:
-    try:
-        node_id = parsed(text, namespaces)
-    except (ValueError, UaError):
-        node_id = ua.NodeId()
-    return Variable(node_id, text, (), Attribute(None, 0, 0, None), readable=False)
-
-
-def _counted(numbers: Iterable[float]) -> dict[str, int]:
-    """How often each number occurs, the most frequent first."""
-    return {f"{number:g}": times for number, times in Counter(numbers).most_common()}
-
-
-def _some(named: list[str]) -> str:
-    """The first few, and how many more there are."""
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return ", ".join(named[:_NAMED]) + more
 
 
 def _raise_failures(tasks: set[asyncio.Task[Any]]) -> None:

@@ -99,6 +99,12 @@ class Stock:
                     marks[node] = max(marks.get(node, ticks), ticks)
         return cls(server_uri, writer, events, marks)
 
+    def warn_once(self, text: str) -> None:
+        """Log a warning that was not told since the collector began."""
+        if text not in self.told:
+            self.told.add(text)
+            log.warning("%s", text)
+
     def sync(self) -> None:
         """Bring values and events to the disk; an OSError leaves them for the next call."""
         self.writer.sync()

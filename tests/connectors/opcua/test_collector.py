@@ -14,7 +14,7 @@ from connectors.errors import HomeRefused
 from connectors.export import export_raw
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
-from connectors.opcua import link
+from connectors.opcua import catalogue, link
 from connectors.opcua.collector import collect
 from connectors.opcua.world import World
 from pipelines import schemas
@@ -365,7 +365,7 @@ async def test_nodes_no_catalogue_can_be_made_of_are_collected(
     def odd(*_, **__):
         raise TypeError("an oddity")
 
-    monkeypatch.setattr(link.catalogue, "tags", odd)
+    monkeypatch.setattr(catalogue, "tags", odd)
     plant = await plants()
     await plant.add("a")
     async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
