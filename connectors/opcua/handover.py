@@ -69,6 +69,13 @@ class HandoverFile:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def left_by(self, started: str, options: Options) -> Handover | None:
+        """Subscriptions made by this run of the server, as we would make them now."""
+        left = self.read()
+        if left is None or not started or (left.started, left.options) != (started, options):
+            return None
+        return left
+
     def forget(self) -> None:
         """Nothing stands on the server any more."""
         with contextlib.suppress(OSError):

@@ -28,7 +28,7 @@ from asyncua.server.subscription_service import SubscriptionService
 from connectors import segments
 from connectors.export import export_raw
 from connectors.ledger import Ledger
-from connectors.opcua import link, subscribe
+from connectors.opcua import coverage, group_commit, subscribe
 from connectors.opcua.backfill import NEVER_HEARD
 from tests.connectors.opcua.conftest import Plant, QuickServer, Run, free_port
 from tests.connectors.opcua.wire import Wire
@@ -548,8 +548,8 @@ FAULTS = {
 
 def before_s(fault):
     """A gap may begin so long before its fault: what came until then is not yet vouched for."""
-    unheard_s = 4 * (PUBLISHING_MS + 100) / 1000 + link.COMMIT_S
-    return unheard_s + (link.COVER_EVERY_S if fault.is_process else subscribe.KEEP_ALIVE_S)
+    unheard_s = 4 * (PUBLISHING_MS + 100) / 1000 + group_commit.COMMIT_S
+    return unheard_s + (coverage.COVER_EVERY_S if fault.is_process else subscribe.KEEP_ALIVE_S)
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ from connectors import received
 from connectors.export import export_raw
 from connectors.home import Home
 from connectors.ledger import Ledger
-from connectors.opcua import link
+from connectors.opcua import coverage
 from connectors.opcua.collector import _Owner
 from connectors.opcua.world import World
 from connectors.raw import ticks_of
@@ -111,7 +111,7 @@ async def test_a_full_disk_is_told_once_and_loses_nothing(tmp_path, running, cap
 async def test_a_ledger_without_room_stops_no_subscription(
     tmp_path, plants, running, hour_ago, monkeypatch, caplog
 ):
-    monkeypatch.setattr(link, "COVER_EVERY_S", 0.2)
+    monkeypatch.setattr(coverage, "COVER_EVERY_S", 0.2)
     plant = await plants()
     await plant.add("a")
     async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50) as run:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from connectors.ledger import Ledger
 from connectors.opcua import collector, feed, link, session, subscribe
 from connectors.opcua.handover import Handover, HandoverFile
-from connectors.opcua.link import Link
+from connectors.opcua.intake import Intake
 from connectors.opcua.pump import Pump, SilentError
 from connectors.opcua.quirks import Quirk
 from connectors.opcua.session import SubscriptionLostError
@@ -304,14 +304,14 @@ async def test_a_server_that_holds_one_publish_request_is_heard(tmp_path, monkey
 
 
 async def test_a_collector_that_ended_by_an_error_leaves_its_subscriptions(tmp_path, monkeypatch):
-    real, odd = Link._take, []
+    real, odd = Intake.take, []
 
     def take(self, message):
         if odd:
             raise odd.pop()
         real(self, message)
 
-    monkeypatch.setattr(Link, "_take", take)
+    monkeypatch.setattr(Intake, "take", take)
     async with staged(KEPT, tmp_path / "home") as scene:
         ours, since = scene.mill.service.ours, len(scene.collector.states)
         odd.append(ValueError("an oddity"))
