@@ -16,7 +16,7 @@ from connectors.opcua.decode import MalformedError, Reader
 from connectors.opcua.session import Session, SubscriptionLostError
 from connectors.opcua.subscribe import Hole, Message, Subscription, message
 
-OUTSTANDING: Final = 3
+OUTSTANDING: Final = 4
 """PublishRequests the server holds: one in use, one in flight, one for a burst."""
 _MOST_WAITING: Final = 16
 """Messages not yet taken: a slow disk makes us ask for no more of them."""
