@@ -36,6 +36,7 @@ __all__ = ["TYPE_NAMES", "DataValues", "MalformedError", "Reader", "rows_of", "w
 Made: TypeAlias = Mapping[int, str] | Mapping[int, bytes]
 _COUNT, _HANDLE = 4, 4
 """Bytes of a notification's count, and of the handle before each DataValue in it."""
+_MADE: Final = -1
 _TYPE_WORDS: Final = pa.array(TYPE_NAMES, pa.string())
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
@@ -236,24 +237,29 @@ class DataValues(Columns):
 
     def _pieces(self, known: npt.NDArray[np.bool_], made: Made) -> pieces.Joined:
         """What lies in `data`, is spelled from it or was made of it, a piece per row."""
-        starts, sizes = np.where(known, self.starts, 0), np.where(known, self.sizes, 0)
-        pool, end = [np.frombuffer(self.data, np.uint8)], len(self.data)
-        for rows, (lengths, letters) in self._spelled(known, made):
-            sizes[rows], starts[rows] = lengths, end + np.cumsum(lengths) - lengths
-            pool.append(letters)
-            end += letters.size
-        return pieces.joined(pool[0] if len(pool) == 1 else np.concatenate(pool), starts, sizes)
+        sizes, found = np.zeros(self.count, np.int64), list(self._sources(known, made))
+        for rows, (_, _, lengths) in found:
+            sizes[rows] = lengths
+        offsets = np.zeros(self.count + 1, np.int64)
+        np.cumsum(sizes, out=offsets[1:])
+        letters = np.empty(offsets[-1], np.uint8)
+        for rows, source in found:
+            pieces.put(letters, offsets[rows], source)
+        return offsets.astype(np.int32), letters
 
-    def _spelled(
+    def _sources(
         self, known: npt.NDArray[np.bool_], made: Made
-    ) -> Iterator[tuple[npt.NDArray[np.int64], pieces.Spelled]]:
-        """The rows whose letters do not lie in `data`."""
+    ) -> Iterator[tuple[npt.NDArray[np.int64], pieces.Source]]:
+        """Rows, and where their letters are."""
         every = np.frombuffer(self.data, np.uint8)
-        kinds = np.where(known & (self.starts > 0), self.types, 0)
+        rows = np.flatnonzero(known)
+        kinds = np.where(self.starts[rows] > 0, self.types[rows], _MADE)
         for kind, size, spell in ((DATE_TIME, 8, pieces.moments), (GUID, 16, pieces.guids)):
-            rows = np.flatnonzero(kinds == kind)
-            if rows.size:
-                yield rows, spell(every[self.starts[rows][:, None] + np.arange(size)])
+            some = rows[kinds == kind]
+            if some.size:
+                yield some, spell(pieces.windows(every, size)[self.starts[some]])
+        some = rows[(kinds != DATE_TIME) & (kinds != GUID) & (kinds != _MADE)]
+        yield some, (every, self.starts[some], self.sizes[some])
         if made:
             parts = [part.encode() if isinstance(part, str) else part for part in made.values()]
             yield np.array(list(made)), pieces.words(parts)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors.opcua.columns import SERVER, SOURCE, STATUS, TAIL, VALUE, Columns, Stretch
+from connectors.opcua.shapes import Shape, keys_at
 from connectors.opcua.variants import (
     BYTE_STRING,
     DATE_TIME,
@@ -70,6 +71,7 @@ def _step(mask: int, kind: int) -> int:
 
 
 _STEPS: Final = [[_step(mask, kind) for kind in range(256)] for mask in range(64)] * 4
+_STEP_OF: Final = np.array(_STEPS).T
 _CHUNK: Final = 128
 """Rows walked in a loop before a run of equal layout is looked for again."""
 _RUN: Final = 12
@@ -79,17 +81,33 @@ _RUN: Final = 12
 def with_numpy(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stretch]) -> None:
     """Find where every DataValue begins, then gather field by field."""
     places = np.zeros(values.count, np.int64)
+    shapes: dict[int, Shape] = {}
     row = 0
     for stretch in stretches:
         r.pos, last = stretch.begin, row + stretch.count
-        while row < last:
-            taken = _run(values, r, prefix, row, last - row)
-            if not taken:
-                taken = min(_CHUNK, last - row)
-                places[row : row + taken] = _loop(values, r, prefix, row, taken)
-            row += taken
-        stretch.check(r.pos)
+        known = shapes.get(stretch.count)
+        found = None if known is None else known.places(r.data, stretch, prefix)
+        if found is not None:
+            places[row:last] = found
+        else:
+            _walk(values, r, prefix, range(row, last), places)
+            stretch.check(r.pos)
+            shape = Shape.of(r.data, places[row:last], prefix, _STEP_OF)
+            if shape is not None:
+                shapes[stretch.count] = shape
+        row = last
     _gather(values, r.data, places, prefix)
+
+
+def _walk(values: Columns, r: Reader, prefix: int, rows: range, places: Places) -> None:
+    """Note where rows begin one after the other; runs and what is odd are filled at once."""
+    row = rows.start
+    while row < rows.stop:
+        taken = _run(values, r, prefix, row, rows.stop - row)
+        if not taken:
+            taken = min(_CHUNK, rows.stop - row)
+            places[row : row + taken] = _loop(values, r, prefix, row, taken)
+        row += taken
 
 
 def _run(values: Columns, r: Reader, prefix: int, row: int, most: int) -> int:
@@ -177,20 +195,27 @@ def _gather(values: Columns, data: bytes, places: Places, prefix: int) -> None:
     whole: Any = slice(None) if rows.size == values.count else rows
     if prefix:
         values.handles[whole] = _field(data, "<u4", at)
-        at = at + prefix
-    mask = (_field(data, "u1", at) & 63).astype(np.intp)
-    kind = np.where(mask & VALUE, _field(data, "u1", at + 1), 0).astype(np.intp)
-    end = at + 1 + (mask & VALUE) + _VALUE_SIZES[kind]
-    _values(values, data, rows, kind, at + 2, end)
-    has = (mask & STATUS) != 0
-    values.status[rows[has]] = _field(data, "<u4", (end + _TO_STATUS[mask])[has])
-    for bit, offset, ticks, known in (
-        (SOURCE, _TO_SOURCE, values.source_ticks, values.has_source),
-        (SERVER, _TO_SERVER, values.server_ticks, values.has_server),
+        at += prefix
+    keys = keys_at(data, at)
+    mask = (keys & 63).astype(np.intp)
+    kind = np.where(mask & VALUE, keys >> 8, 0).astype(np.intp)
+    at += 1
+    end = at + (mask & VALUE) + _VALUE_SIZES[kind]
+    _values(values, data, rows, kind, at + 1, end)
+    for bit, offset, form, target, known in (
+        (STATUS, _TO_STATUS, "<u4", values.status, None),
+        (SOURCE, _TO_SOURCE, "<i8", values.source_ticks, values.has_source),
+        (SERVER, _TO_SERVER, "<i8", values.server_ticks, values.has_server),
     ):
-        has = (mask & bit) != 0
-        ticks[rows[has]] = _field(data, "<i8", (end + offset[mask])[has])
-        known[rows[has]] = True
+        has = mask & bit > 0
+        if not has.any():
+            continue
+        every = bool(has.all())
+        some = whole if every else rows[has]
+        place = end + offset[mask]
+        target[some] = _field(data, form, place if every else place[has])
+        if known is not None:
+            known[some] = True
 
 
 def _values(

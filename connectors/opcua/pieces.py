@@ -12,8 +12,8 @@ from connectors.raw import EPOCH_TICKS, TICKS_PER_S
 
 Places: TypeAlias = npt.NDArray[np.int64]
 Letters: TypeAlias = npt.NDArray[np.uint8]
-Spelled: TypeAlias = tuple[Places, Letters]
-"""The length of every word, and the letters of all."""
+Source: TypeAlias = tuple[Letters, Places, Places]
+"""Letters, where in them every piece begins, and how long it is."""
 Joined: TypeAlias = tuple[npt.NDArray[np.int32], Letters]
 """Where every piece begins and the last ends, as Arrow counts, and the letters of all."""
 
@@ -37,14 +37,15 @@ _FIRST, _BEHIND = (
 )
 
 
-def words(found: Sequence[bytes]) -> Spelled:
+def words(found: Sequence[bytes]) -> Source:
     """What was made one by one."""
-    return np.array([len(word) for word in found]), np.frombuffer(b"".join(found), np.uint8)
+    sizes = np.array([len(word) for word in found])
+    return np.frombuffer(b"".join(found), np.uint8), np.cumsum(sizes) - sizes, sizes
 
 
-def moments(parts: Letters) -> Spelled:
-    """DateTimes (rows of 8 bytes) as `date_time` writes them."""
-    ticks: Places = np.ascontiguousarray(parts).view("<i8")[:, 0]
+def moments(parts: npt.NDArray[np.void]) -> Source:
+    """DateTimes (8 bytes each) as `date_time` writes them."""
+    ticks: Places = parts.view("<i8")
     if ticks.min() < _FIRST or ticks.max() >= _BEHIND:
         return words([date_time(one).encode() for one in ticks.tolist()])
     seconds, fraction = np.divmod(ticks - EPOCH_TICKS, TICKS_PER_S)
@@ -69,24 +70,41 @@ def _dates(days: Places) -> Letters:
     return _letters(np.datetime_as_string(days.astype("datetime64[D]")).tolist())
 
 
-def guids(parts: Letters) -> Spelled:
-    """Guids (rows of 16 bytes) in their usual spelling."""
+def guids(parts: npt.NDArray[np.void]) -> Source:
+    """Guids (16 bytes each) in their usual spelling."""
     found = np.repeat(_GUID, len(parts), axis=0)
-    found[:, _GUID_LETTERS] = _HEX[parts[:, _GUID_BYTES]].reshape(len(parts), 32)
+    of_each = parts.view(np.uint8).reshape(len(parts), 16)
+    found[:, _GUID_LETTERS] = _HEX[of_each[:, _GUID_BYTES]].reshape(len(parts), 32)
     return _equally_long(found)
 
 
-def _equally_long(found: Letters) -> Spelled:
-    return np.full(len(found), found.shape[1]), found.ravel()
+def _equally_long(found: Letters) -> Source:
+    rows, size = found.shape
+    return found.ravel(), np.arange(0, rows * size, size), np.full(rows, size)
 
 
-def joined(pool: Letters, starts: Places, sizes: Places) -> Joined:
-    """Pieces of the pool one behind the other."""
-    offsets = np.zeros(len(sizes) + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    places = np.arange(offsets[-1])
-    places += np.repeat(starts - offsets[:-1], sizes)
-    return offsets.astype(np.int32), pool[places]
+def windows(letters: Letters, size: int) -> npt.NDArray[np.void]:
+    """The piece of this size that begins at every letter, over the same memory."""
+    count = max(len(letters) - size + 1, 0)
+    return np.ndarray((count,), np.dtype((np.void, size)), letters, 0, (1,))
+
+
+def put(into: Letters, at: Places, source: Source) -> None:
+    """Copy pieces to their places."""
+    pool, starts, sizes = source
+    size = int(sizes.max(initial=0))
+    if not size:
+        return
+    if sizes.min() == size:
+        windows(into, size)[at] = windows(pool, size)[starts]
+        return
+    ends = np.cumsum(sizes)
+    letter = np.arange(ends[-1])
+    from_place, to_place = (
+        np.repeat(starts - ends + sizes, sizes),
+        np.repeat(at - ends + sizes, sizes),
+    )
+    into[letter + to_place] = pool[letter + from_place]
 
 
 def are_utf8(offsets: npt.NDArray[np.int32], letters: Letters) -> bool:
