@@ -17,7 +17,7 @@ from connectors.opcua.session import Session, SubscriptionLostError
 from connectors.opcua.subscribe import Hole, Message, Subscription, message
 
 OUTSTANDING: Final = 4
-"""PublishRequests the server holds: one in use, one in flight, one for a burst."""
+"""PublishRequests the server holds: one in use, one in flight, two for a burst."""
 _MOST_WAITING: Final = 16
 """Messages not yet taken: a slow disk makes us ask for no more of them."""
 
@@ -25,7 +25,7 @@ Receipt: TypeAlias = tuple[int, int]
 """Subscription id and sequence number of a message."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Flight:
     """A PublishRequest on its way: what it acknowledges, and until when an answer is awaited."""
 
@@ -41,10 +41,15 @@ class Pump:
         self.session = session
         self.outstanding = outstanding
         self.subscriptions: dict[int, Subscription] = {}
+        self.keep_alive_s = 0.0
+        """The longest time after which some subscription must be heard."""
         self._to_acknowledge: list[Receipt] = []
         self._inbox: deque[Message | BaseException] = deque()
+        """What is out of order and waits for what is before it, and why there is no more."""
         self._ready: list[Message | Hole] = []
-        self._arrived = asyncio.Event()
+        self._taker: asyncio.Future[None] | None = None
+        """Who waits for messages."""
+        self._watch: asyncio.TimerHandle | None = None
         self._flying: dict[int, _Flight] = {}
         """PublishRequests without an answer."""
         self._flights = count()
@@ -54,11 +59,7 @@ class Pump:
     def add(self, subscription: Subscription) -> None:
         """Serve this subscription too."""
         self.subscriptions[subscription.id] = subscription
-
-    @property
-    def keep_alive_s(self) -> float:
-        """The longest time after which some subscription must be heard."""
-        return max((one.keep_alive_s for one in self.subscriptions.values()), default=0.0)
+        self.keep_alive_s = max(self.keep_alive_s, subscription.keep_alive_s)
 
     @property
     def is_behind(self) -> bool:
@@ -77,10 +78,13 @@ class Pump:
         self._heard_now()
         self._is_on = True
         self._top_up()
+        self._look_out()
 
     async def stop(self) -> None:
         """Stop to publish; what was not acknowledged stays with the server."""
         self._is_on = False
+        if self._watch is not None:
+            self._watch.cancel()
         flying, self._flying = self._flying, {}
         for flight in flying.values():
             self._to_acknowledge += flight.receipts
@@ -107,15 +111,14 @@ class Pump:
         for subscription in self.subscriptions.values():
             subscription.heard_s = time.monotonic()
 
+    @property
+    def _has_room(self) -> bool:
+        return self._may_publish and len(self._inbox) + len(self._ready) < _MOST_WAITING
+
     def _top_up(self) -> None:
         """Keep so many PublishRequests with the server, as long as their answers find room."""
         self._drop_expired()
-        while (
-            self._is_on
-            and self._may_publish
-            and len(self._flying) < self.outstanding
-            and len(self._inbox) < _MOST_WAITING
-        ):
+        while self._is_on and len(self._flying) < self.outstanding and self._has_room:
             limit_s = self.keep_alive_s * (self.outstanding + 2) + self.session.timeout_s
             receipts, self._to_acknowledge = self._to_acknowledge, []
             flight = next(self._flights)
@@ -130,10 +133,13 @@ class Pump:
     def _drop_expired(self) -> None:
         """One answer is lost and others came: its place is another's."""
         now = time.monotonic()
-        for number in [n for n, flight in self._flying.items() if flight.until_s < now]:
-            flight = self._flying.pop(number)
-            self._to_acknowledge += flight.receipts
-            self.session.forget(flight.request)
+        while self._flying:
+            number, oldest = next(iter(self._flying.items()))
+            if oldest.until_s >= now:
+                return
+            del self._flying[number]
+            self._to_acknowledge += oldest.receipts
+            self.session.forget(oldest.request)
 
     def _answered(self, flight: int, answer: bytes | Exception) -> None:
         """Put what an answer brings into the inbox, its error too; then ask again."""
@@ -163,8 +169,20 @@ class Pump:
         self._put(error)
 
     def _put(self, got: Message | BaseException) -> None:
-        self._inbox.append(got)
-        self._arrived.set()
+        """Make ready what is next in its order; let the rest wait for what is before it."""
+        if self._inbox or isinstance(got, BaseException) or not self._is_next(got):
+            self._inbox.append(got)
+        else:
+            self._ready.append(got)
+        if self._taker is not None and not self._taker.done():
+            self._taker.set_result(None)
+
+    def _is_next(self, got: Message) -> bool:
+        subscription = self.subscriptions[got.subscription_id]
+        if not subscription.take_next(got):
+            return False
+        subscription.is_behind = got.more_follow
+        return True
 
     def _parse(self, r: Reader) -> Message | None:
         subscription = self.subscriptions.get(r.number("<I"))
@@ -197,8 +215,11 @@ class Pump:
             found = await self._in_order(got)
             self._ready += found
             self._inbox.popleft()
+        if not self._has_room:
+            self._heard_now()  # we did not ask meanwhile
+        ready = self.taken()
         self._top_up()
-        return self.taken()
+        return ready
 
     def taken(self) -> list[Message | Hole]:
         """What is in order and was not taken yet."""
@@ -206,17 +227,21 @@ class Pump:
         return ready
 
     async def _something_to_take(self) -> None:
-        self._arrived.clear()
-        while not self._inbox:
-            try:
-                # not wait_for: on Python 3.11 it can swallow a cancellation that meets a result
-                async with asyncio.timeout(max(self._patience_s(), 0.01)):
-                    await self._arrived.wait()
-            except TimeoutError:
-                if not self._may_publish:
-                    self._heard_now()
-                elif self._patience_s() <= 0:
-                    raise self._silence() from None
+        self._taker = asyncio.get_running_loop().create_future()
+        try:
+            await self._taker
+        finally:
+            self._taker = None
+
+    def _look_out(self) -> None:
+        """Notice silence: looked for as seldom as patience lasts, not after every message."""
+        if not self._has_room:
+            self._heard_now()  # we do not ask then
+        patience_s = self._patience_s()
+        if patience_s <= 0:
+            self._end(self._silence())
+        else:
+            self._watch = asyncio.get_running_loop().call_later(patience_s, self._look_out)
 
     def _silence(self) -> ConnectionError:
         """Silent over a new channel too, a subscription is dead, whatever the server says."""
@@ -231,7 +256,8 @@ class Pump:
     def _patience_s(self) -> float:
         """How long the most silent subscription may stay so."""
         now = time.monotonic()
-        return min(one.heard_s + one.patience_s - now for one in self.subscriptions.values())
+        subscriptions = self.subscriptions.values()
+        return min((one.heard_s + one.patience_s - now for one in subscriptions), default=1.0)
 
     async def _in_order(self, got: Message) -> list[Message | Hole]:
         subscription = self.subscriptions[got.subscription_id]

@@ -214,16 +214,23 @@ class Subscription:
         """Whether this message was delivered before."""
         return 0 < (self.expected - got.sequence) % _LAST_SEQUENCE < 1 << 31
 
+    def take_next(self, got: Message) -> bool:
+        """Take the message if it is the one that is due."""
+        if got.sequence != self.expected:
+            return False
+        if not got.is_keep_alive:
+            self.expected = _plus(got.sequence, 1)
+            self.unsynced.add(got.sequence)
+        return True
+
     async def in_order(self, got: Message) -> list[Message | Hole]:
         """The message, and before it those that were lost on their way, or holes in their place.
 
         Nothing is taken for delivered before all is here: what fails half-way is asked for anew.
         """
-        missing = self._distance(got.sequence)
-        if not missing:
-            self.expected = got.sequence if got.is_keep_alive else _plus(got.sequence, 1)
-            self._deliver([got])
+        if self.take_next(got):
             return [got]
+        missing = self._distance(got.sequence)
         kept = frozenset(np.frombuffer(got.kept, "<u4").tolist())
         found: list[Message | Hole] = []
         lost = max(missing - _MOST_ASKED, 0)

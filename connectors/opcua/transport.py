@@ -70,11 +70,20 @@ class Transport(UASocketProtocol):
         """Who waits for the answer to a PublishRequest, by the request's id."""
         self._unsent: list[bytes] = []
         """PublishRequests of this turn of the loop: they go out together, and cost one call."""
+        self._is_receiving = False
 
     # --- in
 
     def data_received(self, data: bytes) -> None:
-        """Take all whole chunks."""
+        """Take all whole chunks, then send what their takers asked for."""
+        self._is_receiving = True
+        try:
+            self._take(data)
+        finally:
+            self._is_receiving = False
+            self._flush()
+
+    def _take(self, data: bytes) -> None:
         if self._held:
             self._held += data
             taken = self._take_chunks(self._held)
@@ -186,7 +195,7 @@ class Transport(UASocketProtocol):
         self.revolve_security_token()
         self._request_id += 1
         self._request_handle += 1
-        if not self._unsent:
+        if not (self._unsent or self._is_receiving):
             asyncio.get_running_loop().call_soon(self._flush)
         body = publish_bytes(self._token, self._request_handle, receipts, limit_s)
         self._unsent.append(self._chunk(body))

@@ -18,7 +18,10 @@ from connectors.opcua.transport import Transport, publish_bytes
 class Wire(asyncio.Transport):
     def __init__(self):
         super().__init__()
-        self.closed = False
+        self.closed, self.sent = False, b""
+
+    def write(self, data):
+        self.sent += data
 
     def is_closing(self):
         return self.closed
