@@ -13,10 +13,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ _OPTIONS: Final = pa.ipc.IpcWriteOptions(
     compression="lz4", emit_dictionary_deltas=True, use_threads=False
 )
 """Handing columns of some kilobytes to a thread pool costs more than compressing them."""
+Ints: TypeAlias = npt.NDArray[np.int64]
 _NEVER: Final = int(np.iinfo(np.int64).min)
 
 
@@ -111,13 +112,13 @@ class _Facts:
     received_days: Counter[str] = field(default_factory=Counter)
     _marks: dict[str, int] = field(default_factory=dict)
     _nodes: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
-    _newest: npt.NDArray[np.int64] = field(default_factory=lambda: np.array([], np.int64))
+    _newest: Ints = field(default_factory=lambda: np.array([], np.int64))
     """Newest source ticks by place in `_nodes`: words are looked at only where these change."""
 
     def add(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
         self.days.update(_rows_by_day(_local_ticks(batch, self.kind)))
-        self.received_days.update(_rows_by_day(_received_ticks(batch)))
+        self.received_days.update(_rows_by_day(_received_us(batch), _ticks))
         self.origins.update(_value_counts(batch.column("origin")))
         if self.kind.marked_by is not None:
             self._note_newest(batch.column(self.kind.marked_by), batch.column(self.kind.ticks[0]))
@@ -153,33 +154,36 @@ def local_days(
     return _days_of(_local_ticks(batch, kind))
 
 
-def _local_ticks(batch: pa.RecordBatch | pa.Table, kind: RowKind) -> npt.NDArray[np.int64]:
+def _local_ticks(batch: pa.RecordBatch | pa.Table, kind: RowKind) -> Ints:
     first = batch.column(kind.ticks[0])
     if not first.null_count:
         return np.asarray(first)
     others = [batch.column(name) for name in kind.ticks[1:]]
-    return np.asarray(pc.coalesce(first, *others, pa.array(_received_ticks(batch))))
+    return np.asarray(pc.coalesce(first, *others, pa.array(_ticks(_received_us(batch)))))
 
 
-def _received_ticks(batch: pa.RecordBatch | pa.Table) -> npt.NDArray[np.int64]:
-    us: npt.NDArray[np.int64] = np.asarray(pc.cast(batch.column("received_time"), pa.int64()))
+def _received_us(batch: pa.RecordBatch | pa.Table) -> Ints:
+    return np.asarray(batch.column("received_time").cast(pa.int64()))
+
+
+def _ticks(us: Ints) -> Ints:
     return us * 10 + EPOCH_TICKS
 
 
-def _days_of(ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.datetime64]:
-    named: npt.NDArray[np.int64] = np.clip(ticks, _FIRST_TICKS, _LAST_TICKS)
+def _days_of(ticks: Ints) -> npt.NDArray[np.datetime64]:
+    named: Ints = np.clip(ticks, _FIRST_TICKS, _LAST_TICKS)
     local = named - EPOCH_TICKS + _LOCAL_OFFSET_TICKS
     return (local // _DAY_TICKS).astype("datetime64[D]")
 
 
-def _rows_by_day(ticks: npt.NDArray[np.int64]) -> dict[str, int]:
+def _rows_by_day(times: Ints, in_ticks: Callable[[Ints], Ints] = np.asarray) -> dict[str, int]:
     """Rows by local day; mostly all are of one, as the first and the last moment tell."""
-    if not ticks.size:
+    if not times.size:
         return {}
-    first, last = _days_of(np.array([ticks.min(), ticks.max()]))
+    first, last = _days_of(in_ticks(np.array([times.min(), times.max()])))
     if first == last:
-        return {str(first): ticks.size}
-    found, counts = np.unique(_days_of(ticks), return_counts=True)
+        return {str(first): times.size}
+    found, counts = np.unique(_days_of(in_ticks(times)), return_counts=True)
     return dict(zip(found.astype(str).tolist(), counts.tolist(), strict=True))
 
 
@@ -257,15 +261,16 @@ class _OpenSegment:
 
     def sync(self) -> None:
         """Bring all encoded bytes to the disk; on OSError they are kept for the next try."""
-        with self._sink.getbuffer() as waiting:  # else an error that is kept would hold the sink
+        end = self._sink.tell()
+        # `with`: else an error that is kept would hold the sink
+        with self._sink.getbuffer() as whole, whole[:end] as waiting:
             written = 0
             while written < len(waiting):
                 written += os.pwrite(self._fd, waiting[written:], self._durable + written)
             os.fsync(self._fd)
             self._hash.update(waiting)
             self._durable += written
-        self._sink.seek(0)
-        self._sink.truncate()
+        self._sink.seek(0)  # its memory serves the next commit
 
     def finish(self) -> str:
         """End the stream durably; gives the file's SHA-256."""
@@ -526,12 +531,12 @@ def _sidecar(path: Path, site_id: str, server_uri: str, facts: _Facts, sha256: s
 
 
 def _write_sidecar(sidecar: Sidecar) -> None:
-    content = {"schema_version": SCHEMA_VERSION, **asdict(sidecar)}
-    content.pop("path")
+    names = [one.name for one in fields(Sidecar) if one.name != "path"]
+    content = {"schema_version": SCHEMA_VERSION} | {name: getattr(sidecar, name) for name in names}
     target = sidecar.path.with_suffix(".json")
     temporary = target.with_suffix(".json.tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False)
+        file.write(json.dumps(content, ensure_ascii=False))  # `dump` has no fast encoder
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
