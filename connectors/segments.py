@@ -188,7 +188,10 @@ def _rows_by_day(times: Ints, in_ticks: Callable[[Ints], Ints] = np.asarray) -> 
 
 
 def _value_counts(column: pa.DictionaryArray) -> dict[str, int]:
-    counted = np.bincount(column.indices.to_numpy(), minlength=len(column.dictionary)).tolist()
+    codes = column.indices.to_numpy()
+    if codes.size and codes.min() == codes.max():  # far cheaper than to count
+        return {column.dictionary[int(codes[0])].as_py(): codes.size}
+    counted = np.bincount(codes, minlength=len(column.dictionary)).tolist()
     return {v: n for v, n in zip(column.dictionary.to_pylist(), counted, strict=True) if n}
 
 

@@ -1,7 +1,6 @@
 """Columns of DataValues, and reading one DataValue into its row."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,18 +30,17 @@ TAIL: Final = (
 """What follows the value, in order, with its bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """DataValues that lie one behind the other: where the first begins, the bytes end, how many."""
 
     begin: int
     end: int
-    count: int
+    rows: int
 
     def check(self, pos: int) -> None:
         """Refuse DataValues that reached beyond their bytes."""
         if pos > self.end:
-            raise MalformedError(f"{self.count} DataValues in {self.end - self.begin} bytes")
+            raise MalformedError(f"{self.rows} DataValues in {self.end - self.begin} bytes")
 
 
 class Columns:

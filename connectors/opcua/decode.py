@@ -97,7 +97,7 @@ class DataValues(Columns):
             stretches.append(Stretch(base + _COUNT, base + len(body), count))
             base += len(body)
         data = bodies[0] if len(bodies) == 1 else b"".join(bodies)
-        values = cls(sum(one.count for one in stretches), data)
+        values = cls(sum(one.rows for one in stretches), data)
         reader = Reader(data, 0, namespaces)
         fill = walker or walk.chosen() if fast else twin.fill
         fill(values, reader, _HANDLE, stretches)
@@ -150,7 +150,7 @@ class DataValues(Columns):
         """`value` of every row, at a tenth of its cost."""
         columns, count = self.columns, self.count
         found: list[Any] = [None] * count
-        for column, held in enumerate(np.bincount(columns, minlength=RAW + 1).tolist()):
+        for column, held in enumerate(_counted(columns)):
             if not held or column == NONE:
                 continue
             rows = np.flatnonzero(columns == column)
@@ -197,7 +197,7 @@ class DataValues(Columns):
         count = self.count
         if isinstance(received, datetime):
             received = np.full(count, (received - _EPOCH) // _US, np.int64)
-        held = np.bincount(self.columns, minlength=RAW + 1).tolist()
+        held = _counted(self.columns)
 
         def column(kind: pa.DataType, which: int) -> pa.Array:
             if not held[which]:
@@ -266,6 +266,16 @@ class DataValues(Columns):
 
 
 _ARRAYS: Final = [name for name, held in vars(Columns(0)).items() if isinstance(held, np.ndarray)]
+
+
+def _counted(columns: npt.NDArray[np.uint8]) -> list[int]:
+    """How many values are in each column; mostly all are in one, which is cheap to see."""
+    found = [0] * (RAW + 1)
+    if columns.size and columns.min() == columns.max():
+        found[columns[0]] = columns.size
+        return found
+    counts: list[int] = np.bincount(columns, minlength=RAW + 1).tolist()
+    return counts
 
 
 def _bits(flags: npt.NDArray[np.bool_]) -> pa.Buffer:

@@ -84,8 +84,8 @@ def with_numpy(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stre
     shapes: dict[int, Shape] = {}
     row = 0
     for stretch in stretches:
-        r.pos, last = stretch.begin, row + stretch.count
-        known = shapes.get(stretch.count)
+        r.pos, last = stretch.begin, row + stretch.rows
+        known = shapes.get(stretch.rows)
         found = None if known is None else known.places(r.data, stretch, prefix)
         if found is not None:
             places[row:last] = found
@@ -94,7 +94,7 @@ def with_numpy(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stre
             stretch.check(r.pos)
             shape = Shape.of(r.data, places[row:last], prefix, _STEP_OF)
             if shape is not None:
-                shapes[stretch.count] = shape
+                shapes[stretch.rows] = shape
         row = last
     _gather(values, r.data, places, prefix)
 

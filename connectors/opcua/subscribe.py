@@ -8,7 +8,7 @@ import math
 import struct
 import time
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -88,9 +88,9 @@ class Message:
     subscription_id: int
     sequence: int
     publish_ticks: int
-    changes: list[bytes] = field(default_factory=list)
+    changes: Sequence[bytes] = ()
     """Bodies of DataChangeNotifications."""
-    events: list[bytes] = field(default_factory=list)
+    events: Sequence[bytes] = ()
     """Bodies of EventNotificationLists, not decoded."""
     republished: bool = False
     is_keep_alive: bool = False
@@ -318,8 +318,10 @@ def message(r: Reader, subscription_id: int) -> Message:
         is_whole = 0 <= size <= len(r.data) - begin
         if (parts, first, kind, encoding, is_whole) == (1, 1, _DATA_CHANGE_ID, 1, True):
             r.pos = begin + size
-            return Message(subscription_id, sequence, ticks, [r.data[begin : r.pos] or _EMPTY])
-    found = Message(subscription_id, r.number("<I"), r.number("<q"))
+            return Message(subscription_id, sequence, ticks, (r.data[begin : r.pos] or _EMPTY,))
+    changes: list[bytes] = []
+    events: list[bytes] = []
+    found = Message(subscription_id, r.number("<I"), r.number("<q"), changes, events)
     count = max(r.length(), 0)
     found.is_keep_alive = count == 0
     for _ in range(count):
@@ -329,9 +331,9 @@ def message(r: Reader, subscription_id: int) -> Message:
         if type_id == _STATUS_CHANGE:
             raise SubscriptionLostError(f"the subscription ended with {inner.number('<I'):#010x}")
         if type_id == _DATA_CHANGE:
-            found.changes.append(body or _EMPTY)
+            changes.append(body or _EMPTY)
         if type_id == NOTIFICATION:
-            found.events.append(body or b"")
+            events.append(body or b"")
     return found
 
 

@@ -22,9 +22,9 @@ def fill(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stretch]) 
     row = 0
     for stretch in stretches:
         r.pos = stretch.begin
-        _fill(values, r, prefix, range(row, row + stretch.count))
+        _fill(values, r, prefix, range(row, row + stretch.rows))
         stretch.check(r.pos)
-        row += stretch.count
+        row += stretch.rows
 
 
 def _fill(values: Columns, r: Reader, prefix: int, rows: range) -> None:

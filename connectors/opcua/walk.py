@@ -37,7 +37,7 @@ def compiled(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stretc
     buffers = _buffers(values)
     row = 0
     for stretch in stretches:
-        r.pos, last = stretch.begin, row + stretch.count
+        r.pos, last = stretch.begin, row + stretch.rows
         while True:
             row, r.pos = _extension.walk(r.data, r.pos, row, last, prefix, buffers)
             if row == last:
