@@ -78,6 +78,7 @@ _RUN: Final = 12
 """Below about a dozen equal layouts in a row numpy's fixed cost is not earned back."""
 
 
+@np.errstate(invalid="ignore")  # a signalling NaN of 4 bytes becomes a quiet one of 8
 def with_numpy(values: Columns, r: Reader, prefix: int, stretches: Sequence[Stretch]) -> None:
     """Find where every DataValue begins, then gather field by field."""
     places = np.zeros(values.count, np.int64)

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.opcua import gather, twin
@@ -55,8 +55,12 @@ def read(bodies, walker):
     return fields | {name: batch.column(name).to_pylist() for name in ("value_text", "value_raw")}
 
 
+SIGNALLING_NAN = body([b"\x01\x0a\x00\x00\x81\x7f"])
+
+
 @settings(deadline=None, max_examples=200)
 @given(publishes())
+@example([SIGNALLING_NAN, SIGNALLING_NAN])
 def test_messages_of_one_shape_read_as_the_twin_reads_them(bodies):
     assert read(bodies, gather.with_numpy) == read(bodies, twin.fill) != "malformed"
 
