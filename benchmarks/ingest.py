@@ -7,7 +7,7 @@ next message as soon as it is asked: every client takes values as fast as it can
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,7 @@ import polars as pl
 from benchmarks.load.process import ROOT, ClientProcess, LoadProcess, ProcessFailure
 from benchmarks.rounds import Contender, DisagreementError, Measurement, Target
 from connectors import segments
+from connectors.opcua.walk import walker_in_use
 
 VARIABLES: Final = 2_000
 """Sensors at 1 Hz, published every half second: a thousand values in a notification."""
@@ -26,9 +27,15 @@ LIMIT_S: Final = 120.0
 NODE_FOLDER: Final = ROOT / "benchmarks" / "node"
 OURS: Final = "ParkPulse, durable"
 TWIN: Final = "ParkPulse, durable, pure Python twin"
+UNCOMPILED: Final = "ParkPulse, durable, without a compiler"
+MODULES: Final = {
+    OURS: "parkpulse", TWIN: "benchmarks.twin", UNCOMPILED: "benchmarks.uncompiled",
+}  # fmt: skip
 NODE: Final = "node-opcua client, callback"
 STOCK: Final = "asyncua client, callback"
-VALUES: Final = {OURS: 8_000_000, TWIN: 3_000_000, NODE: 2_500_000, STOCK: 150_000}
+VALUES: Final = {
+    OURS: 8_000_000, UNCOMPILED: 5_000_000, TWIN: 3_000_000, NODE: 2_500_000, STOCK: 150_000,
+}  # fmt: skip
 """Some seconds of each, so that what a beginning costs is little of it."""
 AGREEMENT: Final = "every client has each value the server says it sent, ours on disk once"
 
@@ -36,7 +43,7 @@ AGREEMENT: Final = "every client has each value the server says it sent, ours on
 def doubles(folder: Path) -> Measurement:
     """Doubles with both timestamps."""
     targets = [Target(OURS, NODE, 1 / 8), Target(OURS, STOCK, 1 / 60), Target(TWIN, NODE, 1 / 2)]
-    return _measurement(folder, "double", "ingest Doubles", targets, with_twin=True)
+    return _measurement(folder, "double", "ingest Doubles", targets, ours=(OURS, TWIN))
 
 
 def large(folder: Path) -> Measurement:
@@ -47,18 +54,12 @@ def large(folder: Path) -> Measurement:
 
 def mixed(folder: Path) -> Measurement:
     """Eight types in turn: no run of equal rows."""
-    walker = walker_in_use()
-    most = 1 / 6 if walker == "compiled" else 1 / 3
-    targets = [Target(OURS, NODE, most)]
-    return _measurement(folder, "mixed", f"ingest mixed types (walker: {walker})", targets)
-
-
-def walker_in_use() -> str:
-    """Which walker decodes what has no runs."""
-    from connectors.opcua import decode
-
-    told: Callable[[], str] = getattr(decode, "walker_in_use", lambda: "python")
-    return told()
+    if walker_in_use() == "python":
+        targets = [Target(OURS, NODE, 1 / 3)]
+        return _measurement(folder, "mixed", "ingest mixed types (no compiled walk)", targets)
+    targets = [Target(OURS, NODE, 1 / 6), Target(UNCOMPILED, NODE, 1 / 3)]
+    task = "ingest mixed types (compiled walk)"
+    return _measurement(folder, "mixed", task, targets, ours=(OURS, UNCOMPILED))
 
 
 def _measurement(
@@ -67,7 +68,7 @@ def _measurement(
     task: str,
     targets: Sequence[Target],
     *,
-    with_twin: bool = False,
+    ours: Sequence[str] = (OURS,),
     variables: int = VARIABLES,
 ) -> Measurement:
     """All clients at one server, half of whose variables are in a notification."""
@@ -79,9 +80,9 @@ def _measurement(
     )
     homes = count()
 
-    def collector(name: str, module: str) -> Contender:
+    def collector(name: str) -> Contender:
         def work() -> float:
-            return _collected(server, name, module, folder / f"home{next(homes)}")
+            return _collected(server, name, MODULES[name], folder / f"home{next(homes)}")
 
         return Contender(name, work, True)
 
@@ -89,8 +90,7 @@ def _measurement(
         given = [*command, server.url, str(variables), str(INTERVAL_MS)]
         return Contender(name, lambda: _counted(server, name, given), True)
 
-    contenders = [collector(OURS, "parkpulse")]
-    contenders += [collector(TWIN, "benchmarks.twin")] if with_twin else []
+    contenders = [collector(name) for name in ours]
     absent = why_no_node()
     if not absent:
         contenders.append(peer(NODE, ["node", str(NODE_FOLDER / "listen.js")]))
