@@ -53,6 +53,8 @@ REPORT_EVERY_S: Final = 1.0
 CLOSING_S: Final = 120.0
 """Most time for the rest of a back-fill and the closing sweep after a stop, beside two publishing
 intervals, which bring the last values."""
+SWEEP_S: Final = 60.0
+"""Most time for the closing sweep: a slow server's history of the overlap may be long."""
 
 
 class Link:
@@ -288,10 +290,27 @@ class Link:
         while self.feed.pump.is_behind:  # a server sends no more than so many values at once
             await asyncio.sleep(COMMIT_S)
             _raise_failures(jobs)
-        await self.history.sweep()
+        is_swept = await self._swept()
         _raise_failures(jobs)
         await self.commits.settle()
-        await self.disk.written(lambda: self.coverage.end(end))
+        if is_swept:
+            await self.disk.written(lambda: self.coverage.end(end))
+
+    async def _swept(self) -> bool:
+        """Read history once more; where that takes too long, late values are left for next time."""
+        try:
+            async with asyncio.timeout(SWEEP_S) as limit:
+                await self.history.sweep()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            log.warning(
+                "%s: reading its history once more takes longer than %d s; what it writes late is "
+                "read at the next start; a shorter `history_overlap_s` would do with less",
+                self.entry.url, SWEEP_S,
+            )  # fmt: skip
+            return False
+        return True
 
 
 def _options(entry: ServerEntry) -> Options:

@@ -324,6 +324,22 @@ async def test_a_long_publishing_interval_has_time_to_end(
     assert not any("no answer in time" in m for m in caplog.messages)
 
 
+async def test_a_closing_read_that_takes_too_long_leaves_covered_what_was_heard(
+    tmp_path, plants, running, hour_ago, monkeypatch, caplog
+):
+    plant = await plants()
+    await plant.add("a")
+    async with running(tmp_path, plant, history_from=hour_ago, publishing_interval_ms=50):
+        await plant.tick("a", 300, first=1)
+        monkeypatch.setattr(link, "SWEEP_S", 0.0)
+    assert any("once more takes longer" in m for m in caplog.messages)
+    assert values(tmp_path, "a") == written(plant, "a")
+    with Ledger(tmp_path, read_only=True) as ledger:
+        ((_, _, _, end),) = ledger.coverage().rows()
+        assert ledger.gaps().is_empty()
+    assert plant.expected("a")[150][0] < end
+
+
 async def test_a_damaged_catalogue_is_written_anew_and_stops_nobody(
     tmp_path, plants, running, hour_ago, caplog
 ):
