@@ -19,7 +19,7 @@ from connectors.ledger import Ledger
 from connectors.opcua.world import Stock
 from connectors.pruning import prune
 from connectors.raw import RAW_SCHEMA, ticks_of
-from connectors.segments import SegmentWriter
+from connectors.segments import SegmentWriter, reading
 from pipelines import bronze, raw
 from pipelines.days import local_day
 from pipelines.schemas import RAW
@@ -221,17 +221,17 @@ def test_a_pruning_that_was_cut_short_counts_once(tmp_path, monkeypatch):
     materialise(home)
     values, counts = exported(home)
     account = told(home)
-    real = segments._write_sidecar
+    real = reading.write_sidecar
 
     def cut(sidecar):
         if sidecar.path.name.startswith("00000002"):
             raise OSError(5, "cut")
         real(sidecar)
 
-    monkeypatch.setattr(segments, "_write_sidecar", cut)
+    monkeypatch.setattr(reading, "write_sidecar", cut)
     with pytest.raises(OSError, match="cut"):
         prune(home, now=LATER)
-    monkeypatch.setattr(segments, "_write_sidecar", real)
+    monkeypatch.setattr(reading, "write_sidecar", real)
     assert len(arrows(home)) == 2
     for _ in range(2):
         assert exported(home)[0].equals(values)

@@ -225,7 +225,7 @@ def test_no_room_for_the_sidecar_is_made_good_later(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(segments, "_write_sidecar", full)
+        patch.setattr("connectors.segments.writer.write_sidecar", full)
         with pytest.raises(OSError, match="No space"):
             w.seal()
     w.append(batch(5, 5))

@@ -30,6 +30,7 @@ from connectors.export import export_raw
 from connectors.ledger import Ledger
 from connectors.opcua import coverage, group_commit, subscribe
 from connectors.opcua.backfill import NEVER_HEARD
+from connectors.segments import reading
 from tests.connectors.opcua.conftest import Plant, QuickServer, Run, free_port
 from tests.connectors.opcua.wire import Wire
 
@@ -609,7 +610,7 @@ def _late(home, wanted):
     newest = dict.fromkeys(wanted, 0.0)
     for path in (home / "segments" / "F01").glob("*.arrow*"):
         with contextlib.suppress(FileNotFoundError):
-            for batch in segments._whole_batches(path, segments.VALUES)[0]:
+            for batch in reading.whole_batches(path, segments.VALUES)[0]:
                 column = batch.column("node_id")
                 values = batch.column("value_float").fill_null(0.0).to_numpy()
                 most = np.zeros(len(column.dictionary))
