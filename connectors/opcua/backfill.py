@@ -15,9 +15,10 @@ from asyncua.ua.attribute_ids import AttributeIds
 
 from connectors.ledger import Ledger
 from connectors.opcua.catalogue import OPCUA
+from connectors.opcua.failures import status_name
 from connectors.opcua.history import OnPage, Outcome, Wanted, read_raw, read_standing
 from connectors.opcua.nodes import UNKNOWN, Nodes
-from connectors.opcua.session import Session, status_name
+from connectors.opcua.session import Session
 from connectors.raw import TICKS_PER_S, ticks_of
 
 log = logging.getLogger(__name__)

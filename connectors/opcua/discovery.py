@@ -16,10 +16,11 @@ from connectors.fleet import ServerEntry, check_security, is_endpoint
 from connectors.opcua import catalogue
 from connectors.opcua.browse import Variable, discover
 from connectors.opcua.decode import MalformedError
+from connectors.opcua.failures import reason, status_name
 from connectors.opcua.observe import Value, watch
 from connectors.opcua.proposal import described, proposed
 from connectors.opcua.security import Access
-from connectors.opcua.session import Session, reason, status_name
+from connectors.opcua.session import Session
 from connectors.opcua.specs import SPECS, UNDERSTOOD
 from connectors.tag_file import read_tags, write_tags
 from pipelines import conformance, schemas

@@ -20,7 +20,8 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 from connectors.event_segments import SERVER_NODE
 from connectors.opcua import events
 from connectors.opcua.decode import MalformedError, Reader
-from connectors.opcua.session import Session, status_name
+from connectors.opcua.failures import status_name
+from connectors.opcua.session import Session
 from connectors.segments import SegmentWriter
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from connectors.opcua.decode import DataValues, Reader
-from connectors.opcua.session import TOO_MUCH, Session
+from connectors.opcua.limits import TOO_MUCH
+from connectors.opcua.session import Session
 from connectors.raw import TICKS_PER_S, ticks_of, time_of
 
 HISTORY_TIMEOUT_S: Final = 60.0

@@ -29,6 +29,7 @@ from connectors.opcua.catch_up import CatchUp
 from connectors.opcua.connection import Connection
 from connectors.opcua.coverage import Coverage
 from connectors.opcua.event_flow import EventFlow, Gap
+from connectors.opcua.failures import SubscriptionLostError, is_channel_lost, reason
 from connectors.opcua.feed import Feed
 from connectors.opcua.full_disk import FullDisk
 from connectors.opcua.group_commit import COMMIT_S, MANY_ROWS, GroupCommit
@@ -38,7 +39,7 @@ from connectors.opcua.losses import Losses
 from connectors.opcua.monitoring import Monitoring
 from connectors.opcua.nodes import arranged
 from connectors.opcua.reports import Reports
-from connectors.opcua.session import Session, SubscriptionLostError, is_channel_lost, reason
+from connectors.opcua.session import Session
 from connectors.opcua.subscribe import LIFETIME_S, Options
 from connectors.opcua.world import Stock, World
 

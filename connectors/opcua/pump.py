@@ -13,7 +13,8 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from connectors.opcua.decode import MalformedError, Reader
-from connectors.opcua.session import Session, SubscriptionLostError
+from connectors.opcua.failures import SubscriptionLostError
+from connectors.opcua.session import Session
 from connectors.opcua.subscribe import Hole, Message, Subscription, message
 
 OUTSTANDING: Final = 4

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -18,9 +18,10 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
-from connectors.errors import ServerUnreachable
 from connectors.opcua import requests
 from connectors.opcua.decode import DataValues, Reader
+from connectors.opcua.failures import unreachable
+from connectors.opcua.limits import Answer, Limits, answers, in_chunks
 from connectors.opcua.nodeids import text_of
 from connectors.opcua.references import Browsed, browse_results, node_id_texts
 from connectors.opcua.requests import Encoded
@@ -39,33 +40,8 @@ _REFRESH_TICKS: Final = 5 * TICKS_PER_S
 _MOST_PAGES: Final = 10_000
 """A server whose continuation points never end must not keep us for ever."""
 _ENDLESS: Final = Browsed((), StatusCodes.BadNoContinuationPoints)
-TOO_MUCH: Final = frozenset(
-    {
-        StatusCodes.BadTooManyOperations,
-        StatusCodes.BadResponseTooLarge,
-        StatusCodes.BadRequestTooLarge,
-        StatusCodes.BadEncodingLimitsExceeded,
-        StatusCodes.BadTcpMessageTooLarge,
-    }
-)
-"""Answers that mean: ask for less at once."""
-
 # Every failure is reported by us in one line that names the server; asyncua's own lines name none.
 logging.getLogger("asyncua.client").setLevel(logging.CRITICAL)
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-Answer = TypeVar("Answer", bound=Sized)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Operations per call: what the server allows, at most what is wise."""
-
-    read: int = 1000
-    browse: int = 500
-    history: int = 500
-    items: int = 200  # more than 200 items a call are 50 times slower on some controllers
 
 
 class Attribute(NamedTuple):
@@ -85,10 +61,6 @@ class Build:
     manufacturer: str = ""
     product: str = ""
     version: str = ""
-
-
-class SubscriptionLostError(ConnectionError):
-    """The server no longer serves our subscription."""
 
 
 class Session:
@@ -404,44 +376,6 @@ class Session:
         client.disconnect_socket()
 
 
-async def in_chunks(
-    items: Sequence[Item],
-    size: int,
-    send: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
-    learn: Callable[[int], None] = lambda size: None,
-) -> list[Result]:
-    """`send` chunks of at most `size` items, smaller where the server finds that too many.
-
-    `learn` is told the size that it took after it had found a larger one too many.
-    """
-    return [one async for answer in answers(items, size, send, learn) for one in answer]
-
-
-async def answers(
-    items: Sequence[Item],
-    size: int,
-    send: Callable[[Sequence[Item]], Awaitable[Answer]],
-    learn: Callable[[int], None] = lambda size: None,
-) -> AsyncIterator[Answer]:
-    """What `in_chunks` joins: the answer to every chunk, as long as the chunk."""
-    done, halved = 0, False
-    while done < len(items):
-        part = items[done : done + size]
-        try:
-            answer = await send(part)
-        except UaStatusCodeError as error:
-            if error.code not in TOO_MUCH or len(part) == 1:
-                raise
-            size, halved = max(1, len(part) // 2), True
-            continue
-        if len(answer) != len(part):
-            raise UaError(f"{len(part)} operations sent, {len(answer)} results came back")
-        if halved:
-            learn(size)
-        done += len(part)
-        yield answer
-
-
 def attributes(values: DataValues) -> list[Attribute]:
     """The rows one by one, as Python has them."""
     known = zip(values.source_ticks.tolist(), values.has_source.tolist(), strict=True)
@@ -454,57 +388,3 @@ def _texts(value: object) -> list[str]:
     """An array of strings, as a read gives it."""
     found = json.loads(value) if isinstance(value, str) and value else []
     return [str(text) for text in found] if isinstance(found, list) else []
-
-
-def is_channel_lost(error: BaseException) -> bool:
-    """Whether only the way to the server is gone: the session may live on."""
-    if isinstance(error, UaStatusCodeError):
-        return error.code in _CHANNEL_LOST
-    if isinstance(error, SubscriptionLostError | ServerUnreachable):
-        return False
-    return isinstance(error, ConnectionError | TimeoutError)
-
-
-def unreachable(url: str, error: BaseException) -> ServerUnreachable:
-    """The error as one line that names the server and what to do."""
-    if isinstance(error, ServerUnreachable):
-        return error
-    return ServerUnreachable(url, reason(error), _remedy(error))
-
-
-def reason(error: BaseException) -> str:
-    """Why, in a few words of one line."""
-    if isinstance(error, TimeoutError) and not str(error):
-        return "no answer in time"
-    if isinstance(error, UaStatusCodeError):
-        return status_name(error.code)
-    return (str(error) or type(error).__name__).splitlines()[0]
-
-
-def status_name(code: int) -> str:
-    """The name of a status code, its number where it has none."""
-    try:
-        return str(ua.StatusCode(ua.UInt32(code)).name)
-    except (KeyError, AttributeError):
-        return f"{code:#010x}"
-
-
-def _remedy(error: BaseException) -> str:
-    if isinstance(error, SubscriptionLostError):
-        return "we begin anew and read history; what it lacks is a gap in `parkpulse ledger`"
-    if isinstance(error, OSError):
-        return "start the server or correct its `url` in the fleet file; we keep trying"
-    return "check the server; we keep trying"
-
-
-_CHANNEL_LOST: Final = frozenset(
-    {
-        StatusCodes.BadSecureChannelIdInvalid,
-        StatusCodes.BadSecureChannelClosed,
-        StatusCodes.BadSecureChannelTokenUnknown,
-        StatusCodes.BadTcpSecureChannelUnknown,
-        StatusCodes.BadConnectionClosed,
-        StatusCodes.BadCommunicationError,
-        StatusCodes.BadRequestTimeout,
-    }
-)

@@ -20,8 +20,10 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from connectors.opcua.decode import DataValues, MalformedError, Reader, rows_of
 from connectors.opcua.events import NOTIFICATION
+from connectors.opcua.failures import SubscriptionLostError
+from connectors.opcua.limits import in_chunks
 from connectors.opcua.requests import create_items
-from connectors.opcua.session import Session, SubscriptionLostError, in_chunks
+from connectors.opcua.session import Session
 
 KEEP_ALIVE_S: Final = 5.0
 LIFETIME_S: Final = 120.0

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from connectors.opcua.connection import Connection
+from connectors.opcua.failures import status_name
 from connectors.opcua.nodes import some_of
-from connectors.opcua.session import status_name
 
 log = logging.getLogger(__name__)
 

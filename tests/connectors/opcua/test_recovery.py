@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from connectors.ledger import Ledger
 from connectors.opcua import collector, feed, link, session, subscribe
+from connectors.opcua.failures import SubscriptionLostError
 from connectors.opcua.handover import Handover, HandoverFile
 from connectors.opcua.intake import Intake
 from connectors.opcua.pump import Pump, SilentError
 from connectors.opcua.quirks import Quirk
-from connectors.opcua.session import SubscriptionLostError
 from connectors.opcua.subscribe import Options, Revised, Standing, Subscription
 from connectors.segments import SegmentWriter
 from tests.connectors.opcua.conftest import free_port
