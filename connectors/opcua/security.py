@@ -1,6 +1,6 @@
 """How a server is approached: its exact security policy and mode, and who we say we are.
 
-Nothing secret is sent before the server's certificate is verified (`certificates.check_server`),
+Nothing secret is sent before the server's certificate is verified (`trust.check_server`),
 and nothing is ever tried in a weaker mode than the fleet file asks for.
 """
 
@@ -28,7 +28,6 @@ from connectors.home import PKI
 from connectors.opcua.certificates import (
     KeyPair,
     Pki,
-    check_server,
     der,
     host_name,
     key_pair,
@@ -36,6 +35,7 @@ from connectors.opcua.certificates import (
     read_secret,
     split_chain,
 )
+from connectors.opcua.trust import check_server
 
 # An error of the secure channel is told by us in one line that names the server.
 logging.getLogger("asyncua.uaprotocol").setLevel(logging.CRITICAL)

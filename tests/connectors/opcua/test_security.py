@@ -35,9 +35,10 @@ from connectors.errors import (
 from connectors.fleet import MODES, POLICIES, Fleet, ServerEntry, Site
 from connectors.home import Home
 from connectors.opcua import certificates, collector
-from connectors.opcua.certificates import Pki, check_server, own_certificate, split_chain
+from connectors.opcua.certificates import Pki, own_certificate, split_chain
 from connectors.opcua.security import Access
 from connectors.opcua.session import Session
+from connectors.opcua.trust import check_server
 from tests.connectors.opcua.conftest import Plant, QuickServer, Run
 from tests.connectors.opcua.test_collector import until, values, written
 
