@@ -16,7 +16,7 @@ from connectors.options import FIRST_YEAR
 
 if TYPE_CHECKING:
     from connectors.doctor import Finding
-    from connectors.status import HomeStatus, LinkStatus
+    from connectors.link_status import HomeStatus, LinkStatus
 
 Result = Mapping[str, Any]
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from connectors.errors import ParkPulseError
-from connectors.status import STATES, HomeStatus, LinkStatus, read_status
+from connectors.link_status import STATES, HomeStatus, LinkStatus
+from connectors.status import read_status
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 HOST: Final = "127.0.0.1"

@@ -1,284 +1,40 @@
-"""The published state of a collector: one file in the home, written whole, never believed when old.
+"""The published state of a collector, read from its home and never believed when old.
 
-`published_state` decides what a link may be called, `StatusBoard` writes it down for the collector,
-`read_status` reads it for anyone. All times are the machine's own, UTC, replays included.
+Times are the machine's own, UTC, replays included.
 """
 
-import asyncio
-import contextlib
-import dataclasses
 import fcntl
 import json
-import logging
 import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from connectors.errors import HomeRefused
 from connectors.home import Home
 from connectors.ledger import LEDGER_FILE, Ledger
+from connectors.link_status import (
+    FORMAT,
+    STATUS_FILE,
+    WRITE_EVERY_S,
+    Facts,
+    HomeStatus,
+    LinkStatus,
+    iso,
+    link_json,
+    link_of,
+    published_state,
+)
 
-log = logging.getLogger(__name__)
-
-LinkStateType = Literal[
-    "connecting", "backfilling", "connected", "degraded", "reconnecting", "refused", "stopped",
-    "unknown",
-]  # fmt: skip
-"""Where a link stands; `unknown` is a reader's word alone, for a collector that says nothing."""
-STATES: Final[tuple[LinkStateType, ...]] = get_args(LinkStateType)
-
-STATUS_FILE: Final = "status.json"
 LOCK_FILE: Final = "collector.lock"
-FORMAT: Final = 1
-WRITE_EVERY_S: Final = 1.0
 STALE_S: Final = 10.0
 """A collector that is well writes once a second: ten times that is no pause, it is stuck."""
-SILENT_KEEP_ALIVES: Final = 2.0
-"""One keep-alive may be late or lost; after two the link is not what it was."""
-LAGGING_S: Final = 5.0
-"""Rows that wait longer for the disk are no longer durable as promised (at most 2 s)."""
-_RATE_OVER_S: Final = 10.0
 _FILL_OVER_S: Final = 3600.0
 _LEAST_FILL_S: Final = 60.0
 _REMEDY_FILE: Final = "delete it; a running collector writes it anew within a second"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a link at a moment; `why` is the last error, `silent_s` None: never heard.
-
-    `refused` says why the server will not have us; `gaps` are spans being filled from history.
-    """
-
-    session_active: bool = False
-    was_connected: bool = False
-    silent_s: float | None = None
-    keep_alive_s: float = 5.0
-    backfilling: bool = False
-    gaps: int = 0
-    quarantined: int = 0
-    disk_full: bool = False
-    lag_s: float | None = None
-    refused: str = ""
-    stopped: bool = False
-    why: str = ""
-
-
-def published_state(facts: Facts) -> tuple[LinkStateType, str]:
-    """The state that a link may be published with, and why: the gravest thing that is true of it.
-
-    `connected` says that a session is active, was heard within two keep-alives, and owes nothing.
-    """
-    if facts.stopped:
-        return "stopped", facts.why
-    if facts.refused:
-        return "refused", facts.refused
-    if not facts.session_active:
-        return ("reconnecting" if facts.was_connected else "connecting"), facts.why
-    if not _is_heard(facts) and (facts.silent_s is not None or not facts.backfilling):
-        return "degraded", _silence(facts)
-    if facts.disk_full:
-        return "degraded", "the disk is full: nothing is acknowledged until rows can be written"
-    if facts.lag_s is not None and not facts.lag_s <= LAGGING_S:
-        return "degraded", f"rows wait {facts.lag_s:.0f} s for the disk"
-    if facts.backfilling:
-        return "backfilling", ""
-    return _indebted(facts)
-
-
-def _is_heard(facts: Facts) -> bool:
-    """Within two keep-alives; a number that is none was not heard."""
-    silent_s = facts.silent_s
-    return silent_s is not None and silent_s <= SILENT_KEEP_ALIVES * facts.keep_alive_s
-
-
-def _silence(facts: Facts) -> str:
-    if facts.silent_s is None:
-        return "connected, and not one word heard yet"
-    return f"silent for {facts.silent_s:.0f} s; it promised a word every {facts.keep_alive_s:g} s"
-
-
-def _indebted(facts: Facts) -> tuple[LinkStateType, str]:
-    """What a link that is heard still owes."""
-    debts = []
-    if facts.gaps:
-        debts.append(f"{facts.gaps} {_plural(facts.gaps, 'gap')} being filled from history")
-    if facts.quarantined:
-        nodes = _plural(facts.quarantined, "node")
-        debts.append(f"{facts.quarantined:,} {nodes} refused, tried again slowly")
-    return ("degraded", "; ".join(debts)) if debts else ("connected", "")
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkStatus:
-    """One server as its owner sees it; `values` counts rows by origin since the start.
-
-    `lag_s` is the age of the oldest row not yet on disk, `notes` are revised queues and the like.
-    """
-
-    site_id: str
-    url: str
-    state: LinkStateType
-    since: datetime
-    why: str = ""
-    server_uri: str | None = None
-    nodes: int = 0
-    quarantined: int = 0
-    open_gaps: int = 0
-    values: Mapping[str, int] = field(default_factory=dict)
-    values_per_s: float | None = None
-    last_heard: datetime | None = None
-    last_durable: datetime | None = None
-    lag_s: float | None = None
-    pending_rows: int = 0
-    security: str = "None"
-    publishing_interval_ms: float | None = None
-    keep_alive_s: float | None = None
-    notes: tuple[str, ...] = ()
-
-
-_TIMES: Final = ("since", "last_heard", "last_durable")
-_FIELDS: Final = frozenset(f.name for f in dataclasses.fields(LinkStatus))
-
-
-@dataclass(frozen=True, slots=True)
-class HomeStatus:
-    """What a reader may believe of a home: its collector, its links, its disk.
-
-    `why` says what is wrong with the collector; `fill_bytes_per_s` is that of the last hour.
-    """
-
-    home: Path
-    is_running: bool
-    why: str
-    links: tuple[LinkStatus, ...]
-    pid: int | None = None
-    started: datetime | None = None
-    written: datetime | None = None
-    disk_free_bytes: int = 0
-    disk_total_bytes: int = 0
-    fill_bytes_per_s: float | None = None
-
-    @property
-    def lasts_s(self) -> float | None:
-        """How long the disk lasts at the present rate; None where nothing is being written."""
-        rate = self.fill_bytes_per_s
-        return self.disk_free_bytes / rate if rate else None
-
-    @property
-    def is_well(self) -> bool:
-        """True when there is a link and every one is connected."""
-        return bool(self.links) and all(link.state == "connected" for link in self.links)
-
-
-# --- the collector's side
-
-
-class StatusBoard:
-    """What every link last said, written to HOME/status.json at most once a second.
-
-    Made by the collector that holds the home: it removes what an earlier one has said.
-    `note` never blocks on the disk for long and never raises: a status that cannot be written
-    grows old, and its readers say so. `beat_forever` is the pulse that tells stuck from quiet.
-    """
-
-    def __init__(self, home: Path) -> None:
-        self._path = home / STATUS_FILE
-        self._started = datetime.now(UTC)
-        self._links: dict[str, LinkStatus] = {}
-        self._counted: dict[str, deque[tuple[float, int]]] = {}
-        self._written_s = -WRITE_EVERY_S
-        self._warned = False
-        with contextlib.suppress(OSError):  # what an earlier collector said is not ours
-            self._path.unlink(missing_ok=True)
-
-    def note(self, link: LinkStatus) -> None:
-        """Take a link's newest status; `since` stays while the state does."""
-        before = self._links.get(link.url)
-        if before is not None and before.state == link.state:
-            link = replace(link, since=before.since)
-        self._links[link.url] = replace(link, values_per_s=self._rate(link))
-        self.beat()
-
-    def _rate(self, link: LinkStatus) -> float | None:
-        """Values a second over the last few; None before there is a span to speak of."""
-        now_s, total = time.monotonic(), sum(link.values.values())
-        counted = self._counted.setdefault(link.url, deque())
-        if counted and total < counted[-1][1]:
-            counted.clear()
-        if not counted or now_s - counted[-1][0] >= WRITE_EVERY_S / 2:
-            counted.append((now_s, total))
-        while len(counted) > 2 and now_s - counted[1][0] > _RATE_OVER_S:
-            counted.popleft()
-        span_s = now_s - counted[0][0]
-        return (total - counted[0][1]) / span_s if span_s >= WRITE_EVERY_S else None
-
-    def beat(self) -> None:
-        """Write if the last writing is a second ago."""
-        if time.monotonic() - self._written_s >= WRITE_EVERY_S:
-            self.flush()
-
-    async def beat_forever(self) -> None:
-        """The pulse, and a last word at the end; cancel it to end it."""
-        try:
-            while True:
-                await asyncio.sleep(WRITE_EVERY_S)
-                self.beat()
-        finally:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write now. Without fsync: after a power cut the file is stale anyway."""
-        self._written_s = time.monotonic()
-        content = {
-            "format": FORMAT,
-            "pid": os.getpid(),
-            "started": iso(self._started),
-            "written": iso(datetime.now(UTC)),
-            "links": [link_json(link) for link in self._links.values()],
-        }
-        temporary = self._path.with_name(f".{STATUS_FILE}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(json.dumps(content, ensure_ascii=False), "utf-8")
-            temporary.replace(self._path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            self._warn_once(error)
-        else:
-            self._warned = False
-
-    def _warn_once(self, error: OSError) -> None:
-        if not self._warned:
-            log.warning("%s: the status cannot be written (%s); `parkpulse status` calls it old "
-                        "until it can", self._path, error.strerror or error)  # fmt: skip
-        self._warned = True
-
-
-def link_json(link: LinkStatus) -> dict[str, Any]:
-    """One link as JSON holds it."""
-    content = asdict(link)
-    return content | {name: iso(content[name]) for name in _TIMES}
-
-
-def iso(time: datetime | None) -> str | None:
-    """UTC to the millisecond, ending in Z."""
-    if time is None:
-        return None
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-# --- the reader's side
 
 
 def read_status(home: Path, *, stale_s: float = STALE_S) -> HomeStatus:
@@ -332,21 +88,13 @@ def _read_file(path: Path) -> HomeStatus | None:
             raise HomeRefused(path, why, "use the version that collects")
         return HomeStatus(
             path.parent, is_running=True, why="",
-            links=tuple(_link(link) for link in content["links"]),
+            links=tuple(link_of(link) for link in content["links"]),
             pid=int(content["pid"]),
             started=datetime.fromisoformat(content["started"]),
             written=datetime.fromisoformat(content["written"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise HomeRefused(path, f"it is no status ({error!r})", _REMEDY_FILE) from error
-
-
-def _link(content: Mapping[str, Any]) -> LinkStatus:
-    known = {name: value for name, value in content.items() if name in _FIELDS}
-    if known["state"] not in STATES:
-        raise ValueError(f"no state {known['state']!r}")
-    times = {name: datetime.fromisoformat(known[name]) for name in _TIMES if known.get(name)}
-    return LinkStatus(**{**known, **times, "notes": tuple(known.get("notes", ()))})
 
 
 def _from_ledger(home: Path) -> tuple[LinkStatus, ...]:

@@ -21,13 +21,14 @@ from connectors import event_segments, segments
 from connectors.errors import FleetFileError, HomeRefused, ParkPulseError, ServerRefused
 from connectors.fleet import Fleet, ServerEntry, Site
 from connectors.ledger import Ledger
+from connectors.link_status import Facts, LinkStatus
 from connectors.opcua.decode import MalformedError
 from connectors.opcua.failures import unreachable
 from connectors.opcua.link import FIRST_DELAY_S, LONGEST_DELAY_S, Link
 from connectors.opcua.security import Access
 from connectors.opcua.session import Session
 from connectors.opcua.world import ORIGINS, Progress, Stock, World
-from connectors.status import Facts, LinkStatus, StatusBoard
+from connectors.status_board import StatusBoard
 from connectors.tables import write_plans
 
 __all__ = ["Progress", "collect"]

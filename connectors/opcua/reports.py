@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+from connectors.link_status import Facts, LinkStatus
 from connectors.opcua.connection import Connection
 from connectors.opcua.coverage import Coverage
 from connectors.opcua.group_commit import GroupCommit
 from connectors.opcua.terms import Terms
 from connectors.opcua.world import ORIGINS, Progress
-from connectors.status import Facts, LinkStatus
 
 
 class Reports:

@@ -5,6 +5,7 @@ nobody trusted yet is put into `rejected`.
 """
 
 import contextlib
+import logging
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,11 +32,12 @@ from connectors.opcua.certificates import (
     common_name,
     der,
     files_of,
-    log,
     thumbprint,
     validity,
     write_alone,
 )
+
+log = logging.getLogger(__name__)
 
 _REJECTED_EACH: Final = 5
 """Rejected certificates kept of one server: whoever shows a new one each time fills no disk."""

@@ -10,9 +10,10 @@ from typing import Final
 
 from connectors import event_segments
 from connectors.ledger import Ledger
+from connectors.link_status import Facts, LinkStatus, published_state
 from connectors.opcua.event_flow import Memory
 from connectors.segments import SegmentWriter, readable_sidecars
-from connectors.status import Facts, LinkStatus, StatusBoard, published_state
+from connectors.status_board import StatusBoard
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import ParkPulseError
+from connectors.link_status import STATES, HomeStatus, LinkStatus
 from connectors.metrics import MetricsServer, exposition
-from connectors.status import STATES, HomeStatus, LinkStatus
 from tests.connectors.test_status import collecting, link
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"

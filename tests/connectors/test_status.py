@@ -13,21 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors import status
+from connectors import link_status, status, status_board
 from connectors.console import duration, status_view
 from connectors.errors import HomeRefused
 from connectors.ledger import Ledger
-from connectors.status import (
-    SILENT_KEEP_ALIVES,
-    STATES,
-    Facts,
-    LinkStatus,
-    StatusBoard,
-    fill_rate,
-    published_state,
-    read_status,
-    status_json,
-)
+from connectors.link_status import SILENT_KEEP_ALIVES, STATES, Facts, LinkStatus, published_state
+from connectors.status import fill_rate, read_status, status_json
+from connectors.status_board import StatusBoard
 
 URL = "opc.tcp://127.0.0.1:4840"
 
@@ -108,7 +100,7 @@ def collecting(home):
 
 
 def rewritten(home, **changes):
-    path = home / status.STATUS_FILE
+    path = home / link_status.STATUS_FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
@@ -118,8 +110,8 @@ def test_what_was_noted_is_read(tmp_path):
         board.note(said)
         found = read_status(tmp_path)
     (one,) = found.links
-    shown = {k: v for k, v in status.link_json(one).items() if k != "values_per_s"}
-    assert shown == {k: v for k, v in status.link_json(said).items() if k != "values_per_s"}
+    shown = {k: v for k, v in link_status.link_json(one).items() if k != "values_per_s"}
+    assert shown == {k: v for k, v in link_status.link_json(said).items() if k != "values_per_s"}
     assert (found.is_running, found.why, found.pid, found.is_well) == (True, "", os.getpid(), True)
     assert found.disk_total_bytes >= found.disk_free_bytes > 0
     assert json.loads(json.dumps(status_json(found)))["links"][0]["state"] == "connected"
@@ -162,7 +154,7 @@ def test_a_link_that_fell_silent_since_it_was_written_is_not_connected(tmp_path)
 
 def test_since_stays_while_the_state_does_and_values_have_a_rate(tmp_path, monkeypatch):
     clock = iter(range(1000))
-    monkeypatch.setattr(status.time, "monotonic", lambda: next(clock) / 2)
+    monkeypatch.setattr(status_board.time, "monotonic", lambda: next(clock) / 2)
     board = StatusBoard(tmp_path)
     first = datetime(2026, 11, 21, tzinfo=UTC)
     for second in range(10):
@@ -178,30 +170,30 @@ def test_since_stays_while_the_state_does_and_values_have_a_rate(tmp_path, monke
 def test_a_note_a_millisecond_is_a_writing_a_second(tmp_path):
     board = StatusBoard(tmp_path)
     board.note(link())
-    before = (tmp_path / status.STATUS_FILE).stat().st_ino
+    before = (tmp_path / link_status.STATUS_FILE).stat().st_ino
     start = time.monotonic()
     for _ in range(50):
         board.note(link(state="degraded"))
-    if time.monotonic() - start < status.WRITE_EVERY_S:
-        assert (tmp_path / status.STATUS_FILE).stat().st_ino == before
+    if time.monotonic() - start < status_board.WRITE_EVERY_S:
+        assert (tmp_path / link_status.STATUS_FILE).stat().st_ino == before
     board.flush()
-    assert json.loads((tmp_path / status.STATUS_FILE).read_text())["links"][0]["state"] == (
+    assert json.loads((tmp_path / link_status.STATUS_FILE).read_text())["links"][0]["state"] == (
         "degraded"
     )
 
 
 async def test_the_pulse_beats_without_notes_and_ends_with_a_word(tmp_path, monkeypatch):
-    monkeypatch.setattr(status, "WRITE_EVERY_S", 0.01)
+    monkeypatch.setattr(status_board, "WRITE_EVERY_S", 0.01)
     board = StatusBoard(tmp_path)
     beating = asyncio.create_task(board.beat_forever())
     async with asyncio.timeout(10):
-        while not (tmp_path / status.STATUS_FILE).exists():
+        while not (tmp_path / link_status.STATUS_FILE).exists():
             await asyncio.sleep(0.01)
-    monkeypatch.setattr(status, "WRITE_EVERY_S", 1000.0)
+    monkeypatch.setattr(status_board, "WRITE_EVERY_S", 1000.0)
     board.note(link(state="stopped"))
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
-    content = json.loads((tmp_path / status.STATUS_FILE).read_text())
+    content = json.loads((tmp_path / link_status.STATUS_FILE).read_text())
     assert content["links"][0]["state"] == "stopped"
 
 
@@ -213,7 +205,7 @@ def test_a_disk_that_takes_nothing_stops_nobody_and_is_told_once(tmp_path, caplo
     assert "cannot be written" in said
     (tmp_path / "gone").mkdir()
     board.flush()
-    assert [p.name for p in (tmp_path / "gone").iterdir()] == [status.STATUS_FILE]
+    assert [p.name for p in (tmp_path / "gone").iterdir()] == [link_status.STATUS_FILE]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +218,7 @@ def test_a_disk_that_takes_nothing_stops_nobody_and_is_told_once(tmp_path, caplo
     ],
 )  # fmt: skip
 def test_what_is_no_status_is_named(tmp_path, content):
-    (tmp_path / status.STATUS_FILE).write_bytes(content)
+    (tmp_path / link_status.STATUS_FILE).write_bytes(content)
     with pytest.raises(HomeRefused, match=r"status\.json"):
         read_status(tmp_path)
 
