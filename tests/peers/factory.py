@@ -162,7 +162,7 @@ def from_first(truth, rows):
 
 
 def parkpulse(*words):
-    return sys.executable, str(ROOT / "parkpulse.py"), *map(str, words)
+    return sys.executable, "-m", "parkpulse", *map(str, words)
 
 
 def environment():

@@ -1,0 +1,5 @@
+"""`python -m parkpulse`."""
+
+from parkpulse.cli import main
+
+main()
