@@ -10,6 +10,7 @@ from connectors import segments
 from connectors.event_segments import EVENTS, folder_of
 from connectors.home import Home
 from connectors.lake import Lake, Partition
+from connectors.raw import ticks_of
 from pipelines import schemas
 from tests.connectors.test_event_segments import URI, batch
 
@@ -17,7 +18,7 @@ from tests.connectors.test_event_segments import URI, batch
 def seal(home, time, **said):
     folder = folder_of(home.root, "F01")
     w = segments.SegmentWriter(folder, site_id="F01", server_uri=URI, kind=EVENTS)
-    w.append(batch(0, 2, time_ticks=segments.ticks_of(time), received_time=time, **said))
+    w.append(batch(0, 2, time_ticks=ticks_of(time), received_time=time, **said))
     return w.seal()
 
 
