@@ -43,7 +43,7 @@ class Walk:
         self.home, self.truth = folder / "home", folder / "truth"
         self.lines, self.seen = [], {}
         self._said = threading.Condition()
-        # A suite in the background of a shell ignores SIGINT, and what it starts would inherit that.
+        # A suite that a shell runs in the background ignores SIGINT; what it starts would too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "parkpulse", "demo", "--home", str(self.home),
