@@ -74,6 +74,11 @@ def may_have_lost(spans: Unheard, standing: int | None, mark: int | None) -> lis
     return lost
 
 
+def _before(span: Span, time: datetime | None) -> Span:
+    """The part of a span before a time within it."""
+    return span if time is None or not span[0] < time < span[1] else (span[0], time)
+
+
 def _is_older(standing: int | None, span: Span) -> bool:
     return standing is not None and standing <= ticks_of(span[0])
 
@@ -108,15 +113,18 @@ class BackFill:
             if variable.readable and not variable.historized and not variable.text.startswith(_BASE)
         ]
 
-    async def look(self, spans: Unheard, queued: Set[int] = frozenset()) -> None:
+    async def look(
+        self, spans: Unheard, queued: Set[int] = frozenset(), since: datetime | None = None
+    ) -> None:
         """Find what nodes without history may have lost, before any live value moves the marks.
 
-        Of the `queued` nodes the server kept what they said in the outage.
+        Of the `queued` nodes the server kept what they said in the outage, and `since` they were
+        first monitored, though nobody had read history by then.
         """
         codes = self.mute if spans.spans else []
         nodes = [(self.nodes.variables[code].node_id, AttributeIds.Value) for code in codes]
         self.lost = [
-            (self.nodes.text(code), span, why)
+            (self.nodes.text(code), _before(span, since) if code in queued else span, why)
             for code, read in zip(codes, await self.session.read(nodes), strict=True)
             for span, why in may_have_lost(spans, read.source_ticks, self._mark(code))
             if not (code in queued and span == spans.outage)
@@ -160,7 +168,7 @@ class BackFill:
         return failed
 
     def _gaps(self, span: Span, failed: dict[int, int]) -> list[Row]:
-        mute: list[Row] = [(node, *span, why) for node, own, why in self.lost if own == span]
+        mute: list[Row] = [(node, *own, why) for node, own, why in self.lost if own[0] == span[0]]
         return mute + self._failures(span, failed)
 
     def _failures(self, span: Span, failed: dict[int, int]) -> list[Row]:

@@ -53,7 +53,7 @@ class CatchUp:
         await self.disk.written(self.coverage.note_away)
         covered = self.coverage.covered
         self.unheard = unheard(covered, self._asked(now), now)
-        await self._past.look(self.unheard, queued)
+        await self._past.look(self.unheard, queued, self.monitoring.since)
         return now
 
     def _asked(self, now: datetime) -> datetime | None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class Handover:
     is_whole: bool = True
     events: tuple[int, int] | None = None
     """The subscription that monitors events, and with how many fields."""
+    since: datetime | None = None
+    """From when on they are heard; null until it is known."""
 
 
 class HandoverFile:
@@ -50,7 +53,7 @@ class HandoverFile:
         with contextlib.suppress(OSError):
             self._standing.parent.mkdir(parents=True, exist_ok=True)
             self.mark({s.id: s.durable for s in handover.subscriptions}, handover.is_whole)
-            _replace(self._standing, json.dumps(asdict(handover)))
+            _replace(self._standing, json.dumps(asdict(handover), default=datetime.isoformat))
 
     def mark(self, durable: dict[int, int], is_whole: bool) -> None:
         """These are the newest sequence numbers on disk, by subscription."""
@@ -95,6 +98,7 @@ def _handover(left: dict[str, Any], durable: dict[str, Any]) -> Handover:
         terms=[[(int(count), Revised(**one)) for count, one in terms] for terms in left["terms"]],
         is_whole=bool(durable["is_whole"]),
         events=(int(left["events"][0]), int(left["events"][1])) if left["events"] else None,
+        since=datetime.fromisoformat(left["since"]) if left.get("since") else None,
     )
 
 

@@ -137,6 +137,7 @@ class Link:
         """Monitor every readable node; gives the time from which live values are heard."""
         kept = await self.monitoring.begin(left)
         subscribed_at = await self.history.look(kept.whole if kept else frozenset())
+        self.monitoring.heard_from(subscribed_at)
         if kept is not None:
             if self.history.unheard.outage:
                 self.intake.doubt(self.history.unheard.outage[0])

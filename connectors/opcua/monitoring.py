@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from connectors.opcua.connection import Connection
 from connectors.opcua.event_flow import EventFlow
@@ -35,6 +36,8 @@ class Monitoring:
         self.events, self.losses, self.disk = events, losses, disk
         self.handover = handover
         self.terms = Terms(connection)
+        self.since: datetime | None = None
+        """From when on what the server kept has been heard, by whomever."""
 
     def left(self) -> Handover | None:
         """Subscriptions that may still stand on the server, made as we would make them now."""
@@ -43,6 +46,7 @@ class Monitoring:
     async def begin(self, left: Handover | None) -> Kept | None:
         """Monitor every readable node; None where nothing of what was left stands any more."""
         kept = None if left is None else await self._take_over(left)
+        self.since = left.since if left and kept else None
         held = {handle for handles in self.feed.handles.values() for handle in handles}
         fresh = [item for item in self.nodes.readable if item[0] not in held]
         self.nodes.refused = await self.feed.add(fresh)
@@ -71,13 +75,20 @@ class Monitoring:
         }
         return Kept([one for one in found if isinstance(one, Message)], whole)
 
+    def heard_from(self, time: datetime) -> None:
+        """Live values are heard from then on, or from earlier where somebody has left them."""
+        if self.since is None:
+            self.since = time
+            self.write_handover()
+
     def write_handover(self) -> None:
         """Leave what stands now to the next collector."""
         texts = [variable.text for variable in self.nodes.variables]
         events = self.events
         monitored = (events.subscription_id, len(events.fields)) if events.is_on else None
         left = self.feed.handover(self.session.build.started, texts, monitored)
-        self.handover.write(replace(left, is_whole=not self.losses.is_any))
+        is_whole = not self.losses.is_any
+        self.handover.write(replace(left, is_whole=is_whole, since=self.since))
 
     async def retry_refused(self) -> list[int]:
         """Ask once more for what was refused; gives the nodes that are monitored now."""

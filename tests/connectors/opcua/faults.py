@@ -192,11 +192,11 @@ class Mill(Plant):
 # --- a collector as a process
 
 CHILD = """
-import importlib, json, os, signal, sys
+import asyncio, importlib, json, os, signal, sys
 from datetime import datetime
 from pathlib import Path
 from connectors.home import Home
-from connectors.opcua import handover, pump, service
+from connectors.opcua import backfill, handover, pump, service
 
 fleet, home, begin, patches, crash, after = sys.argv[1:]
 for name, value in json.loads(patches).items():
@@ -227,6 +227,10 @@ elif crash == "not synced":
     crashing(os, "fsync", nothing)
 elif crash == "not marked":
     crashing(handover.HandoverFile, "mark", nothing)
+elif crash == "history hangs":
+    async def hang(*args):
+        await asyncio.sleep(3600)
+    backfill.BackFill.fill = hang
 elif crash == "not acknowledged":
     crashing(pump.Pump, "acknowledge", nothing)
 sys.exit(service.run(Path(fleet), Home(Path(home)), for_s=None, after_history_s=None,
@@ -238,7 +242,7 @@ sys.exit(service.run(Path(fleet), Home(Path(home)), for_s=None, after_history_s=
 class Process:
     """A collector of its own process; `kill` is -9."""
 
-    def __init__(self, home, url, history_from, patches=None):
+    def __init__(self, home, url, history_from, patches=None, at_first="never"):
         self.home, self.begin = home, history_from
         self.patches = json.dumps(patches or {})
         self.fleet = home.parent / f"{home.name}.toml"
@@ -248,6 +252,7 @@ class Process:
         )
         self.log = home.parent / f"{home.name}.log"
         self.process = None
+        self.at_first = at_first
 
     async def start(self, crash="never", after=0):
         with self.log.open("ab") as log:
@@ -280,7 +285,7 @@ class Process:
         )
 
     async def __aenter__(self):
-        await self.start()
+        await self.start(self.at_first)
         return self
 
     async def __aexit__(self, *failure):
@@ -328,8 +333,8 @@ class Scene:
             publishing_interval_ms=PUBLISHING_MS,
         )
 
-    def process(self):
-        return Process(self.home, self.wire.url, self.hour_ago, self.patches)
+    def process(self, at_first):
+        return Process(self.home, self.wire.url, self.hour_ago, self.patches, at_first)
 
 
 async def until(condition, within_s=60):
@@ -442,6 +447,10 @@ def meanwhile(happen):
     return strike
 
 
+async def nothing(scene):
+    await asyncio.sleep(1)
+
+
 async def torn(scene):
     """Power failed: the file has its name and no content."""
     (path,) = (scene.home / "handover" / "F01").glob("*.durable.json")
@@ -519,6 +528,8 @@ class Fault:
     nodes: tuple[int, int] = (2, 2)
     after_s: float = FRESH_S
     """A gap may last so long beyond the fault."""
+    at_first: str = "never"
+    """What happens to the first collector of a process of its own."""
 
 
 FAULTS = {
@@ -536,6 +547,9 @@ FAULTS = {
     "queue overflow": Fault(overflowed, keeps=False, prepare=short_queues),
     "kill -9": Fault(killed, is_process=True),
     "kill -9 in a write": Fault(killed_in_a_write, is_process=True),
+    "kill -9 before history is read": Fault(
+        meanwhile(nothing), is_process=True, at_first="history hangs"
+    ),
     "kill -9, no transfer": Fault(killed, keeps=False, prepare=no_transfer, is_process=True),
     "kill -9, handover torn": Fault(meanwhile(torn), keeps=False, is_process=True),
     "kill -9, server restart": Fault(meanwhile(another_run), keeps=False, is_process=True),
@@ -566,7 +580,7 @@ async def staged(fault, home, *, seed=0, kills=5, patches=None):
         scene.prepared = datetime.now(UTC)
         if fault.prepare:
             await fault.prepare(scene)
-        scene.collector = scene.process() if fault.is_process else scene.run()
+        scene.collector = scene.process(fault.at_first) if fault.is_process else scene.run()
         await scene.collector.__aenter__()
         try:
             await fresh(scene, [name for name in mill.nodes if name not in mill.refuses], 60)
@@ -643,15 +657,18 @@ def whole(scene, fault):
         own = [g for g in gaps if g["node_id"] == PREFIX + name]
         assert len(found[name]) == len(set(found[name])), f"{name} holds repeats"
         lost = set(mill.expected(name)) - set(found[name])
-        assert set(found[name]) <= set(mill.expected(name))
+        foreign = set(found[name]) - set(mill.expected(name))
+        assert foreign == set(), f"{name} never said {sorted(foreign)[:3]}"
         told = [(g["from_time"], g["to_time"]) for g in own]
         silent = [t for t, _ in sorted(lost) if not any(a <= t <= b for a, b in told)]
         assert silent == [], f"{name} lost {len(silent)} values in silence: {silent[:3]}, {own}"
         since = [g for g in own if g["reason"] != NEVER_HEARD]
-        assert all(g["to_time"] <= scene.began for g in own if g not in since)
+        at_first = [g for g in own if g not in since]
+        assert all(g["to_time"] <= scene.began for g in at_first), f"{at_first}, {scene.began}"
         if fault.keeps:
             assert since == [], f"nothing need be lost: {since}"
-            assert [t for t, _ in lost if t >= scene.began] == []
+            missed = [t for t, _ in lost if t >= scene.began]
+            assert missed == [], f"{name} lost {missed[:3]}"
         slack = timedelta(seconds=before_s(fault)), timedelta(seconds=fault.after_s)
         blanket = [g for g in since if not _within(g, scene.spans, slack)]
         assert blanket == [], f"{blanket} is no fault's: {scene.spans}"
