@@ -1,14 +1,12 @@
 """The whole walk on simulated factories: simulate, collect, compute, report, release, verify."""
 
 import contextlib
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import polars as pl
@@ -46,12 +44,11 @@ def run(
         elapsed = int(time.monotonic() - started)
         say(f"[{elapsed // 60}:{elapsed % 60:02d}] {text}")
 
-    with terminable():
-        _simulate_and_collect(home, truth, seed, at, history_from, live_s, stage)
-        code = _compute_and_check(home, truth, stage)
-        stage("done")
-        if ui:
-            serve(home, say)
+    _simulate_and_collect(home, truth, seed, at, history_from, live_s, stage)
+    code = _compute_and_check(home, truth, stage)
+    stage("done")
+    if ui:
+        serve(home, say)
     return code
 
 
@@ -146,17 +143,3 @@ def child(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C, so that every process started is ended."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

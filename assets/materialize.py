@@ -1,5 +1,6 @@
 """Running assets without a daemon: one run per factory, then the parks, then the district."""
 
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -57,7 +58,8 @@ def run(
 ) -> list[str]:
     """Run a job over a box of partitions (or none) in this process; gives what failed, a line each.
 
-    A check of severity ERROR that does not pass is a failure like that of a step.
+    A check of severity ERROR that does not pass is a failure like that of a step. Ctrl-C and
+    SIGTERM end the run, and then raise KeyboardInterrupt.
     """
     tags = {}
     if first and last:
@@ -65,14 +67,33 @@ def run(
             "dagster/asset_partition_range_start": key_of(first),
             "dagster/asset_partition_range_end": key_of(last),
         }
-    result = defs.resolve_job_def(job).execute_in_process(
-        instance=opened, tags=tags, run_config=QUIET, raise_on_error=False
-    )
+    with _own_signals():
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=opened, tags=tags, run_config=QUIET, raise_on_error=False
+        )
+    if _interrupted(result):
+        raise KeyboardInterrupt
     box = "..".join(dict.fromkeys(key_of(one) for one in (first, last) if one))
     failed = [*_failed_steps(result), *_failed_checks(result, box)]
     if not (failed or result.success):
         failed = ["it ended early"]
     return [f"{one} (run {result.run_id[:8]})" for one in failed]
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Dagster leaves SIGTERM to whoever had SIGINT, which a shell's background makes nobody."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Dagster takes an interrupt for a failed run: the next one would begin as if nothing were."""
+    errors = (getattr(event.event_specific_data, "error", None) for event in result.all_events)
+    return any(error.cls_name == "DagsterExecutionInterruptedError" for error in errors if error)
 
 
 def _failed_steps(result: dg.ExecuteInProcessResult) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """ParkPulse's command line: thin, and it imports a room only when a command enters it."""
 
 import os
+import signal
 import sys
 from typing import Final
 
@@ -45,6 +46,7 @@ def main() -> None:
     """Run a command; whatever goes wrong is one line that names the culprit and the remedy."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is to be ended
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:

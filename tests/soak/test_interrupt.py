@@ -1,13 +1,16 @@
 """Ctrl-C in the middle: everything that was started ends, and the last word is one line."""
 
+import signal
+
 import pytest
 
-from tests.soak.walk import Walk
+from tests.soak.walk import Running, Walk, parkpulse
 
 pytestmark = pytest.mark.soak
 
 STARTED = r"^collect: \d+ servers"
 """The collector's own first words: servers, their workers and the truth's writer all run by now."""
+SECOND = r"^factory F02"
 UP_S, END_S = 180, 30
 
 
@@ -26,3 +29,18 @@ def test_ctrl_c_ends_every_process_in_time(tmp_path):
     ]
     assert own == ["stopped"], walk.told_from(before)
     assert "Traceback" not in "\n".join(walk.lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_asked_for_while_dagster_computes_begins_no_other_factory(tmp_path, number):
+    home = tmp_path / "home"
+    made = parkpulse("simulate", "--offline", home, "--days", 1)
+    assert made.returncode == 0, made.stderr
+    with Running("materialize", "--home", home) as run:
+        run.await_line(SECOND, UP_S)
+        before = len(run.lines)
+        run.interrupt(number)
+        code, _ = run.end(END_S)
+        assert run.left() == []
+    assert code == 130
+    assert run.told_from(before) == ["stopped"]

@@ -1,4 +1,4 @@
-"""The demo as an operator starts it: one process, its descendants, and what it says meanwhile."""
+"""A command as an operator starts it: a process, its descendants, and what it says meanwhile."""
 
 import os
 import re
@@ -36,18 +36,16 @@ def alive(process):
         return False
 
 
-class Walk:
-    """`parkpulse demo` in a session of its own; every descendant ever seen is remembered."""
+class Running:
+    """A long command in a session of its own; every descendant ever seen is remembered."""
 
-    def __init__(self, folder, *more):
-        self.home, self.truth = folder / "home", folder / "truth"
+    def __init__(self, *arguments):
         self.lines, self.seen = [], {}
         self._said = threading.Condition()
         # A suite that a shell runs in the background ignores SIGINT; what it starts would too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "parkpulse", "demo", "--home", str(self.home),
-             "--truth", str(self.truth), *more],
+            [sys.executable, "-m", "parkpulse", *map(str, arguments)],
             cwd=ROOT, env=os.environ | CLEAN, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
         )  # fmt: skip
@@ -75,7 +73,7 @@ class Walk:
             self.look()
 
     def look(self):
-        """Remember who descends from the demo now."""
+        """Remember who descends from it now."""
         try:
             for one in psutil.Process(self.process.pid).children(recursive=True):
                 self.seen[one.pid, one.create_time()] = one
@@ -83,7 +81,7 @@ class Walk:
             return
 
     def left(self):
-        """Processes that the demo started and that still run."""
+        """Processes that it started and that still run."""
         return [one for one in list(self.seen.values()) if alive(one)]
 
     def await_line(self, pattern, within_s):
@@ -107,11 +105,19 @@ class Walk:
         self._reader.join(10)
         return code, time.monotonic() - started
 
-    def interrupt(self):
+    def interrupt(self, number=signal.SIGINT):
         """Ctrl-C that reaches the leader alone, as a supervisor or an IDE sends it."""
         self.look()
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(number)
 
     def told_from(self, count):
         """Lines said after the first `count`, the blank ones left out."""
         return [line for line in self.lines[count:] if line.strip()]
+
+
+class Walk(Running):
+    """`parkpulse demo`."""
+
+    def __init__(self, folder, *more):
+        self.home, self.truth = folder / "home", folder / "truth"
+        super().__init__("demo", "--home", self.home, "--truth", self.truth, *more)
