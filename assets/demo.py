@@ -13,6 +13,7 @@ import polars as pl
 from rich.table import Table
 
 from assets.ui import ended, serve
+from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
 from connectors.home import Home
 from connectors.release import kpi_table_text
@@ -124,6 +125,7 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
                 f"no {path.name} in {SERVERS_UP_S:.0f} s",
                 "free the processor",
             )
+        ENDING.check()
         time.sleep(0.1)
 
 

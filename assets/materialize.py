@@ -12,6 +12,7 @@ import dagster as dg
 from assets.checks import build_pages
 from assets.definitions import defs
 from assets.partitions import FACTORY_IDS, HOME, PARK_IDS, key_of, local_today
+from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
 from connectors.lake import Lake, Partition
 
@@ -67,12 +68,12 @@ def run(
             "dagster/asset_partition_range_start": key_of(first),
             "dagster/asset_partition_range_end": key_of(last),
         }
+    ENDING.check()
     with _own_signals():
         result = defs.resolve_job_def(job).execute_in_process(
             instance=opened, tags=tags, run_config=QUIET, raise_on_error=False
         )
-    if _interrupted(result):
-        raise KeyboardInterrupt
+    ENDING.check()  # an interrupt is a failed run to Dagster, and the next would begin
     box = "..".join(dict.fromkeys(key_of(one) for one in (first, last) if one))
     failed = [*_failed_steps(result), *_failed_checks(result, box)]
     if not (failed or result.success):
@@ -88,12 +89,6 @@ def _own_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
-    """Dagster takes an interrupt for a failed run: the next one would begin as if nothing were."""
-    errors = (getattr(event.event_specific_data, "error", None) for event in result.all_events)
-    return any(error.cls_name == "DagsterExecutionInterruptedError" for error in errors if error)
 
 
 def _failed_steps(result: dg.ExecuteInProcessResult) -> Iterator[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.error import URLError
 
+from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
 from connectors.home import Home
 
@@ -78,6 +79,7 @@ def _await(url: str, process: "subprocess.Popen[bytes]") -> None:
 def ended(process: "subprocess.Popen[bytes]") -> int:
     """Wait in short steps: one long wait does not notice Ctrl-C once Polars is loaded."""
     while process.poll() is None:
+        ENDING.check()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(POLL_S)
     return process.returncode

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
 from parkpulse import accounts, care, collection, detection, district
 from parkpulse.common import say
@@ -47,6 +48,7 @@ def main() -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is to be ended
+    ENDING.listen()
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
