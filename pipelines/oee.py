@@ -15,7 +15,6 @@ from pipelines.indices import indices, ratios, roll_up
 from pipelines.quantities import QUANTITIES, quantities
 from pipelines.schemas import OEE_BY_SHIFT
 from pipelines.shifts import SHIFT_KEY, busy_intervals, territories, windows
-from pipelines.states import stitch
 
 __all__ = ["by_shift", "indices", "roll_up"]
 
@@ -43,12 +42,12 @@ def by_shift(
     units = numbered(units_of(eager(tags)))
     shifts, own, pieces = _clipped(eager(plan), eager(coverage), units, eager(tags))
     spans = covered(eager(coverage), eager(tags), eager(gaps))
-    times = element_times(stitch(eager(state_episodes)), spans, pieces, profile)
+    times = element_times(state_episodes, spans, pieces, profile)
     lasted = times.group_by("shift").agg(
         (pl.col("end") - pl.col("start")).dt.total_microseconds().sum().alias("pbt"),
         *(pl.sum(f"{name}_us").alias(name) for name in SUMS),
     )
-    increments = readings.numbered_rows(eager(count_increments), units)
+    increments = readings.numbered_rows(count_increments, units)
     counters = _counters(increments, eager(tags), units)
     uses, spoken = readings.needed(counters), readings.heard(increments)
     doubts = readings.doubtful(readings.unread(increments, uses, spoken), pieces)

@@ -4,8 +4,9 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.axis import with_unit_no
 from pipelines.coverage import disjoint
-from pipelines.equipment import UNIT
+from pipelines.equipment import UNIT, AnyFrame, eager
 from pipelines.schemas import TIME
 
 BEFORE: Final = pl.datetime(1970, 1, 1, time_zone="UTC").cast(TIME)
@@ -18,14 +19,13 @@ KINDS: Final = ["total", "good", *BESIDE]
 KIND: Final = pl.Enum(KINDS)
 
 
-def numbered_rows(increments: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+READ: Final = [*UNIT, "from_time", "to_time", "kind", "amount", "product_id", "cause", "estimated"]
+
+
+def numbered_rows(increments: AnyFrame, units: pl.DataFrame) -> pl.DataFrame:
     """Increments by `unit_no` of `units`, narrow; `unread` ones span time nobody counted in."""
     is_reset = pl.col("cause") == "reset"
-    unit_no = increments.select(UNIT).join(
-        units, on=UNIT, nulls_equal=True, how="left", maintain_order="left"
-    )
-    rows = increments.with_columns(unit_no["unit_no"]).filter(pl.col("unit_no").is_not_null())
-    narrow = rows.select(
+    narrow = with_unit_no(eager(increments.lazy().select(READ)), units).select(
         "unit_no",
         "from_time",
         "to_time",
@@ -36,6 +36,8 @@ def numbered_rows(increments: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame
         is_reset=is_reset,
         unread=(pl.col("cause") == "gap") | (is_reset & pl.col("estimated")),
     )
+    if not narrow["unread"].any():
+        return narrow
     return pl.concat([narrow.filter(~pl.col("unread")), _gone(narrow.filter("unread"))])
 
 

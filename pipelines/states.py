@@ -59,20 +59,30 @@ UNKNOWN: Final = -1
 """Stands for a state that a Bad value hides, until the node's next value that is not Bad."""
 
 
+STATED: Final = ["item_state", "operation_mode", "order_id"]
+"""What of an episode says its time element."""
+
+
 def element(profile: str = "opc40001-1") -> pl.Expr:
     """Time element (apt, aust, adet, adot) of an episode; null where its state is unknown.
 
     Raises KeyError when the profile is not one of `PROFILES`.
     """
-    state = pl.col("item_state").cast(pl.Int64).replace({NOT_AVAILABLE: OUT_OF_SERVICE})
-    code = state * 8 + pl.col("operation_mode").cast(pl.Int64) * 2
+    names = dict(enumerate(ELEMENTS))
+    return element_no(profile).replace_strict(names, default=None, return_dtype=pl.String)
+
+
+def element_no(profile: str = "opc40001-1") -> pl.Expr:
+    """The number of the element in ELEMENTS, by table: the four states times the four modes."""
+    state = pl.col("item_state").cast(pl.Int16).replace({NOT_AVAILABLE: OUT_OF_SERVICE})
+    code = state * 8 + pl.col("operation_mode").cast(pl.Int16) * 2
     code += pl.col("order_id").fill_null("") == ""
     rules = {
-        item * 8 + mode * 2 + without: elements[without]
+        item * 8 + mode * 2 + without: ELEMENTS.index(elements[without])
         for (item, mode), elements in PROFILES[profile].items()
         for without in (0, 1)
     }
-    return code.replace_strict(rules, default=None, return_dtype=pl.String)
+    return code.replace_strict(rules, default=None, return_dtype=pl.Int8)
 
 
 def episodes(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:

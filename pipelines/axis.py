@@ -1,0 +1,100 @@
+"""One axis for the time of many work units, so that order, edges and nearest rows need one column.
+
+`at` is unit_no x span + microseconds since `begin_us`: sorted by it, rows stand by work unit and
+time, and one as-of join without groups finds what stood at an edge.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from pipelines.equipment import UNIT
+
+_MOST: Final = 2**62
+_OUTSIDE: Final = -1
+"""Stands in a layer where none of its spans holds, until null is put there."""
+
+
+class Axis(NamedTuple):
+    """Where the axis begins (microseconds since 1970), and what one work unit takes of it."""
+
+    begin_us: int
+    span_us: int
+
+    def at(self, time: str) -> pl.Expr:
+        """The place of a row's `time`, of its `unit_no`."""
+        us = pl.col(time).dt.epoch("us") - self.begin_us
+        return pl.col("unit_no").cast(pl.Int64) * self.span_us + us
+
+
+def axis(units: int, times: Iterable[pl.Series]) -> Axis:
+    """The axis on which all of `times` lie, for so many work units.
+
+    ValueError where the years of all work units together are more than 64 bits hold.
+    """
+    ends = [end for s in times for end in (s.dt.epoch("us").min(), s.dt.epoch("us").max())]
+    known = [end for end in ends if isinstance(end, int)] or [0]
+    span_us = max(known) - min(known) + 2
+    if units * span_us > _MOST:
+        years = span_us // 31_557_600_000_000
+        raise ValueError(f"{units} work units over {years} years: compute fewer or less at a time")
+    return Axis(min(known), span_us)
+
+
+def ordered(frame: pl.DataFrame, by: str = "at") -> pl.DataFrame:
+    """The frame sorted by a column, rows of equal value in the order they had.
+
+    Silver is sorted when it is written: to look costs a hundredth of sorting it again.
+    """
+    return frame if frame[by].is_sorted() else frame.sort(by, maintain_order=True)
+
+
+def with_unit_no(frame: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the work units in `units` (`catalogue.numbered`), with `unit_no` for their key.
+
+    The rows of a unit mostly stand together: a unit is looked up once a run.
+    """
+    keyed = frame.drop(UNIT).with_columns(_unit_numbers(frame.select(UNIT), units))
+    return keyed if not keyed["unit_no"].has_nulls() else keyed.drop_nulls("unit_no")
+
+
+def _unit_numbers(keys: pl.DataFrame, units: pl.DataFrame) -> pl.Series:
+    same = keys.select(pl.all().eq_missing(pl.all().first()).all()).row(0) if keys.height else ()
+    varying = [name for name, is_same in zip(UNIT, same, strict=False) if not is_same]
+    differs = (pl.col(name).ne_missing(pl.col(name).shift(1)) for name in varying)
+    begins = keys.select(pl.int_range(pl.len()) == 0, *differs).select(pl.any_horizontal(pl.all()))
+    first = begins.to_series()
+    heads = keys.filter(first).join(
+        units, on=UNIT, how="left", nulls_equal=True, maintain_order="left"
+    )
+    return heads["unit_no"].gather(first.cast(pl.UInt32).cum_sum() - 1)
+
+
+def atoms(layers: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Spans in which nothing changes: `unit_no start end`, and by layer the `id` that holds there.
+
+    A layer has `unit_no start end id`; its spans of one work unit do not overlap, a null end is
+    open. An id is null where no span of the layer holds. Sorted by work unit and start; the last
+    of a work unit has no end.
+    """
+    edges = [part for name, spans in layers.items() for part in _edges(name, spans)]
+    names = pl.col(list(layers))
+    filled = (
+        pl.concat(edges, how="diagonal")
+        .sort("unit_no", "start", "opens", maintain_order=True)
+        .with_columns(names.forward_fill().over("unit_no"))
+        .unique(["unit_no", "start"], keep="last", maintain_order=True)
+    )
+    following = pl.col("start").shift(-1).over("unit_no")
+    return filled.select(
+        "unit_no", "start", following.alias("end"), pl.when(names != _OUTSIDE).then(names)
+    )
+
+
+def _edges(name: str, spans: pl.DataFrame) -> Iterable[pl.DataFrame]:
+    """What a layer says from each of its edges on; where two spans touch the second holds."""
+    closed = spans.filter(pl.col("end").is_not_null())
+    outside, no, yes = pl.lit(_OUTSIDE, pl.Int64), pl.lit(value=False), pl.lit(value=True)
+    yield closed.select("unit_no", start="end", opens=no, **{name: outside})
+    yield spans.select("unit_no", "start", opens=yes, **{name: pl.col("id").cast(pl.Int64)})
