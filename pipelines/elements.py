@@ -35,7 +35,7 @@ def element_times(
     lasted = pl.col("end") - pl.col("start")
     return (
         rows.join(
-            spent.group_by("interval").agg(pl.sum(ELEMENTS)),
+            spent.group_by("interval").agg(pl.sum(*ELEMENTS)),
             left_on="id", right_on="interval", how="left", maintain_order="left",
         )
         .with_columns(pl.col(ELEMENTS).fill_null(0))
