@@ -47,11 +47,12 @@ def by_shift(
         (pl.col("end") - pl.col("start")).dt.total_microseconds().sum().alias("pbt"),
         *(pl.sum(f"{name}_us").alias(name) for name in SUMS),
     )
-    increments = readings.numbered_rows(count_increments, units)
-    counters = _counters(increments, eager(tags), units)
-    uses, spoken = readings.needed(counters), readings.heard(increments)
-    doubts = readings.doubtful(readings.unread(increments, uses, spoken), pieces)
-    made = quantities(increments, pieces, own, doubts, eager(cycles), counters)
+    counts = readings.by_kind(count_increments, units)
+    spoken = readings.heard(counts)
+    counters = _counters(spoken, eager(tags), units)
+    uses = readings.needed(counters)
+    doubts = readings.doubtful(readings.unread(counts, uses, spoken), pieces)
+    made = quantities(counts, pieces, own, doubts, eager(cycles), counters)
     rows = (
         shifts.join(lasted, on="shift", how="left")
         .join(made, on="shift", how="left")
@@ -103,13 +104,13 @@ def _while_there(shifts: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     return there.filter((pl.col("start") < pl.col("until")).fill_null(value=True)).drop("until")
 
 
-def _counters(increments: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+def _counters(spoken: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """The work units, and which kinds of pieces each counts itself, as `has_<kind>`."""
     if "measure" in tags.columns:
         wanted = tags.filter(is_measure(list(KINDS))).join(units, on=UNIT, nulls_equal=True)
         rows = wanted.select("unit_no", kind=pl.col("measure").replace(KINDS))
     else:
-        rows = increments.select("unit_no", pl.col("kind").cast(pl.String))
+        rows = spoken.select("unit_no", pl.col("kind").cast(pl.String))
     own = rows.group_by("unit_no").agg(
         (pl.col("kind") == kind).any().alias(f"has_{kind}") for kind in KINDS.values()
     )

@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines.axis import atoms, axis, ordered
 from pipelines.cycles import per_unit, with_pri
-from pipelines.readings import BESIDE, KIND, KINDS
+from pipelines.readings import BESIDE, KIND, KINDS, Counts
 from pipelines.schemas import TIME
 
 US: Final = 1_000_000
@@ -19,7 +19,7 @@ IDEAL: Final = {
 
 
 def quantities(
-    rows: pl.DataFrame,
+    counts: Counts,
     pieces: pl.DataFrame,
     own: pl.DataFrame,
     doubts: pl.DataFrame,
@@ -28,18 +28,19 @@ def quantities(
 ) -> pl.DataFrame:
     """Per `shift` that made anything: `pq gq sq rq pq_outside_plan` and ideal microseconds.
 
-    `rows` are `readings.numbered_rows`; `pieces` busy intervals and `own` the time of each shift,
-    both with `shift`: a piece belongs where it was counted, an edge to what begins there.
-    `doubts` is `readings.doubtful`. Ideal times are null where a product has no PRI; the sums of
-    the rest bound OEE: all (known), at most, what surely is good (read), and what was also begun
-    in the shift (own).
+    `pieces` are busy intervals and `own` the time of each shift, both with `shift`: a piece belongs
+    where it was counted, an edge to what begins there. `doubts` is `readings.doubtful`. Ideal times
+    are null where a product has no PRI; the sums of the rest bound OEE: all (known), at most, what
+    surely is good (read), and what was also begun in the shift (own).
     """
     prices = per_unit(cycles, counters)
     spans = _spans(pieces, own, doubts, prices)
-    whole = axis(counters.height, [rows["to_time"], spans["start"]])
+    whole = axis(counters.height, [*(rows["to_time"] for rows in counts.values()), spans["start"]])
     spans = spans.with_columns(at=whole.at("start"))
-    kinds = _by_kind(rows.with_columns(at=whole.at("to_time")))
-    sums = pl.concat(_summed(part, spans, kind) for kind, part in kinds.items())
+    placed = {kind: rows.with_columns(at=whole.at("to_time")) for kind, rows in counts.items()}
+    steps = _steps(placed["total"])
+    placed |= {kind: ordered(_moved(placed[kind], steps)) for kind in BESIDE}
+    sums = pl.concat(_summed(rows, spans, kind) for kind, rows in placed.items())
     priced = with_pri(sums, prices, "start")
     key = ["shift", "busy", "unit_no", "product_id", "pri_s"]
     filled = _filled(priced.group_by(key).agg(_kinds()), counters)
@@ -78,17 +79,6 @@ def _spans(
     )
 
 
-def _by_kind(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Rows by kind, in order of `at`; scrap and rework where their pieces were made.
-
-    That is the time and product of their work unit's last total step before them. What is told
-    while the total is not read stays where it is: its piece was made there.
-    """
-    kinds = {kind: ordered(rows.filter(pl.col("kind") == kind)) for kind in KINDS}
-    steps = _steps(kinds["total"])
-    return kinds | {kind: ordered(_moved(kinds[kind], steps)) for kind in BESIDE}
-
-
 def _steps(total: pl.DataFrame) -> pl.DataFrame:
     """At every word of a total counter the last step before: `step_at`, what it `made`, `of` whom.
 
@@ -104,7 +94,10 @@ def _steps(total: pl.DataFrame) -> pl.DataFrame:
 
 
 def _moved(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
-    """Rows at the step that stands at their time, with its product; as they are without one."""
+    """Scrap and rework at the step of a total counter before them, where their piece was made.
+
+    What is told while the total is not read stays where it is: its piece was made there.
+    """
     own = pl.col("of") == pl.col("unit_no")
     found = rows.join_asof(steps, on="at", check_sortedness=False)
     return found.with_columns(
@@ -125,14 +118,15 @@ def _summed(rows: pl.DataFrame, spans: pl.DataFrame, kind: str) -> pl.DataFrame:
     begun_before = (pl.col("from_time") < pl.col("busy_start")).fill_null(value=False)
     mixed = ~pl.col("is_reset") & pl.col("estimated")
     crossing = (begun_before & pl.col("unread")) | mixed
-    # One integer and one text make groups in half the time of four columns.
+    # One integer and one text make groups in half the time of four columns; sums of integers are
+    # the same in any order.
     code = pl.col("span").cast(pl.Int64) * 4 + begun_before * 2 + crossing
     sums = (
         found.lazy()
         .filter(pl.col("amount") > 0)
         .group_by(code.alias("code"), "product_id")
         .agg(pl.sum("amount"))
-        .collect(engine="in-memory")
+        .collect(engine="streaming")
     )
     return sums.select(
         "product_id",

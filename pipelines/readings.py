@@ -1,6 +1,6 @@
 """Which count a figure needs, and when its counters were not read."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import polars as pl
 
@@ -20,38 +20,47 @@ KIND: Final = pl.Enum(KINDS)
 
 
 READ: Final = [*UNIT, "from_time", "to_time", "kind", "amount", "product_id", "cause", "estimated"]
+TOLD: Final = ["unit_no", "from_time", "to_time", "amount", "product_id", "estimated"]
+
+Counts: TypeAlias = dict[str, pl.DataFrame]
+"""Increments by kind, in order of work unit and time: TOLD, `is_reset`, and `unread` where nobody
+counted in the time they span."""
 
 
-def numbered_rows(increments: AnyFrame, units: pl.DataFrame) -> pl.DataFrame:
-    """Increments by `unit_no` of `units`, narrow; `unread` ones span time nobody counted in."""
+def by_kind(increments: AnyFrame, units: pl.DataFrame) -> Counts:
+    """The increments of `units` (see `catalogue.numbered`)."""
+    keyed = with_unit_no(eager(increments.lazy().select(READ)), units).lazy()
     is_reset = pl.col("cause") == "reset"
-    narrow = with_unit_no(eager(increments.lazy().select(READ)), units).select(
-        "unit_no",
-        "from_time",
-        "to_time",
-        pl.col("kind").cast(KIND),
-        "amount",
-        "product_id",
-        "estimated",
-        is_reset=is_reset,
-        unread=(pl.col("cause") == "gap") | (is_reset & pl.col("estimated")),
-    )
-    if not narrow["unread"].any():
-        return narrow
-    return pl.concat([narrow.filter(~pl.col("unread")), _gone(narrow.filter("unread"))])
+    unread = (pl.col("cause") == "gap") | (is_reset & pl.col("estimated"))
+    told = keyed.select(*TOLD, "kind", is_reset=is_reset, unread=unread)
+    parts = [told.filter(pl.col("kind") == kind).drop("kind") for kind in KINDS]
+    found = pl.collect_all(parts, engine="in-memory")
+    return {kind: _gone(_sorted(part)) for kind, part in zip(KINDS, found, strict=True)}
+
+
+def _sorted(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows by work unit and time; silver mostly is, and to look costs less than to sort."""
+    units, times = rows["unit_no"], rows["to_time"]
+    runs_back = (units < units.shift(1)) | ((units == units.shift(1)) & (times < times.shift(1)))
+    return rows.sort("unit_no", "to_time", maintain_order=True) if runs_back.any() else rows
 
 
 def _gone(rows: pl.DataFrame) -> pl.DataFrame:
     """Unread rows from where a reading went Bad: until then the good one before it held."""
-    ordered = rows.sort("unit_no", "kind", "to_time", pl.col("amount").is_null())
+    unread = rows.with_row_index("row").filter("unread")
+    if unread.is_empty():
+        return rows
+    ordered = unread.sort("unit_no", "to_time", pl.col("amount").is_null(), maintain_order=True)
     lost = pl.col("amount").is_null()
     follows = pl.all_horizontal(
-        pl.col(name) == pl.col(name).shift(1) for name in ("unit_no", "kind", "from_time")
+        pl.col(name) == pl.col(name).shift(1) for name in ("unit_no", "from_time")
     )
     since = (
         pl.when(lost).then("to_time").when(follows & lost.shift(1)).then(pl.col("to_time").shift(1))
     )
-    return ordered.with_columns(from_time=since.otherwise("from_time"))
+    known = ordered.select("row", since.otherwise("from_time").alias("from_time"))
+    begun = rows["from_time"].clone().scatter(known["row"], known["from_time"])
+    return rows.with_columns(begun)
 
 
 def needed(counters: pl.DataFrame) -> pl.DataFrame:
@@ -77,10 +86,15 @@ def needed(counters: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def heard(rows: pl.DataFrame) -> pl.DataFrame:
+def heard(counts: Counts) -> pl.DataFrame:
     """Per `unit_no` and kind the first good reading, `first`, and the end of the last row."""
     first = pl.coalesce("from_time", "to_time").min()
-    return rows.group_by("unit_no", "kind").agg(first=first, last=pl.max("to_time"))
+    return pl.concat(
+        rows.group_by("unit_no").agg(
+            first=first, last=pl.max("to_time"), kind=pl.lit(kind, KIND).first()
+        )
+        for kind, rows in counts.items()
+    )
 
 
 def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
@@ -93,7 +107,7 @@ def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
     """`unit_no, figure, from_time, to_time, brings` in which a needed counter was not read.
 
     Before its first reading, in a gap, before an estimated reset, and after the last reading that
@@ -105,7 +119,11 @@ def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.D
         "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
         brings=pl.lit(value=False),
     )  # fmt: skip
-    lost = rows.filter(pl.col("unread"), pl.col("from_time").is_not_null())
+    lost = pl.concat(
+        rows.filter(pl.col("unread"), pl.col("from_time").is_not_null())
+        .with_columns(kind=pl.lit(kind, KIND))
+        for kind, rows in counts.items()
+    )  # fmt: skip
     told = lost.join(spoken, on=key).filter(
         pl.col("amount").is_not_null() | (pl.col("to_time") == pl.col("last"))
     )
