@@ -7,7 +7,7 @@ import polars as pl
 from pipelines.axis import Axis, atoms, axis, ordered, with_unit_no
 from pipelines.catalogue import numbered
 from pipelines.equipment import AnyFrame, eager
-from pipelines.states import ELEMENTS, STATED, element_no
+from pipelines.profiles import ELEMENTS, STATED, Profile, element_no
 
 SUMS: Final = [*ELEMENTS, "unknown"]
 READ: Final = ["park_id", "factory_id", "line_id", "work_unit_id", "start", *STATED]
@@ -15,7 +15,7 @@ READ: Final = ["park_id", "factory_id", "line_id", "work_unit_id", "start", *STA
 
 
 def element_times(
-    episodes: AnyFrame, covered: pl.DataFrame, intervals: pl.DataFrame, profile: str
+    episodes: AnyFrame, covered: pl.DataFrame, intervals: pl.DataFrame, profile: Profile
 ) -> pl.DataFrame:
     """Adds `apt_us aust_us adet_us adot_us unknown_us` to intervals (equipment key, start, end).
 
@@ -53,7 +53,7 @@ def _known(rows: pl.DataFrame, covered: pl.DataFrame, states: pl.DataFrame) -> p
     return parts.filter(pl.all_horizontal(pl.col("interval", "covered", "told").is_not_null()))
 
 
-def _running(states: pl.DataFrame, whole: Axis, profile: str) -> pl.DataFrame:
+def _running(states: pl.DataFrame, whole: Axis, profile: Profile) -> pl.DataFrame:
     """`at`, the `element` from there on, and per element the microseconds spent in it before.
 
     A work unit's last state runs on to the next unit's first, where no interval asks for it.

@@ -4,9 +4,11 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.asked import Asked
 from pipelines.axis import atoms, axis, ordered
 from pipelines.cycles import per_unit, with_pri
-from pipelines.readings import BESIDE, KIND, KINDS, Counts
+from pipelines.profiles import Profile
+from pipelines.readings import BESIDE, KIND, KINDS
 from pipelines.schemas import TIME
 
 US: Final = 1_000_000
@@ -18,55 +20,54 @@ IDEAL: Final = {
 """Ideal microseconds, and the pieces they are of."""
 
 
-def quantities(
-    counts: Counts,
-    pieces: pl.DataFrame,
-    own: pl.DataFrame,
-    doubts: pl.DataFrame,
-    cycles: pl.DataFrame,
-    counters: pl.DataFrame,
-) -> pl.DataFrame:
-    """Per `shift` that made anything: `pq gq sq rq pq_outside_plan` and ideal microseconds.
+def by_product(known: Asked, cycles: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Pieces by `shift busy unit_no product_id pri_s`: `pq gq sq rq`, and what bounds gq.
 
-    `pieces` are busy intervals and `own` the time of each shift, both with `shift`: a piece belongs
-    where it was counted, an edge to what begins there. `doubts` is `readings.doubtful`. Ideal times
-    are null where a product has no PRI; the sums of the rest bound OEE: all (known), at most, what
-    surely is good (read), and what was also begun in the shift (own).
+    A piece belongs to the `shift` in whose time it was counted, an edge to what begins there;
+    `busy` is the shift whose busy interval it lies in, null outside the plan. Good pieces are at
+    `most` those, what surely is good (`read`), and what was also begun in the shift (`own`).
     """
-    prices = per_unit(cycles, counters)
-    spans = _spans(pieces, own, doubts, prices)
-    whole = axis(counters.height, [*(rows["to_time"] for rows in counts.values()), spans["start"]])
+    prices = per_unit(cycles, known.counters)
+    spans = _spans(known, prices)
+    times = [rows["to_time"] for rows in known.counts.values()]
+    whole = axis(known.counters.height, [*times, spans["start"]])
     spans = spans.with_columns(at=whole.at("start"))
-    placed = {kind: rows.with_columns(at=whole.at("to_time")) for kind, rows in counts.items()}
+    placed = {k: rows.with_columns(at=whole.at("to_time")) for k, rows in known.counts.items()}
     steps = _steps(placed["total"])
     placed |= {kind: ordered(_moved(placed[kind], steps)) for kind in BESIDE}
     sums = pl.concat(_summed(rows, spans, kind) for kind, rows in placed.items())
     priced = with_pri(sums, prices, "start")
     key = ["shift", "busy", "unit_no", "product_id", "pri_s"]
-    filled = _filled(priced.group_by(key).agg(_kinds()), counters)
-    inside = filled.filter(pl.col("busy") == pl.col("shift"))
-    outside = filled.filter((pl.col("busy") != pl.col("shift")).fill_null(value=True))
+    return _filled(priced.group_by(key).agg(_kinds()), known.counters, profile)
+
+
+def per_shift(made: pl.DataFrame) -> pl.DataFrame:
+    """Per `shift` that made anything: `pq gq sq rq pq_outside_plan` and ideal microseconds.
+
+    Ideal times are null where a product has no PRI; the sums of the rest bound OEE: all (known),
+    most, read and own as `by_product` says.
+    """
+    inside = made.filter(pl.col("busy") == pl.col("shift"))
+    outside = made.filter((pl.col("busy") != pl.col("shift")).fill_null(value=True))
     beside = outside.group_by("shift").agg(pq_outside_plan=pl.sum("pq"))
-    return _per_shift(inside).join(beside, on="shift", how="full", coalesce=True)
+    return _summed_up(inside).join(beside, on="shift", how="full", coalesce=True)
 
 
-def _spans(
-    pieces: pl.DataFrame, own: pl.DataFrame, doubts: pl.DataFrame, prices: pl.DataFrame
-) -> pl.DataFrame:
+def _spans(known: Asked, prices: pl.DataFrame) -> pl.DataFrame:
     """Spans in which all pieces of a product count alike: one shift, busy interval, doubt, price.
 
     `unit_no start shift busy busy_start doubted`. What is counted while another counter that good
     pieces follow from was not read, its edges left out, is doubted.
     """
     just_after = pl.col("from_time") + pl.duration(microseconds=1)
-    in_doubt = doubts.filter(pl.col("figure") == "gq").select(
+    in_doubt = known.doubts.filter(pl.col("figure") == "gq").select(
         "unit_no", start=just_after, end="to_time", id=1
     )
-    inside = pl.col("valid_from").is_between(own["start"].min(), own["end"].max())
+    inside = pl.col("valid_from").is_between(known.own["start"].min(), known.own["end"].max())
     dated = prices.filter(inside).select("unit_no", start="valid_from").unique()
-    busy = pieces.select("unit_no", "start", "end", busy="shift").with_row_index("id")
+    busy = known.pieces.select("unit_no", "start", "end", busy="shift").with_row_index("id")
     layers = {
-        "shift": own.select("unit_no", "start", "end", id="shift"),
+        "shift": known.own.select("unit_no", "start", "end", id="shift"),
         "piece": busy,
         "doubt": in_doubt,
         "price": dated.with_columns(end=pl.lit(None, TIME), id=0),
@@ -154,32 +155,39 @@ def _kinds() -> list[pl.Expr]:
     ]
 
 
-def _filled(rows: pl.DataFrame, counters: pl.DataFrame) -> pl.DataFrame:
+def _filled(rows: pl.DataFrame, counters: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Adds pq, gq, sq, rq and what bounds gq; a counter that a machine lacks follows from others.
 
     At most good is what no scrap of the shift is known for, at least what all scrap leaves.
     """
     has = rows.join(counters.select("unit_no", "has_total", "has_good"), on="unit_no", how="left")
+    passed = profile.rework == "good_once_passed"
     beside = pl.col("scrap") + pl.col("rework")
-    followed = {
-        "gq": pl.col("total") - beside,
-        "most": pl.col("total") - pl.col("most_scrap") - pl.col("most_rework"),
-        "read": pl.col("read_total") - beside,
-        "own": pl.col("own_total") - beside,
-    }
-    own = {"gq": "good", "most": "good", "read": "read_good", "own": "own_good"}
+    sets = {"gq": ("", ""), "most": ("most_", "most_"), "read": ("read_", ""), "own": ("own_", "")}
+    good = {name: _good(of, lost_of, passed=passed) for name, (of, lost_of) in sets.items()}
     return has.with_columns(
         pl.when("has_total").then("total").otherwise(pl.col("good") + beside).alias("pq"),
-        *(
-            pl.when("has_good").then(own[name]).otherwise(expr.clip(lower_bound=0)).alias(name)
-            for name, expr in followed.items()
-        ),
+        *(expr.alias(name) for name, expr in good.items()),
         sq="scrap",
         rq="rework",
     )
 
 
-def _per_shift(rows: pl.DataFrame) -> pl.DataFrame:
+def _good(of: str, lost_of: str, *, passed: bool) -> pl.Expr:
+    """Good pieces of a set, and of those reworked the ones that `passed`; never below none.
+
+    `of` which set the pieces are, `lost_of` which set of scrap and rework is taken from a total.
+    """
+    own, total, reworked = pl.col(f"{of}good"), pl.col(f"{of}total"), pl.col(f"{of}rework")
+    lost = pl.col(f"{lost_of}scrap")
+    if passed:
+        own += reworked
+    else:
+        lost += pl.col(f"{lost_of}rework")
+    return pl.when("has_good").then(own).otherwise((total - lost).clip(lower_bound=0))
+
+
+def _summed_up(rows: pl.DataFrame) -> pl.DataFrame:
     """Pieces and ideal time per shift: pieces times PRI, rounded once per product and PRI."""
     ideal = rows.with_columns(_ideal_us(of).alias(name) for name, of in IDEAL.items())
     return ideal.group_by("shift").agg(

@@ -282,13 +282,15 @@ OEE_BY_SHIFT: Final = pl.Schema(
         "upper": pl.Float64(),
         "outside_plan": pl.Boolean(),
         "effectiveness_over_1": pl.Boolean(),
+        "is_reliable": pl.Boolean(),
         "profile_id": pl.String(),
     }
 )
 """OEE per work unit and shift. Seconds are whole microseconds divided once; `ideal_total_s` and
 `ideal_good_s` are the sums of PRI x PQ and PRI x GQ over products. A shift that has not ended
 counts up to the end of its coverage and says `is_open`. Quantities and what follows from them are
-null where no counter was read; `completeness` is of time, `lower` and `upper` are of both."""
+null where no counter was read; `completeness` is of time, `lower` and `upper` are of both. What is
+not `is_reliable` (too little of the time is known, or no OEE) enters no ranking and no release."""
 
 TABLES: Final = {
     "raw_values": RAW,

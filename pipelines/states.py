@@ -1,4 +1,4 @@
-"""What a machine was doing: state rules as data, episodes, and the time element of an episode.
+"""What a machine was doing: episodes of states and their context.
 
 Numbers are OPC 40001-1's: item_state NotAvailable 0, OutOfService 1, NotExecuting 2, Executing 3;
 operation_mode None 0, Maintenance 1, Setup 2, Processing 3.
@@ -31,58 +31,10 @@ service, every other state waits."""
 PACKML_OUTSIDE_ORDERS: Final = [1, 2, 7, 8, 9]
 """Clearing, Stopped, Stopping, Aborting, Aborted: in mode Produce nothing is being processed."""
 
-ELEMENTS: Final = ["apt", "aust", "adet", "adot"]
-
-PROFILES: Final = {
-    "opc40001-1": {
-        (EXECUTING, PROCESSING): ("apt", "apt"),
-        (EXECUTING, SETUP): ("aust", "aust"),
-        (NOT_EXECUTING, SETUP): ("aust", "aust"),
-        (OUT_OF_SERVICE, SETUP): ("adet", "adot"),
-        (NOT_EXECUTING, PROCESSING): ("adet", "adot"),
-        (OUT_OF_SERVICE, PROCESSING): ("adet", "adot"),
-        (EXECUTING, NONE): ("adet", "adot"),
-        (NOT_EXECUTING, NONE): ("adet", "adot"),
-        (OUT_OF_SERVICE, NONE): ("adot", "adot"),
-        (EXECUTING, MAINTENANCE): ("adot", "adot"),
-        (NOT_EXECUTING, MAINTENANCE): ("adot", "adot"),
-        (OUT_OF_SERVICE, MAINTENANCE): ("adot", "adot"),
-    }
-}
-"""Time element with and without an order, by profile. `opc40001-1` follows OPC 40001-1 annex C;
-ours where the annex is silent: setup, maintenance inside busy time, no order while Processing, and
-Executing in mode None, which is never production. NotAvailable counts as OutOfService."""
-
 MEASURES: Final = ["item_state", "operation_mode", "packml_state", "packml_mode"]
 CONTEXT: Final = ["order_id", "product_id", "stop_reason_code"]
 UNKNOWN: Final = -1
 """Stands for a state that a Bad value hides, until the node's next value that is not Bad."""
-
-
-STATED: Final = ["item_state", "operation_mode", "order_id"]
-"""What of an episode says its time element."""
-
-
-def element(profile: str = "opc40001-1") -> pl.Expr:
-    """Time element (apt, aust, adet, adot) of an episode; null where its state is unknown.
-
-    Raises KeyError when the profile is not one of `PROFILES`.
-    """
-    names = dict(enumerate(ELEMENTS))
-    return element_no(profile).replace_strict(names, default=None, return_dtype=pl.String)
-
-
-def element_no(profile: str = "opc40001-1") -> pl.Expr:
-    """The number of the element in ELEMENTS, by table: the four states times the four modes."""
-    state = pl.col("item_state").cast(pl.Int16).replace({NOT_AVAILABLE: OUT_OF_SERVICE})
-    code = state * 8 + pl.col("operation_mode").cast(pl.Int16) * 2
-    code += pl.col("order_id").fill_null("") == ""
-    rules = {
-        item * 8 + mode * 2 + without: ELEMENTS.index(elements[without])
-        for (item, mode), elements in PROFILES[profile].items()
-        for without in (0, 1)
-    }
-    return code.replace_strict(rules, default=None, return_dtype=pl.Int8)
 
 
 def episodes(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:

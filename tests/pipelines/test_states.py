@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipelines import states
+from pipelines import profiles, states
 from tests.pipelines import plant
 from tests.pipelines.plant import BAD, UNCERTAIN, Said
 
@@ -21,7 +21,7 @@ def in_two(said, tags=None, edge=20):
 
 
 def elements(frame):
-    return frame.with_columns(element=states.element())["element"].to_list()
+    return frame.with_columns(element=profiles.element())["element"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_opc40001_1_elements(item, mode, order, expected):
 
 def test_unknown_profile_is_refused():
     with pytest.raises(KeyError, match="no-such"):
-        states.element("no-such")
+        profiles.element("no-such")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""What is asked for: the shifts of work units, their busy time, and what vouches for it."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines import readings
+from pipelines.catalogue import is_measure, numbered
+from pipelines.counters import KINDS
+from pipelines.coverage import covered, horizon
+from pipelines.equipment import UNIT, AnyFrame, eager, lifespans, units_of
+from pipelines.profiles import Profile
+from pipelines.shifts import SHIFT_KEY, busy_intervals, territories, windows
+
+
+class Asked(NamedTuple):
+    """Shifts (numbered by `shift`) of work units (by `unit_no`), cut at the end of coverage.
+
+    `own` is the time of each shift and `pieces` its busy intervals, both disjoint; `covered` spans
+    by work unit; `counts` what was read of pieces, `doubts` in which busy time a figure's counters
+    were not read; `since` from when on they had spoken; `counters` the kinds a work unit counts.
+    """
+
+    shifts: pl.DataFrame
+    own: pl.DataFrame
+    pieces: pl.DataFrame
+    covered: pl.DataFrame
+    counts: readings.Counts
+    counters: pl.DataFrame
+    doubts: pl.DataFrame
+    since: pl.DataFrame
+
+
+def asked(
+    count_increments: AnyFrame,
+    plan: AnyFrame,
+    coverage: AnyFrame,
+    tags: AnyFrame,
+    gaps: AnyFrame,
+    profile: Profile,
+) -> Asked:
+    """The shifts that have begun, and what is known of their time and counters."""
+    known, vouched = eager(tags), eager(coverage)
+    units = numbered(units_of(known))
+    planned = eager(plan)
+    if profile.breaks == "kept":
+        planned = planned.filter(pl.col("kind") != "break")
+    shifts, own, pieces = _clipped(planned, vouched, units, known)
+    counts = readings.by_kind(count_increments, units)
+    spoken = readings.heard(counts)
+    counters = _counters(spoken, known, units)
+    uses = readings.needed(counters)
+    return Asked(
+        shifts,
+        own,
+        pieces,
+        covered(vouched, known, eager(gaps)),
+        counts,
+        counters,
+        readings.doubtful(readings.unread(counts, uses, spoken), pieces),
+        readings.since(uses, spoken),
+    )
+
+
+def _clipped(
+    plan: pl.DataFrame, coverage: pl.DataFrame, units: pl.DataFrame, tags: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """(shifts, their own time, busy intervals) that coverage reaches, cut at its end.
+
+    Numbered by `shift`, and by the `unit_no` of `units`. A work unit has no shifts after its last
+    tag has ended: it was taken away or renamed.
+    """
+    seen = horizon(coverage)
+    begun = (pl.col("start") < pl.col("last")) & (pl.col("end") > pl.col("first"))
+    shifts = (
+        _while_there(windows(plan, units), tags)
+        .join(seen, on="factory_id")
+        .filter(begun)
+        .with_columns(is_open=pl.col("end") > pl.col("last"))
+        .with_columns(end=pl.min_horizontal("end", "last"))
+        .drop("first")
+        .join(units, on=UNIT, nulls_equal=True, maintain_order="left")
+        .with_row_index("shift")
+    )
+    number = shifts.select(*SHIFT_KEY, "shift", "unit_no", "last")
+
+    def cut(spans: pl.DataFrame) -> pl.DataFrame:
+        return (
+            spans.join(number, on=SHIFT_KEY, nulls_equal=True)
+            .with_columns(end=pl.min_horizontal("end", "last"))
+            .filter(pl.col("start") < pl.col("end"))
+            .drop("last")
+        )
+
+    own, pieces = cut(territories(plan, units)), cut(busy_intervals(plan, units))
+    return shifts.drop("last"), own, pieces
+
+
+def _while_there(shifts: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    if "valid_to" not in tags.columns:
+        return shifts
+    ended = lifespans(tags).filter(pl.col("until").is_not_null())
+    there = shifts.join(ended, on=UNIT, how="left", nulls_equal=True, maintain_order="left")
+    return there.filter((pl.col("start") < pl.col("until")).fill_null(value=True)).drop("until")
+
+
+def _counters(spoken: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """The work units, and which kinds of pieces each counts itself, as `has_<kind>`."""
+    if "measure" in tags.columns:
+        wanted = tags.filter(is_measure(list(KINDS))).join(units, on=UNIT, nulls_equal=True)
+        rows = wanted.select("unit_no", kind=pl.col("measure").replace(KINDS))
+    else:
+        rows = spoken.select("unit_no", pl.col("kind").cast(pl.String))
+    own = rows.group_by("unit_no").agg(
+        (pl.col("kind") == kind).any().alias(f"has_{kind}") for kind in KINDS.values()
+    )
+    return units.join(own, on="unit_no", how="left").with_columns(
+        pl.col(f"has_{kind}").fill_null(value=False) for kind in KINDS.values()
+    )
