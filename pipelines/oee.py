@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines import readings
 from pipelines.amounts import IDEALS, seconds
-from pipelines.asked import asked
+from pipelines.asked import Asked, asked
 from pipelines.coverage import NO_GAPS
 from pipelines.elements import SUMS, element_times
 from pipelines.equipment import UNIT, AnyFrame, eager
@@ -41,17 +41,24 @@ def by_shift(
     rules = profile_of(profile)
     known = asked(count_increments, plan, coverage, tags, gaps, rules)
     times = element_times(state_episodes, known.covered, known.pieces, rules)
+    return figures(known, times, by_product(known, eager(cycles), rules), rules)
+
+
+def figures(
+    known: Asked, times: pl.DataFrame, made: pl.DataFrame, profile: Profile
+) -> pl.DataFrame:
+    """`schemas.OEE_BY_SHIFT` of what was asked for, its `element_times` and its pieces."""
     lasted = times.group_by("shift").agg(
         (pl.col("end") - pl.col("start")).dt.total_microseconds().sum().alias("pbt"),
         *(pl.sum(f"{name}_us").alias(name) for name in SUMS),
     )
     rows = (
         known.shifts.join(lasted, on="shift", how="left")
-        .join(per_shift(by_product(known, eager(cycles), rules)), on="shift", how="left")
+        .join(per_shift(made), on="shift", how="left")
         .join(readings.lasted(known.doubts), on="shift", how="left")
         .join(known.since, on="unit_no", how="left")
     )
-    return _figures(rows, rules).sort(*UNIT, "start", "shift_id")
+    return _figures(rows, profile).sort(*UNIT, "start", "shift_id")
 
 
 def _figures(rows: pl.DataFrame, profile: Profile) -> pl.DataFrame:

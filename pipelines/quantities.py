@@ -15,20 +15,25 @@ US: Final = 1_000_000
 QUANTITIES: Final = {"pq": "total", "gq": "good", "sq": "scrap", "rq": "rework"}
 IDEAL: Final = {
     "ideal_total_us": "pq", "ideal_good_us": "gq", "ideal_most_us": "most",
-    "ideal_read_us": "read", "ideal_own_us": "own",
+    "ideal_read_us": "read", "ideal_own_us": "own", "ideal_start_us": "bad_at_start",
 }  # fmt: skip
 """Ideal microseconds, and the pieces they are of."""
+NOWHERE: Final = pl.DataFrame(schema={"unit_no": pl.UInt32(), "start": TIME, "end": TIME})
 
 
-def by_product(known: Asked, cycles: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+def by_product(
+    known: Asked, cycles: pl.DataFrame, profile: Profile, starts: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Pieces by `shift busy unit_no product_id pri_s`: `pq gq sq rq`, and what bounds gq.
 
     A piece belongs to the `shift` in whose time it was counted, an edge to what begins there;
     `busy` is the shift whose busy interval it lies in, null outside the plan. Good pieces are at
-    `most` those, what surely is good (`read`), and what was also begun in the shift (`own`).
+    `most` those, what surely is good (`read`), and what was also begun in the shift (`own`);
+    `bad_at_start` counts bad ones in the spans `starts` (`unit_no start end`). Ideal microseconds
+    of IDEAL are null where the product has no PRI.
     """
     prices = per_unit(cycles, known.counters)
-    spans = _spans(known, prices)
+    spans = _spans(known, prices, starts)
     times = [rows["to_time"] for rows in known.counts.values()]
     whole = axis(known.counters.height, [*times, spans["start"]])
     spans = spans.with_columns(at=whole.at("start"))
@@ -47,17 +52,22 @@ def per_shift(made: pl.DataFrame) -> pl.DataFrame:
     Ideal times are null where a product has no PRI; the sums of the rest bound OEE: all (known),
     most, read and own as `by_product` says.
     """
-    inside = made.filter(pl.col("busy") == pl.col("shift"))
     outside = made.filter((pl.col("busy") != pl.col("shift")).fill_null(value=True))
     beside = outside.group_by("shift").agg(pq_outside_plan=pl.sum("pq"))
-    return _summed_up(inside).join(beside, on="shift", how="full", coalesce=True)
+    inside = _summed_up(inside_plan(made))
+    return inside.join(beside, on="shift", how="full", coalesce=True)
 
 
-def _spans(known: Asked, prices: pl.DataFrame) -> pl.DataFrame:
+def inside_plan(made: pl.DataFrame) -> pl.DataFrame:
+    """Of `by_product` what was made in the shift's own busy time."""
+    return made.filter(pl.col("busy") == pl.col("shift"))
+
+
+def _spans(known: Asked, prices: pl.DataFrame, starts: pl.DataFrame | None) -> pl.DataFrame:
     """Spans in which all pieces of a product count alike: one shift, busy interval, doubt, price.
 
-    `unit_no start shift busy busy_start doubted`. What is counted while another counter that good
-    pieces follow from was not read, its edges left out, is doubted.
+    `unit_no start shift busy busy_start doubted starting`. What is counted while another counter
+    that good pieces follow from was not read, its edges left out, is doubted.
     """
     just_after = pl.col("from_time") + pl.duration(microseconds=1)
     in_doubt = known.doubts.filter(pl.col("figure") == "gq").select(
@@ -71,12 +81,13 @@ def _spans(known: Asked, prices: pl.DataFrame) -> pl.DataFrame:
         "piece": busy,
         "doubt": in_doubt,
         "price": dated.with_columns(end=pl.lit(None, TIME), id=0),
+        "starting": (NOWHERE if starts is None else starts).with_columns(id=1),
     }
     begun = busy.select("busy", piece=pl.col("id").cast(pl.Int64), busy_start="start")
     return (
         atoms(layers)
         .join(begun, on="piece", how="left", maintain_order="left")
-        .with_columns(doubted=pl.col("doubt").is_not_null())
+        .with_columns(pl.col("starting").is_not_null(), doubted=pl.col("doubt").is_not_null())
     )
 
 
@@ -140,13 +151,17 @@ def _summed(rows: pl.DataFrame, spans: pl.DataFrame, kind: str) -> pl.DataFrame:
 
 
 def _kinds() -> list[pl.Expr]:
-    """Pieces per kind: all; not crossing (most); surely good (read), and begun within (own)."""
+    """Pieces per kind: all; not crossing (most); surely good (read), and begun within (own).
+
+    Beside them those made while starting up (start).
+    """
     sure = ~pl.col("doubted")
     sets = {
         "": pl.lit(value=True),
         "most_": ~pl.col("crossing"),
         "read_": sure & ~pl.col("crossing"),
         "own_": sure & ~pl.col("crossing") & ~pl.col("begun_before"),
+        "start_": pl.col("starting"),
     }
     return [
         pl.col("amount").filter(pl.col("kind") == kind, chosen).sum().alias(prefix + kind)
@@ -162,15 +177,26 @@ def _filled(rows: pl.DataFrame, counters: pl.DataFrame, profile: Profile) -> pl.
     """
     has = rows.join(counters.select("unit_no", "has_total", "has_good"), on="unit_no", how="left")
     passed = profile.rework == "good_once_passed"
-    beside = pl.col("scrap") + pl.col("rework")
     sets = {"gq": ("", ""), "most": ("most_", "most_"), "read": ("read_", ""), "own": ("own_", "")}
+    sets |= {"start_gq": ("start_", "start_")}
     good = {name: _good(of, lost_of, passed=passed) for name, (of, lost_of) in sets.items()}
-    return has.with_columns(
-        pl.when("has_total").then("total").otherwise(pl.col("good") + beside).alias("pq"),
+    counted = has.with_columns(
+        _all("").alias("pq"),
+        _all("start_").alias("start_pq"),
         *(expr.alias(name) for name, expr in good.items()),
         sq="scrap",
         rq="rework",
     )
+    bad_at_start = (pl.col("start_pq") - pl.col("start_gq")).clip(0, pl.col("pq") - pl.col("gq"))
+    return counted.with_columns(bad_at_start=bad_at_start).with_columns(
+        _ideal_us(of).alias(name) for name, of in IDEAL.items()
+    )
+
+
+def _all(of: str) -> pl.Expr:
+    """All pieces of a set: its total, or good ones and the others."""
+    parts = pl.sum_horizontal(f"{of}good", f"{of}scrap", f"{of}rework")
+    return pl.when("has_total").then(f"{of}total").otherwise(parts)
 
 
 def _good(of: str, lost_of: str, *, passed: bool) -> pl.Expr:
@@ -188,9 +214,8 @@ def _good(of: str, lost_of: str, *, passed: bool) -> pl.Expr:
 
 
 def _summed_up(rows: pl.DataFrame) -> pl.DataFrame:
-    """Pieces and ideal time per shift: pieces times PRI, rounded once per product and PRI."""
-    ideal = rows.with_columns(_ideal_us(of).alias(name) for name, of in IDEAL.items())
-    return ideal.group_by("shift").agg(
+    """Pieces and ideal time per shift."""
+    return rows.group_by("shift").agg(
         *(pl.sum(name) for name in QUANTITIES),
         *(_null_if_any(name) for name in ("ideal_total_us", "ideal_good_us")),
         *(pl.sum(name) for name in ("ideal_most_us", "ideal_read_us", "ideal_own_us")),
@@ -199,6 +224,7 @@ def _summed_up(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ideal_us(pieces: str) -> pl.Expr:
+    """Pieces times PRI, rounded once per product and PRI."""
     ideal = (pl.col("pri_s") * pl.col(pieces) * US).round().cast(pl.Int64)
     return pl.when(pl.col(pieces) == 0).then(0).otherwise(ideal)
 

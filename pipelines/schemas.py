@@ -292,6 +292,26 @@ counts up to the end of its coverage and says `is_open`. Quantities and what fol
 null where no counter was read; `completeness` is of time, `lower` and `upper` are of both. What is
 not `is_reliable` (too little of the time is known, or no OEE) enters no ranking and no release."""
 
+LOSSES_BY_SHIFT: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "production_day": pl.Date(),
+        "shift_id": pl.String(),
+        "loss": pl.String(),
+        "category": pl.String(),
+        "stop_reason_code": pl.String(),
+        "product_id": pl.String(),
+        "lost_s": pl.Float64(),
+        "stops": pl.Int64(),
+        "pieces": pl.Int64(),
+        "profile_id": pl.String(),
+    }
+)
+"""Where the PBT of a work unit and shift went. `loss`: productive, or breakdown, setup, minor_stop,
+speed, start_up, defect, waiting, unrated, unknown; `category` of REASONS where it is a stop.
+`stops` counts those that began, `pieces` the good ones (productive) or the bad ones (start_up,
+defect). The `lost_s` of a shift sum to its `pbt_s`."""
+
 TABLES: Final = {
     "raw_values": RAW,
     "quarantine": RAW,
@@ -306,5 +326,6 @@ TABLES: Final = {
     "cycles": CYCLES,
     "reasons": REASONS,
     "oee_by_shift": OEE_BY_SHIFT,
+    "losses_by_shift": LOSSES_BY_SHIFT,
 }
 """What an empty table looks like, by its name in the lake."""

@@ -1,4 +1,4 @@
-"""The fleet file of a simulated fleet, with the calendar and cycle files it names."""
+"""The fleet file of a simulated fleet, with the calendar, cycle and reason files it names."""
 
 import csv
 import json
@@ -8,18 +8,21 @@ from typing import Final
 
 from connectors.simulator.calendars import ZONE, plan, to_time
 from connectors.simulator.fleet import Factory, fleet, parks
+from connectors.simulator.kinds import KINDS
 from connectors.simulator.said import Span
 
+FILES: Final = ("calendar", "cycles", "reasons")
 CALENDAR: Final = (
     "line_id", "work_unit_id", "production_day", "shift_id", "start", "end", "kind",
 )  # fmt: skip
 EVIDENCE_HOURS: Final = 24 * 120
 """A park gateway has 120 days of daily evidence, and adoption looks back 90."""
 CYCLES: Final = ("line_id", "work_unit_id", "product_id", "pri_s", "origin", "valid_from")
+REASONS: Final = ("stop_reason_code", "name_zh", "name_en", "category", "valid_from")
 
 
 def write_fleet(path: Path, urls: Mapping[str, str], span: Span) -> None:
-    """Write the fleet TOML, and `<site>.calendar.csv` and `<site>.cycles.csv` beside it.
+    """Write the fleet TOML, and `<site>.calendar.csv`, `.cycles.csv`, `.reasons.csv` beside it.
 
     `urls` is by site id; the calendars cover `span`. Needs no timeline, only what is planned.
     """
@@ -30,6 +33,7 @@ def write_fleet(path: Path, urls: Mapping[str, str], span: Span) -> None:
     for factory in (factories[site_id] for site_id in urls if site_id in factories):
         _write_csv(path.parent / _name(factory, "calendar"), CALENDAR, calendar_rows(factory, span))
         _write_csv(path.parent / _name(factory, "cycles"), CYCLES, cycle_rows(factory, span))
+        _write_csv(path.parent / _name(factory, "reasons"), REASONS, reason_rows(span))
 
 
 def calendar_rows(factory: Factory, span: Span) -> list[tuple[str, ...]]:
@@ -55,6 +59,15 @@ def cycle_rows(factory: Factory, span: Span) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
+def reason_rows(span: Span) -> list[tuple[str, ...]]:
+    """What the stop reason codes mean: the same on every machine."""
+    return [
+        (one.reason, one.zh, one.name.replace("_", " "), one.category, local_iso(span.start_ms))
+        for one in KINDS
+        if one.reason
+    ]
+
+
 def local_iso(ms: int) -> str:
     """Epoch milliseconds as ISO 8601 in Asia/Shanghai, with offset."""
     return to_time(ms).astimezone(ZONE).isoformat()
@@ -66,7 +79,7 @@ def _entry(site_id: str, factory: Factory | None, url: str) -> str:
     lines = [f"[[{kind}]]", f"id = {json.dumps(site_id)}"]
     lines += [f"name = {json.dumps(name, ensure_ascii=False)}"]
     if factory is not None:
-        lines += [f"{what} = {json.dumps(_name(factory, what))}" for what in ("calendar", "cycles")]
+        lines += [f"{what} = {json.dumps(_name(factory, what))}" for what in FILES]
     lines += [f"[[{kind}.server]]", f"url = {json.dumps(url)}"]
     if factory is None:
         lines += [f"history_hours = {EVIDENCE_HOURS}"]

@@ -56,12 +56,7 @@ def _rows(site: FactoryTimeline, machine: MachineTimeline) -> Iterator[dict[str,
     for shift, activities in by_shift.items():
         if shift.start_ms >= site.span.start_ms and shift.end_ms <= site.span.end_ms:
             yield {
-                "park_id": machine.factory.park_id,
-                "factory_id": machine.factory.factory_id,
-                "line_id": machine.machine.line_id,
-                "work_unit_id": machine.machine.work_unit_id,
-                "production_day": shift.production_day,
-                "shift_id": shift.shift_id,
+                **keys(machine, shift),
                 "start": to_time(shift.start_ms),
                 "end": to_time(shift.end_ms),
                 **_figures(machine, activities),
@@ -69,6 +64,18 @@ def _rows(site: FactoryTimeline, machine: MachineTimeline) -> Iterator[dict[str,
                     left < shift.end_ms and right > shift.start_ms for left, right in doubts
                 ),
             }
+
+
+def keys(machine: MachineTimeline, shift: Shift) -> dict[str, Any]:
+    """The equipment, the production day and the shift."""
+    return {
+        "park_id": machine.factory.park_id,
+        "factory_id": machine.factory.factory_id,
+        "line_id": machine.machine.line_id,
+        "work_unit_id": machine.machine.work_unit_id,
+        "production_day": shift.production_day,
+        "shift_id": shift.shift_id,
+    }
 
 
 def _figures(machine: MachineTimeline, activities: Sequence[Activity]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from connectors.raw import ticks_of
 from connectors.simulator.calendars import to_time
+from connectors.simulator.machine_losses import machine_losses
 from connectors.simulator.machine_shifts import machine_shifts
 from connectors.simulator.nodes import Series, Served, SiteTimeline
 from connectors.simulator.planted import faults, nastiness
@@ -47,7 +48,7 @@ def write_truth(
     start: datetime = BEGINNING,
     end: datetime = NEVER,
 ) -> None:
-    """Write `manifest.json`, `values/`, and the factories' shifts, faults and nastiness.
+    """Write `manifest.json`, `values/`, and the factories' shifts, losses, faults and nastiness.
 
     `values` holds what a client connected during [start, end) is given: all that is delivered
     then and, per node, the value standing at `start`; everything by default, and always all that a
@@ -62,6 +63,7 @@ def write_truth(
     }
     factories = [site for site in sites if isinstance(site, FactoryTimeline)]
     _write(folder / "machine_shifts.parquet", machine_shifts(factories))
+    _write(folder / "machine_losses.parquet", machine_losses(factories))
     _write(folder / "faults.parquet", faults(factories))
     _write(folder / "nastiness.parquet", nastiness(factories))
     text = json.dumps(_manifest(sites, counted, starts, start, end), ensure_ascii=False, indent=2)

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import polars as pl
 
-from pipelines import bronze, carry, clock, counters, oee, states
+from pipelines import bronze, carry, clock, counters, losses, oee, states
 from pipelines.days import local_day
 from pipelines.raw import EPOCH_TICKS
-from pipelines.schemas import COVERAGE, CYCLES, GAPS, PLAN, RAW, TAGS
+from pipelines.schemas import COVERAGE, CYCLES, GAPS, PLAN, RAW, REASONS, TAGS
 
 MIDNIGHT = datetime(2026, 3, 1, 16, tzinfo=UTC)
 """2026-03-02 00:00 in Shanghai."""
@@ -135,6 +135,16 @@ def gaps(*rows, server=SERVER) -> pl.DataFrame:
     return pl.DataFrame(found, GAPS)
 
 
+def reasons(**categories: str) -> pl.DataFrame:
+    """Codes and their category, on every machine of the factory and from the beginning."""
+    rows = [
+        {"factory_id": "F01", "stop_reason_code": code, "name_zh": code, "name_en": code,
+         "category": category}
+        for code, category in categories.items()
+    ]  # fmt: skip
+    return pl.DataFrame(rows, REASONS)
+
+
 NOTHING_CARRIED = pl.DataFrame(schema=RAW)
 
 
@@ -181,6 +191,13 @@ def by_day(rows, tag_rows, cycle_rows, days):
             carry.touching(episodes, [today]),
             increments.filter(local_day(pl.col("to_time")) == today),
         )
+
+
+def lost(rows, tag_rows, plan_rows, cycle_rows, covered, *, missed=None, **more) -> pl.DataFrame:
+    """Losses by shift of the same raw rows."""
+    episodes, increments = silver(rows, tag_rows, cycle_rows)
+    more |= {} if missed is None else {"gaps": missed}
+    return losses.by_shift(episodes, increments, plan_rows, cycle_rows, covered, tag_rows, **more)
 
 
 def figures(rows, tag_rows, plan_rows, cycle_rows, covered, missed=None) -> pl.DataFrame:

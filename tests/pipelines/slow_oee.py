@@ -213,3 +213,57 @@ def known(said, plan, shift, start, end, counter_max, pri, measures, sums):
     if out.keys() >= {"pq", "gq"}:
         out |= {name: sums[name] or None for name in ("sq", "rq")}
     return out
+
+
+LONG_ANYWAY = ("no_order", "planned")
+
+
+def told(item_state, mode, order, code, reasons):
+    """Category of a stop: what its reason means, else what the states say."""
+    if code in reasons:
+        return reasons[code]
+    if item_state < 2 or mode == 1:
+        return "breakdown"
+    return "unplanned" if order else "no_order"
+
+
+def loss_of(name, category, lasted, micro_s):
+    if name == "unknown":
+        return "unknown"
+    if name == "aust" or category == "setup":
+        return "setup"
+    if lasted < micro_s and category not in LONG_ANYWAY:
+        return "minor_stop"
+    return "waiting" if category in (*LONG_ANYWAY, "starved", "blocked") else "breakdown"
+
+
+def stops(said, plan, covered, gaps, reasons, micro_s):
+    """Seconds by (shift, loss) of all that is not production, and stops by where they began."""
+    shifts = {s for s, _, _, kind in plan if kind == "busy"}
+    last = max(b for _, _, b, _ in plan)
+    runs = []
+    for second in range(last):
+        shift = next((s for s in shifts if second in busy_seconds(plan, s)), None)
+        if shift is None:
+            continue
+        seen = any(a <= second < b for a, b in covered) and is_heard(gaps, second)
+        state = state_at(said, "item_state", second), state_at(said, "operation_mode", second)
+        order = context_at(said, "order_id", second)
+        code = context_at(said, "stop_reason_code", second)
+        name = element(*state, order) if seen else "unknown"
+        known = name not in ("unknown", "apt")
+        what = (name, code, told(*state, order, code, {})) if known else (name,)
+        if not runs or runs[-1][0] != what:
+            runs.append((what, []))
+        runs[-1][1].append(shift)
+    seconds, begun = {}, {}
+    for what, spent in runs:
+        if what[0] == "apt":
+            continue
+        stated = reasons.get(what[1], what[2]) if len(what) > 1 else None
+        loss = loss_of(what[0], stated, len(spent), micro_s)
+        for shift in spent:
+            seconds[shift, loss] = seconds.get((shift, loss), 0) + 1
+        if loss != "unknown":
+            begun[spent[0], loss] = begun.get((spent[0], loss), 0) + 1
+    return seconds, begun
