@@ -132,9 +132,7 @@ def _stops(
     whole = runs.with_columns(stop=pl.col("begins").cum_sum()).with_columns(
         stop_us=pl.sum("us").over("stop"), stop_start=pl.first("start").over("stop")
     )
-    stated = with_category(whole.rename({"start": "since", "stop_start": "start"}), reasons,
-                           known.counters)  # fmt: skip
-    named = stated.rename({"start": "stop_start", "since": "start"}).with_columns(
+    named = with_category(whole, reasons, known.counters, "stop_start").with_columns(
         category=pl.coalesce("stated", "category")
     )
     return named.with_columns(loss=_loss(profile)).sort("unit_no", "start")

@@ -87,7 +87,11 @@ def _spans(known: Asked, prices: pl.DataFrame, starts: pl.DataFrame | None) -> p
     return (
         atoms(layers)
         .join(begun, on="piece", how="left", maintain_order="left")
-        .with_columns(pl.col("starting").is_not_null(), doubted=pl.col("doubt").is_not_null())
+        .with_columns(
+            pl.col("shift").cast(pl.UInt32),
+            pl.col("starting").is_not_null(),
+            doubted=pl.col("doubt").is_not_null(),
+        )
     )
 
 

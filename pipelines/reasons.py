@@ -11,11 +11,13 @@ from pipelines.schemas import REASONS
 NO_REASONS: Final = pl.DataFrame(schema=REASONS)
 
 
-def with_category(rows: pl.DataFrame, reasons: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
-    """Adds `stated`, the category of a row's `stop_reason_code` on its unit_no at `start`.
+def with_category(
+    rows: pl.DataFrame, reasons: pl.DataFrame, units: pl.DataFrame, time: str
+) -> pl.DataFrame:
+    """Adds `stated`, the category of a row's `stop_reason_code` on its unit_no at `time`.
 
     The most specific meaning valid by then holds; before the first of a code, the first. Null for
-    a code that nobody has explained. Sorts by `start`.
+    a code that nobody has explained. Sorts by `time`.
     """
     key = ["unit_no", "stop_reason_code"]
     dated = expand(reasons, units_of(units)).join(units, on=UNIT, nulls_equal=True)
@@ -26,7 +28,7 @@ def with_category(rows: pl.DataFrame, reasons: pl.DataFrame, units: pl.DataFrame
     known = once.filter(holds).select(
         *key, stated="category", since=pl.when(is_first).then(ALWAYS).otherwise("valid_from")
     )
-    return rows.sort("start", maintain_order=True).join_asof(
-        known.sort("since"), left_on="start", right_on="since", by=key,
+    return rows.sort(time, maintain_order=True).join_asof(
+        known.sort("since"), left_on=time, right_on="since", by=key,
         check_sortedness=False, coalesce=False,
     ).drop("since")  # fmt: skip

@@ -60,7 +60,7 @@ SHIFT = ("A", 0, H, "busy")
 def test_an_hour_by_hand():
     said = [
         *WORK, *stop(300, 900, mode=2), *stop(1200, 1260, code="MS"), *stop(1800, 2400, item=1,
-        mode=0, code="BD"), *stop(2400, 2700, code="ST"), *stop(3000, 3060, mode=0, code="NO"),
+        mode=0, code="BD"), *stop(2401, 2701, code="ST"), *stop(3000, 3060, mode=0, code="NO"),
         *pieces(range(20, 300, 20), bad=(40,)), *pieces([]),
     ]  # fmt: skip
     found = lost(said, SHIFT)
