@@ -96,6 +96,12 @@ OUTSIDE: Final = [
         ),
     ),
     outside(
+        "reasons",
+        FACTORIES,
+        "csv",
+        both("停机原因代码表。", "What the stop reason codes of a factory mean."),
+    ),
+    outside(
         "park_gateways",
         PARKS,
         "opcua",

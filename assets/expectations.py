@@ -13,6 +13,7 @@ from assets.partitions import HOME
 from connectors.lake import Lake, Partition
 from models.rules import SIGNALS
 from pipelines import soundness
+from pipelines.losses import PARTS
 from pipelines.schemas import EQUIPMENT_KEY
 
 EVENT_KINDS: Final = ["signal", "sensor_frozen", *SIGNALS]
@@ -71,6 +72,11 @@ def expected() -> dict[str, list[Any]]:
             between("pq", 0, None),
             ordered("upper", "lower"),
         ],
+        "losses_by_shift": [
+            *present(*NAMED, "production_day", "shift_id", "profile_id"),
+            among("loss", PARTS),
+            *none("unaccounted_us"),
+        ],
         "oee_roll_up": [
             *present("production_day", "level"),
             unique("level", "production_day", "park_id", "factory_id", "line_id"),
@@ -119,10 +125,18 @@ def events_of_machines(events: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
+def losses_beside_oee(losses: pl.LazyFrame) -> pl.LazyFrame:
+    """Losses with what they leave of their shift's PBT, as its OEE has it."""
+    keys = losses.select("partition_day", "factory_id").unique().collect().rows()
+    figures = Lake(HOME.lake).scan("oee_by_shift", [Partition(day, site) for day, site in keys])
+    return losses if figures is None else soundness.of_losses(losses, figures)
+
+
 PREPARED: Final[dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]]] = {
     "state_episodes": soundness.of_episodes,
     "count_increments": soundness.of_increments,
     "oee_by_shift": soundness.unaccounted,
+    "losses_by_shift": losses_beside_oee,
     "oee_roll_up": soundness.unaccounted,
     "anomaly_events": events_of_machines,
 }

@@ -20,7 +20,7 @@ from assets.pictures import bars
 from assets.storage import BY_DAY, NEAREST
 from assets.words import OWNERS, both
 from connectors.ledger import Ledger
-from pipelines import counters, oee
+from pipelines import counters, losses, oee
 
 LEVELS: Final = {
     "line": ["park_id", "factory_id", "line_id"],
@@ -31,17 +31,21 @@ LEVELS: Final = {
 """What a figure is rolled up to. A line here is the time-weighted sum of its machines."""
 
 
+SILVER: Final = {
+    "state_episodes": dg.AssetIn(partition_mapping=NEIGHBOURS),
+    "count_increments": dg.AssetIn(partition_mapping=NEIGHBOURS),
+    "last_values": dg.AssetIn(partition_mapping=factory_days(-2, -2), metadata={NEAREST: True}),
+    "plan": dg.AssetIn(partition_mapping=SAME_FACTORY),
+    "cycles": dg.AssetIn(partition_mapping=SAME_FACTORY),
+    "tags": dg.AssetIn(partition_mapping=SAME_FACTORY),
+}
+"""What figures of a shift are made of; the ledger's account is read beside it."""
+
+
 @dg.asset(
     partitions_def=FACTORY_DAYS,
     backfill_policy=SINGLE_RUN,
-    ins={
-        "state_episodes": dg.AssetIn(partition_mapping=NEIGHBOURS),
-        "count_increments": dg.AssetIn(partition_mapping=NEIGHBOURS),
-        "last_values": dg.AssetIn(partition_mapping=factory_days(-2, -2), metadata={NEAREST: True}),
-        "plan": dg.AssetIn(partition_mapping=SAME_FACTORY),
-        "cycles": dg.AssetIn(partition_mapping=SAME_FACTORY),
-        "tags": dg.AssetIn(partition_mapping=SAME_FACTORY),
-    },
+    ins=SILVER,
     metadata=BY_DAY,
     group_name="gold",
     kinds={"polars"},
@@ -60,12 +64,57 @@ def oee_by_shift(
     tags: pl.LazyFrame,
 ) -> pl.DataFrame:
     """OEE per work unit and shift, with the times and quantities it was computed from."""
-    with Ledger(HOME.root, read_only=True) as ledger:
-        coverage, gaps = ledger.coverage(), ledger.gaps()
-    before = counters.standing(last_values.collect(), tags.collect())
-    made = pl.concat([before, count_increments.collect(engine="in-memory")])
+    coverage, gaps = _account()
+    made = _counted(last_values, count_increments, tags)
     figures = oee.by_shift(state_episodes, made, plan, cycles, coverage, tags, gaps=gaps)
     return figures.with_columns(partition_day=pl.col("production_day"))
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins=SILVER | {"reasons": dg.AssetIn(partition_mapping=SAME_FACTORY)},
+    metadata=BY_DAY,
+    group_name="gold",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "每台设备每个班次的损失：六大损失、等待与未知，连同完全有效时间，正好等于计划忙碌时间。",
+        "Losses per work unit and shift: with productive time they sum to planned busy time.",
+    ),
+)
+def losses_by_shift(
+    context: dg.AssetExecutionContext,
+    state_episodes: pl.LazyFrame,
+    count_increments: pl.LazyFrame,
+    last_values: pl.LazyFrame,
+    plan: pl.LazyFrame,
+    cycles: pl.LazyFrame,
+    tags: pl.LazyFrame,
+    reasons: pl.LazyFrame,
+) -> pl.DataFrame:
+    """Where planned busy time went, by loss, category, stop reason and product."""
+    coverage, gaps = _account()
+    made = _counted(last_values, count_increments, tags)
+    lost = losses.by_shift(
+        state_episodes, made, plan, cycles, coverage, tags, reasons=reasons, gaps=gaps
+    )
+    context.add_output_metadata({"losses": lost["loss"].n_unique()})
+    return lost.with_columns(partition_day=pl.col("production_day"))
+
+
+def _account() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Coverage and gaps, as the ledger has them."""
+    with Ledger(HOME.root, read_only=True) as ledger:
+        return ledger.coverage(), ledger.gaps()
+
+
+def _counted(
+    last_values: pl.LazyFrame, count_increments: pl.LazyFrame, tags: pl.LazyFrame
+) -> pl.DataFrame:
+    """The increments, behind what the days before them tell of the counters."""
+    before = counters.standing(last_values.collect(), tags.collect())
+    return pl.concat([before, count_increments.collect(engine="in-memory")])
 
 
 @dg.asset(

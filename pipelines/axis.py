@@ -75,8 +75,8 @@ def atoms(layers: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Spans in which nothing changes: `unit_no start end`, and by layer the `id` that holds there.
 
     A layer has `unit_no start end id`; its spans of one work unit do not overlap, a null end is
-    open. An id (Int64) is null where no span of the layer holds. Sorted by work unit and start; the last
-    of a work unit has no end.
+    open. An id (Int64) is null where no span of the layer holds. Sorted by work unit and start; the
+    last of a work unit has no end.
     """
     edges = [part for name, spans in layers.items() for part in _edges(name, spans)]
     names = pl.col(list(layers))

@@ -100,6 +100,33 @@ def oee(
     return tally, beside
 
 
+def losses(found: AnyFrame, truth: AnyFrame, beside: pl.DataFrame) -> tuple[Tally, pl.DataFrame]:
+    """Our losses per machine, shift and loss beside the true ones, of fully covered shifts.
+
+    `beside` is what `oee` gave for the same windows. The tally: losses (of machine-shifts, on
+    either side), max_abs_error_s, max_share_error (of PBT).
+    """
+    key = [name for name in SHIFT_KEY if name != "park_id"]
+    whole = beside.filter("whole").select(*key, "pbt_s_true")
+    ours, true = (
+        eager(frame).group_by(*key, "loss").agg(pl.sum("lost_s")) for frame in (found, truth)
+    )
+    both = true.join(
+        ours, on=[*key, "loss"], how="full", coalesce=True, suffix="_ours", nulls_equal=True
+    ).join(whole, on=key, nulls_equal=True)
+    numbers = pl.col("lost_s", "lost_s_ours").fill_null(0.0)
+    apart = both.with_columns(numbers).with_columns(
+        abs_error_s=(pl.col("lost_s") - pl.col("lost_s_ours")).abs()
+    )
+    rows = apart.with_columns(share_error=pl.col("abs_error_s") / pl.col("pbt_s_true"))
+    tally: Tally = {
+        "losses": rows.height,
+        "max_abs_error_s": _most(rows, "abs_error_s"),
+        "max_share_error": _most(rows, "share_error"),
+    }
+    return tally, rows.sort(*key, "loss")
+
+
 def adoption(figures: AnyFrame, truth: AnyFrame) -> tuple[dict[str, int], pl.DataFrame]:
     """Counts figures (true ones) and unequal, and gives the unequal rows.
 
@@ -248,7 +275,7 @@ def _beside(
         "start",
         "fully_covered",
         pl.col("shift").is_in(asked["shift"].implode()).alias("asked"),
-        *(pl.col(name).alias(f"{name}_true") for name in ours[:-3]),
+        *(pl.col(name).alias(f"{name}_true") for name in ("pbt_s", *ours[:-3])),
     )
     both = true.join(
         figures.select(*key, *ours), on=key, how="left", nulls_equal=True, coalesce=True

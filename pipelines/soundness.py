@@ -4,12 +4,22 @@ import polars as pl
 
 from pipelines.elements import SUMS
 from pipelines.equipment import UNIT
+from pipelines.shifts import SHIFT_KEY
 
 
 def unaccounted(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Adds `unaccounted_us`: PBT less all its elements, in whole microseconds."""
     us = [(pl.col(f"{name}_s") * 1_000_000).round().cast(pl.Int64) for name in ("pbt", *SUMS)]
     return rows.with_columns(unaccounted_us=us[0] - pl.sum_horizontal(us[1:]))
+
+
+def of_losses(losses: pl.LazyFrame, figures: pl.LazyFrame) -> pl.LazyFrame:
+    """Losses with `unaccounted_us`: PBT of their shift less all that it went to, microseconds."""
+    us = (pl.col("lost_s") * 1_000_000).round().cast(pl.Int64)
+    pbt_us = (pl.col("pbt_s") * 1_000_000).round().cast(pl.Int64)
+    planned = figures.select(*SHIFT_KEY, pbt_us=pbt_us)
+    beside = losses.join(planned, on=SHIFT_KEY, how="left", nulls_equal=True)
+    return beside.with_columns(unaccounted_us=pl.col("pbt_us") - us.sum().over(SHIFT_KEY))
 
 
 def of_episodes(episodes: pl.LazyFrame) -> pl.LazyFrame:

@@ -44,8 +44,13 @@ def oee(home: Home, truth: Truth, window: Window) -> tuple[Part | None, Part | N
     tally, beside = comparison.oee(figures, truth.machine_shifts, window.factories)
     if not tally["machine_shifts"]:
         return None, None, beside
-    loss = tally.pop("max_loss_error_s")
-    losses = None if loss is None else {"max_abs_error_s": loss}
+    element = tally.pop("max_loss_error_s")
+    losses: Part | None = None if element is None else {"max_abs_error_s": element}
+    lost, true = table(home, "losses_by_shift", window), truth.machine_losses
+    if losses is not None and lost is not None and true is not None:
+        compared, _ = comparison.losses(lost, true, beside)
+        most = max(element or 0.0, compared.pop("max_abs_error_s") or 0.0)
+        losses = {"max_abs_error_s": most, **compared}
     return dict(tally), losses, beside
 
 

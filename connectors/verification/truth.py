@@ -87,6 +87,12 @@ class Truth:
         return self._frame("machine_shifts.parquet")
 
     @property
+    def machine_losses(self) -> pl.DataFrame | None:
+        """Where the busy time of every machine and shift really went; None in an older truth."""
+        name = "machine_losses.parquet"
+        return self._frame(name) if (self.folder / name).exists() else None
+
+    @property
     def faults(self) -> pl.DataFrame:
         """The planted anomalies."""
         return self._frame("faults.parquet")
