@@ -107,7 +107,7 @@ def losses(found: AnyFrame, truth: AnyFrame, beside: pl.DataFrame) -> tuple[Tall
     either side), max_abs_error_s, max_share_error (of PBT).
     """
     key = [name for name in SHIFT_KEY if name != "park_id"]
-    whole = beside.filter("whole").select(*key, "pbt_s_true")
+    whole = beside.filter("whole").select(key)
     ours, true = (
         eager(frame).group_by(*key, "loss").agg(pl.sum("lost_s")) for frame in (found, truth)
     )
@@ -118,7 +118,8 @@ def losses(found: AnyFrame, truth: AnyFrame, beside: pl.DataFrame) -> tuple[Tall
     apart = both.with_columns(numbers).with_columns(
         abs_error_s=(pl.col("lost_s") - pl.col("lost_s_ours")).abs()
     )
-    rows = apart.with_columns(share_error=pl.col("abs_error_s") / pl.col("pbt_s_true"))
+    pbt_s = pl.col("lost_s").sum().over(key)
+    rows = apart.with_columns(share_error=pl.col("abs_error_s") / pbt_s)
     tally: Tally = {
         "losses": rows.height,
         "max_abs_error_s": _most(rows, "abs_error_s"),
@@ -275,7 +276,7 @@ def _beside(
         "start",
         "fully_covered",
         pl.col("shift").is_in(asked["shift"].implode()).alias("asked"),
-        *(pl.col(name).alias(f"{name}_true") for name in ("pbt_s", *ours[:-3])),
+        *(pl.col(name).alias(f"{name}_true") for name in ours[:-3]),
     )
     both = true.join(
         figures.select(*key, *ours), on=key, how="left", nulls_equal=True, coalesce=True

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from connectors import accounts, console, export, received, segments
 from connectors.errors import HomeRefused, ParkPulseError
-from connectors.fleet import read_calendar, read_cycles
+from connectors.fleet import read_calendar, read_cycles, read_reasons
 from connectors.home import Home
 from connectors.lake import Lake, Partition
 from connectors.ledger import Ledger
@@ -29,7 +29,7 @@ from connectors.simulator.timeline import build_factories
 from connectors.tables import write_catalogue
 from connectors.verification import planted, verify
 from connectors.verification.truth import Truth
-from pipelines import bronze, clock, counters, oee, states
+from pipelines import bronze, clock, counters, losses, oee, states
 from pipelines.days import ZONE
 from pipelines.raw import from_segments
 from pipelines.schemas import COUNT_INCREMENTS
@@ -76,10 +76,13 @@ def compute(home: Home, site, coverage: pl.DataFrame) -> None:
     episodes = states.episodes(timed, tags)
     made = counters.increments(timed, tags, cycles)
     own = coverage.filter(pl.col("factory_id") == key)
+    reasons = read_reasons(home.root / f"{key}.reasons.csv", key)
     figures = oee.by_shift(episodes, made, plan, cycles, own, tags)
+    lost = losses.by_shift(episodes, made, plan, cycles, own, tags, reasons)
     write_by_day(home, "clock_offsets", key, offsets, pl.col("day"))
     write_by_day(home, "count_increments", key, made, local("to_time"))
     write_by_day(home, "oee_by_shift", key, figures, pl.col("production_day"))
+    write_by_day(home, "losses_by_shift", key, lost, pl.col("production_day"))
 
 
 def event(fault, **more):
@@ -325,6 +328,19 @@ def change_shift(copy, **more) -> None:
 def test_a_wrong_oee_breaks(copy, change, figures):
     change_shift(copy, **change)
     assert broken(copy) == figures
+
+
+def test_a_stop_in_the_wrong_loss_breaks(copy):
+    """Its shift's elements are right, and so is its OEE."""
+    path = Lake(copy.home.lake).path("losses_by_shift", Partition(YESTERDAY, "F01"))
+    rows = pl.read_parquet(path)
+    setup, waiting = pl.lit("setup"), pl.lit("waiting")
+    rows.with_columns(
+        loss=pl.when(pl.col("loss") == setup).then(waiting).otherwise("loss")
+    ).write_parquet(path)
+    result = verify(copy.home, copy.truth)
+    assert result["losses"]["max_share_error"] > 0.001
+    assert [line.split(" ")[0] for line in result["broken"]] == ["losses.max_abs_error_s"]
 
 
 def test_our_own_incompleteness_does_not_excuse_an_error(copy):

@@ -40,8 +40,8 @@ def home(factories, tmp_path_factory):
 
 def test_the_home_has_every_part_that_a_collected_home_has(home):
     assert {path.name for path in home.iterdir()} == {
-        "home.json", "fleet.toml", "F08.calendar.csv", "F08.cycles.csv", "segments",
-        "ledger.sqlite", "lake",
+        "home.json", "fleet.toml", "F08.calendar.csv", "F08.cycles.csv", "F08.reasons.csv",
+        "segments", "ledger.sqlite", "lake",
     }  # fmt: skip
     assert [site.site_id for site in read_fleet(home / "fleet.toml").sites] == [
         "F08",
@@ -100,7 +100,8 @@ def test_a_first_back_fill_brings_what_stood_and_the_parks_evidence(home):
 
 def test_the_truth_is_whole(home):
     truth = home.parent / "truth"
-    names = {"manifest.json", "values", "machine_shifts.parquet", "faults.parquet"}
+    names = {"manifest.json", "values", "machine_shifts.parquet", "machine_losses.parquet"}
+    names |= {"faults.parquet"}
     names |= {"nastiness.parquet", "adoption.parquet", "wire_faults.jsonl"}
     assert {path.name for path in truth.iterdir()} == names
     faults = [json.loads(line) for line in (truth / "wire_faults.jsonl").read_text().splitlines()]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
+from connectors.plans import CATEGORIES, read_reasons
 from connectors.raw import EPOCH_TICKS
 from connectors.simulator.fleet_file import CALENDAR, CYCLES, calendar_rows, cycle_rows, write_fleet
 from connectors.simulator.machine_shifts import machine_shifts
@@ -205,12 +206,37 @@ def test_values_are_what_the_nodes_say(truth, factories):
         assert written["source_ticks"].to_list()[standing:] == series.source_ticks[inside].tolist()
 
 
+KEY = ["work_unit_id", "production_day", "shift_id"]
+
+
+def test_losses_are_the_same_hours_as_the_elements(truth):
+    """Two accounts of one course: by element and by loss, to the microsecond."""
+    shifts = pl.read_parquet(truth / "machine_shifts.parquet")
+    losses = pl.read_parquet(truth / "machine_losses.parquet")
+    wide = losses.pivot("loss", index=KEY, values="lost_s").fill_null(0)
+    both = shifts.filter(pl.col("pbt_s") > 0).join(wide, on=KEY, how="full", coalesce=True)
+    assert both["pbt_s"].null_count() == both["setup"].null_count() == 0
+    ran = ["productive", "speed", "start_up", "defect"]
+    stopped = ["breakdown", "waiting", "minor_stop"]
+    for element, parts in {
+        "apt_s": ran, "aust_s": ["setup"], "ideal_good_s": ["productive"],
+        "ideal_total_s": ["productive", "start_up", "defect"], "pbt_s": [*ran, *stopped, "setup"],
+    }.items():  # fmt: skip
+        apart = (both[element] - both.select(pl.sum_horizontal(parts)).to_series()).abs()
+        assert apart.max() < 1e-6, element
+    down = both["adet_s"] + both["adot_s"]
+    assert (down - both.select(pl.sum_horizontal(stopped)).to_series()).abs().max() < 1e-6
+    assert losses.filter(pl.col("lost_s") < 0)["loss"].unique().to_list() in ([], ["speed"])
+    assert set(losses["loss"]) >= {*ran, *stopped, "setup"}
+
+
 def test_manifest_and_names(truth):
     manifest = json.loads((truth / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["seed"] == SEED
     assert manifest["default_day"] == "2026-11-17"
     assert {p.name for p in truth.iterdir()} == {
-        "manifest.json", "values", "machine_shifts.parquet", "faults.parquet", "nastiness.parquet",
+        "manifest.json", "values", "machine_shifts.parquet", "machine_losses.parquet",
+        "faults.parquet", "nastiness.parquet",
     }  # fmt: skip
 
 
@@ -218,7 +244,7 @@ def test_truth_is_the_same_bytes_again(truth, tmp_path):
     again = build_factories(SEED, ANCHOR, days_back=1, days_ahead=0.25)
     write_truth(tmp_path, again[2:3], start=ANCHOR - timedelta(days=1), end=ANCHOR)
     files = [p.relative_to(truth) for p in truth.rglob("*") if p.is_file()]
-    assert len(files) == 5
+    assert len(files) == 6
     for name in files:
         assert (tmp_path / name).read_bytes() == (truth / name).read_bytes(), name
 
@@ -233,6 +259,8 @@ def test_fleet_file_and_its_csvs(factories, tmp_path):
         assert entry["server"][0]["url"] == urls[entry["id"]]
         calendar = pl.read_csv(path.parent / entry["calendar"], infer_schema=False)
         cycles = pl.read_csv(path.parent / entry["cycles"], infer_schema=False)
+        reasons = read_reasons(path.parent / entry["reasons"], entry["id"])
+        assert set(reasons["category"]) <= set(CATEGORIES)
         assert tuple(calendar.columns) == CALENDAR
         assert tuple(cycles.columns) == CYCLES
         assert set(calendar["kind"]) <= {"busy", "break", "planned_maintenance", "not_planned"}
