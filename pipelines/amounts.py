@@ -1,7 +1,7 @@
 """Times and quantities as other programs hand them in, as whole microseconds and whole pieces.
 
 Any numeric type will do, for times also durations; what is no finite number is unknown, never an
-error. Working columns are named `_<element>_us` and `_whole_<quantity>`.
+error. Working columns are named `_<element>_us`, `_whole_<quantity>` and `_parts_<amount>`.
 """
 
 from collections.abc import Collection
@@ -14,25 +14,41 @@ TICKS: Final = {"ms": 1_000, "us": US, "ns": 1_000_000_000}
 """Of a second, by the unit of a duration."""
 
 TIMES: Final = ["pbt", "apt", "aust", "adet", "adot"]
-OPTIONAL_TIMES: Final = ["pot", "calendar", "unknown"]
-PIECES: Final = ["pq", "gq", "sq", "rq", "pq_outside_plan"]
+OPTIONAL_TIMES: Final = [
+    "pot", "calendar", "unknown", "aoet", "apwt", "apat", "cmt", "pmt", "tbf", "ttf", "ttr",
+    "uptime",
+]  # fmt: skip
+PIECES: Final = [
+    "pq", "gq", "sq", "rq", "pq_outside_plan", "gp", "ip", "pq_first", "failures", "repairs",
+]  # fmt: skip
+MEASURED: Final = ["psq", "cm", "igq", "pl", "stl", "ol", "epc", "energy_kwh"]
+"""Amounts that need not be whole: planned scrap, materials, losses, capacity, energy."""
 IDEALS: Final = ["ideal_total", "ideal_good"]
 WHOLE: Final = "_whole_"
 """Before the name of a quantity: its whole pieces, so that the caller's own column stays."""
+PARTS: Final = "_parts_"
+"""Before the name of an amount: so many PARTS_OF_1, of which sums are the same in any order."""
+PARTS_OF_1: Final = 10**12
 
 WORKING: Final = [
     *(f"_{stem}_us" for stem in [*TIMES, *OPTIONAL_TIMES, *IDEALS]),
     *(f"{WHOLE}{name}" for name in PIECES),
+    *(f"{PARTS}{name}" for name in MEASURED),
 ]
 
 
 def with_ideal(schema: pl.Schema) -> tuple[list[pl.Expr], list[pl.Expr]]:
-    """(times and pieces, ideal times of those pieces): working columns to add in this order."""
+    """(times and amounts, ideal times of the pieces): working columns to add in this order."""
     elements = {stem: microseconds(_as_seconds(f"{stem}_s", schema)) for stem in times(schema)}
     whole = [_pieces(name, schema).alias(f"{WHOLE}{name}") for name in quantities(schema)]
+    parts = [_parts(name).alias(f"{PARTS}{name}") for name in measured(schema)]
     ideals = {stem: microseconds(ideal) for stem, ideal in _ideal_s(schema).items()}
     return (
-        [*(_not_negative(us).alias(f"_{stem}_us") for stem, us in elements.items()), *whole],
+        [
+            *(_not_negative(us).alias(f"_{stem}_us") for stem, us in elements.items()),
+            *whole,
+            *parts,
+        ],
         [us.alias(f"_{stem}_us") for stem, us in ideals.items()],
     )
 
@@ -47,10 +63,16 @@ def quantities(names: Collection[str]) -> list[str]:
     return [name for name in PIECES if name in names]
 
 
+def measured(names: Collection[str]) -> list[str]:
+    """The amounts that need not be whole whose columns are there."""
+    return [name for name in MEASURED if name in names]
+
+
 def possible(names: Collection[str]) -> list[pl.Expr]:
-    """Pieces and ideal times, null below 0: a correction may add up, but is no ratio's part."""
+    """Amounts and ideal times, null below 0: a correction may add up, but is no ratio's part."""
     ideals = [f"_{stem}_us" for stem in IDEALS]
-    made = [*ideals, *(f"{WHOLE}{name}" for name in quantities(names))]
+    pieces = [f"{WHOLE}{name}" for name in quantities(names)]
+    made = [*ideals, *pieces, *(f"{PARTS}{name}" for name in measured(names))]
     return [_not_negative(pl.col(name)).alias(name) for name in made]
 
 
@@ -67,6 +89,11 @@ def over(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 def seconds(us: pl.Expr) -> pl.Expr:
     """Seconds of whole microseconds, to the last bit."""
     return _divided(us, pl.lit(US))
+
+
+def amount(parts: pl.Expr) -> pl.Expr:
+    """An amount of its parts, to the last bit."""
+    return _divided(parts, pl.lit(PARTS_OF_1, pl.Int128))
 
 
 def _divided(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
@@ -94,6 +121,11 @@ def _pieces(name: str, schema: pl.Schema) -> pl.Expr:
     if not is_whole:
         given = given.cast(pl.Float64, strict=False).round(mode="half_away_from_zero")
     return given.cast(pl.Int64, strict=False)
+
+
+def _parts(name: str) -> pl.Expr:
+    parts = pl.col(name).cast(pl.Float64, strict=False) * PARTS_OF_1
+    return parts.round().cast(pl.Int128, strict=False)
 
 
 def _ideal_s(schema: pl.Schema) -> dict[str, pl.Expr]:

@@ -1,7 +1,7 @@
 """ISO 22400-2 ratios of one interval, and of sums of intervals.
 
-Formulas: ISO 22400-2:2014 + Amd 1:2017. Integers (microseconds, pieces) until the last division,
-so the same input gives the same bits. Times are working columns `_<element>_us`.
+The formulas are data (`formulas`). Integers (microseconds, pieces) until the last division, so the
+same input gives the same bits. Times are working columns `_<element>_us`.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,9 +11,12 @@ import polars as pl
 
 from pipelines.amounts import (
     IDEALS,
+    PARTS,
     TIMES,
     WHOLE,
     WORKING,
+    amount,
+    measured,
     over,
     possible,
     quantities,
@@ -22,6 +25,7 @@ from pipelines.amounts import (
     with_ideal,
 )
 from pipelines.equipment import UNIT, Frame
+from pipelines.formulas import BESIDE_OEE, OF_OEE, RELIABILITY, quotients
 
 BOUNDS: Final = ["lower", "upper"]
 
@@ -29,9 +33,9 @@ BOUNDS: Final = ["lower", "upper"]
 def indices(frame: Frame) -> Frame:
     """Adds the ratios to rows of `pbt_s apt_s aust_s adet_s adot_s pri_s pq gq` (see `amounts`).
 
-    `ideal_total_s` and `ideal_good_s` may stand in place of `pri_s`; `sq rq` where known. All null
-    at PBT = 0; effectiveness null only at APT = 0, quality_ratio only at PQ = 0; OEE of a planned
-    machine that made nothing is 0. `calendar_s` gives `teep` (OEE x PBT / calendar time).
+    `ideal_total_s` and `ideal_good_s` may stand in place of `pri_s`. All null at PBT = 0;
+    effectiveness null only at APT = 0, quality_ratio only at PQ = 0; OEE of a planned machine that
+    made nothing is 0. More columns (`sq`, `calendar_s`, ...) give more ratios: `formulas`.
     Fractions of pieces round half away from zero; what cannot be (a time below 0) is unknown.
     """
     schema: pl.Schema = frame.lazy().collect_schema()
@@ -67,34 +71,23 @@ def ratios(names: Collection[str], prefix: str = "") -> list[pl.Expr]:
 
     `prefix` stands before the names of quantities where those have working columns too.
     """
-    pbt, apt, aust, adet = (pl.col(f"_{stem}_us") for stem in TIMES[:4])
-    total, good = pl.col("_ideal_total_us"), pl.col("_ideal_good_us")
-    aupt, aubt = apt + aust, apt + aust + adet
-    planned = pbt > 0
-    effectiveness = over(total, apt)
-    nee = over(aupt, pbt) * over(good, apt)
+    pbt, apt, aust = (pl.col(f"_{stem}_us") for stem in TIMES[:3])
+    good = pl.col("_ideal_good_us")
+    factors = quotients(OF_OEE, names, prefix)
+    factors["quality_ratio"] = _quality(prefix, weighted="ideal_total_s" in names)
+    nee = over(apt + aust, pbt) * over(good, apt)
     found = {
-        "availability": over(apt, pbt),
-        "effectiveness": effectiveness,
-        "quality_ratio": _quality(prefix, weighted="ideal_total_s" in names),
-        "oee": over(good, pbt),
+        **factors,
         "nee": pl.when(good == 0).then(0.0).otherwise(nee),
-        "allocation_efficiency": over(aubt, pbt),
-        "utilization_efficiency": over(apt, aubt),
-        "setup_rate": over(aust, aupt),
-        "technical_efficiency": over(apt, apt + adet),
+        **quotients([*BESIDE_OEE, *RELIABILITY], names, prefix),
     }
-    found |= {
-        ratio: over(pl.col(prefix + pieces), pl.col(prefix + "pq"))
-        for ratio, pieces in (("scrap_ratio", "sq"), ("rework_ratio", "rq"))
-        if pieces in names
-    }
-    if "calendar_s" in names:
-        found["teep"] = over(good, pl.col("_calendar_us"))
+    planned = pbt > 0
     return [
         *(pl.when(planned).then(ratio).alias(name) for name, ratio in found.items()),
         (pbt == 0).fill_null(value=False).alias("outside_plan"),
-        (planned & (effectiveness > 1)).fill_null(value=False).alias("effectiveness_over_1"),
+        (planned & (factors["effectiveness"] > 1))
+        .fill_null(value=False)
+        .alias("effectiveness_over_1"),
     ]
 
 
@@ -129,7 +122,8 @@ def _bounded(schema: pl.Schema) -> list[pl.Expr]:
 def _sums(schema: pl.Schema) -> list[pl.Expr]:
     bounds = [name for name in BOUNDS if name in schema]
     us = [f"_{stem}_us" for stem in [*times(schema), *IDEALS, *bounds]]
-    summed = [*us, *(f"{WHOLE}{name}" for name in quantities(schema))]
+    pieces = [f"{WHOLE}{name}" for name in quantities(schema)]
+    summed = [*us, *pieces, *(f"{PARTS}{name}" for name in measured(schema))]
     return [*(_null_if_any(name) for name in summed), *_members(schema)]
 
 
@@ -146,13 +140,14 @@ def _members(names: Collection[str]) -> list[pl.Expr]:
 
 
 def _shown(schema: pl.Schema) -> list[pl.Expr]:
-    """The sums as seconds and pieces."""
+    """The sums as seconds, pieces and amounts."""
     stems = [*times(schema), *IDEALS]
     return [
         *(
             pl.col(WHOLE + name).cast(pl.Int64, strict=False).alias(name)
             for name in quantities(schema)
         ),
+        *(amount(pl.col(PARTS + name)).alias(name) for name in measured(schema)),
         *(seconds(pl.col(f"_{stem}_us")).alias(f"{stem}_s") for stem in stems),
     ]
 

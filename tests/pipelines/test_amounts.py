@@ -216,7 +216,11 @@ COUNTS = st.one_of(
 )
 SHARES = st.one_of(st.none(), st.just(nan), st.integers(0, 12).map(lambda n: n / 8))
 REQUIRED_TIMES = ["pbt_s", "apt_s", "aust_s", "adet_s", "adot_s"]
-OPTIONAL = ["pot_s", "calendar_s", "unknown_s", "sq", "rq", "pq_outside_plan", "lower", "upper"]
+OPTIONAL = [
+    "pot_s", "calendar_s", "unknown_s", "sq", "rq", "pq_outside_plan", "lower", "upper", "aoet_s",
+    "apwt_s", "apat_s", "cmt_s", "pmt_s", "tbf_s", "ttf_s", "ttr_s", "uptime_s", "gp", "ip",
+    "pq_first", "failures", "repairs", "psq", "cm", "igq", "pl", "stl", "ol", "epc", "energy_kwh",
+]  # fmt: skip
 
 
 def as_type(values, kind):

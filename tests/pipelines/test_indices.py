@@ -1,13 +1,14 @@
 """ISO 22400-2 ratios: published worked examples, edges, roll-ups."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import oee
+from pipelines import formulas, oee
 
 RATIOS = [
     "availability", "effectiveness", "quality_ratio", "oee", "nee", "allocation_efficiency",
@@ -66,6 +67,72 @@ def test_every_ratio_by_hand():
     assert found["scrap_ratio"] == 0.2
     assert found["rework_ratio"] == 0.05
     assert found["teep"] == 0.24
+
+
+FURTHER = {
+    "aoet_s": 2000, "apwt_s": 300, "apat_s": 400, "psq": 2.5, "gp": 27, "ip": 30, "pq_first": 160,
+    "cm": 62.5, "igq": 50.0, "pl": 6.25, "stl": 2.5, "ol": 1.25, "epc": 125, "energy_kwh": 3.0,
+    "cmt_s": 30, "pmt_s": 90, "failures": 4, "repairs": 3, "tbf_s": 900, "ttf_s": 750, "ttr_s": 150,
+    "uptime_s": 800, "calendar_s": 1250, "sq": 8,
+}  # fmt: skip
+BY_HAND = {
+    "allocation_ratio": 750 / 2000, "production_process_ratio": 0.25, "throughput_per_h": 72.0,
+    "worker_efficiency": 0.75, "actual_to_planned_scrap_ratio": 3.2, "fall_off_ratio": 0.05,
+    "first_pass_yield": 0.9, "finished_goods_ratio": 0.48, "integrated_goods_ratio": 0.8,
+    "production_loss_ratio": 0.1, "storage_and_transportation_loss_ratio": 0.04,
+    "other_loss_ratio": 0.02, "equipment_load_rate": 0.32,
+    "comprehensive_energy_kwh_per_piece": 0.075, "corrective_maintenance_ratio": 0.25,
+    "mtbf_iso_s": 180.0, "mttf_iso_s": 150.0, "mtbf_s": 200.0, "mttf_s": 187.5, "mttr_s": 50.0,
+    "loading": 0.8,
+}  # fmt: skip
+HAND = row(1000, 500, 10, 40, 30, aust=100, adet=150)
+
+
+def test_every_further_ratio_by_hand():
+    found = figures(**HAND, **FURTHER)
+    assert {name: found[name] for name in BY_HAND} == BY_HAND
+    assert figures(**HAND, failures=3, ttr_s=150)["mttr_s"] == 50
+    assert {*found} - {*HAND, *FURTHER} - {*RATIOS, *BY_HAND} == {
+        "teep", "scrap_ratio", "outside_plan", "effectiveness_over_1",
+    }  # fmt: skip
+
+
+def test_every_formula_is_in_the_decision_note():
+    note = Path("docs/decisions/0020-the-rest-of-iso-22400.md").read_text(encoding="utf-8")
+    known = [*formulas.OF_OEE, *formulas.BESIDE_OEE, *formulas.RELIABILITY]
+    assert [formula.name for formula in known if f"`{formula.name}`" not in note] == []
+
+
+@pytest.mark.parametrize("missing", FURTHER)
+def test_a_ratio_is_there_where_its_columns_are(missing):
+    given_columns = {name: n for name, n in FURTHER.items() if name != missing}
+    named = {name: n for name, n in figures(**HAND, **given_columns).items() if name in BY_HAND}
+    expected = BY_HAND | ({"mttr_s": 150 / 4} if missing == "repairs" else {})
+    assert named.items() <= expected.items()
+    assert len(named) < len(BY_HAND) or missing == "repairs"
+
+
+@pytest.mark.parametrize("unknown", [0, None, float("nan"), -1.0])
+def test_a_further_ratio_of_nothing_is_null_and_never_1(unknown):
+    found = figures(**HAND, **dict.fromkeys(FURTHER, unknown))
+    zero = ["mtbf_iso_s", "mttf_iso_s", "comprehensive_energy_kwh_per_piece"]
+    expected = dict.fromkeys(BY_HAND) | (dict.fromkeys(zero, 0) if unknown == 0 else {})
+    assert {name: found[name] for name in BY_HAND} == expected
+    nothing = figures(**row(0, 0, 10, 0, 0), **FURTHER)
+    assert {n: nothing[n] for n in BY_HAND} == dict.fromkeys(BY_HAND)
+
+
+def test_further_ratios_of_sums():
+    """A throughput is the sum of pieces over the sum of times, energy a sum to the last bit."""
+    rows = [
+        HAND | {"aoet_s": 100.0, "energy_kwh": 0.1, "psq": 0.5, "sq": 1, "line_id": "a"},
+        HAND | {"aoet_s": 900.0, "energy_kwh": 0.2, "psq": 0.5, "sq": 2, "line_id": "b"},
+    ]
+    found = oee.roll_up(pl.DataFrame(rows), []).row(0, named=True)
+    assert found["throughput_per_h"] == 80 * 3600 / 1000
+    assert found["energy_kwh"] == 0.3 != 0.1 + 0.2
+    assert found["comprehensive_energy_kwh_per_piece"] == 0.3 / 80
+    assert (found["psq"], found["actual_to_planned_scrap_ratio"]) == (1.0, 3.0)
 
 
 def test_no_planned_time_is_null_and_never_1():
