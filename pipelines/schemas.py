@@ -312,6 +312,74 @@ speed, start_up, defect, waiting, unrated, unknown; `category` of REASONS where 
 `stops` counts those that began, `pieces` the good ones (productive) or the bad ones (start_up,
 defect). The `lost_s` of a shift sum to its `pbt_s`."""
 
+FAILURES: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "production_day": pl.Date(),
+        "shift_id": pl.String(),
+        "start": TIME,
+        "end": TIME,
+        "stop_reason_code": pl.String(),
+        "ttr_s": pl.Float64(),
+        "is_censored": pl.Boolean(),
+    }
+)
+"""A failure, in the shift that first saw it. `end` is null where nobody saw it end; `ttr_s` is its
+planned busy time, a lower bound where `is_censored`."""
+
+RELIABILITY_BY_SHIFT: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "production_day": pl.Date(),
+        "shift_id": pl.String(),
+        "pbt_s": pl.Float64(),
+        "uptime_s": pl.Float64(),
+        "downtime_s": pl.Float64(),
+        "other_s": pl.Float64(),
+        "unknown_s": pl.Float64(),
+        "ttf_s": pl.Float64(),
+        "tbf_s": pl.Float64(),
+        "failures": pl.Int64(),
+        "repairs": pl.Int64(),
+        "ttr_s": pl.Float64(),
+        "mtbf_iso_s": pl.Float64(),
+        "mttf_iso_s": pl.Float64(),
+        "mtbf_s": pl.Float64(),
+        "mttf_s": pl.Float64(),
+        "mttr_s": pl.Float64(),
+    }
+)
+"""Reliability per work unit and shift. Up, down (in failures), other and unknown time sum to PBT.
+`repairs` are the failures that began here and are not censored, `ttr_s` their sum;
+`docs/decisions/0020-the-rest-of-iso-22400.md` has the rest."""
+
+SEMI_BY_DAY: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "production_day": pl.Date(),
+        "total_s": pl.Float64(),
+        "prd_s": pl.Float64(),
+        "sby_s": pl.Float64(),
+        "eng_s": pl.Float64(),
+        "sdt_s": pl.Float64(),
+        "udt_s": pl.Float64(),
+        "nst_s": pl.Float64(),
+        "unknown_s": pl.Float64(),
+        "ideal_actual_s": pl.Float64(),
+        "ideal_effective_s": pl.Float64(),
+        "availability_efficiency": pl.Float64(),
+        "operational_efficiency": pl.Float64(),
+        "rate_efficiency": pl.Float64(),
+        "quality_efficiency": pl.Float64(),
+        "e79_oee": pl.Float64(),
+        "completeness": pl.Float64(),
+        "lower": pl.Float64(),
+        "upper": pl.Float64(),
+    }
+)
+"""SEMI E10 states and E79 efficiencies per work unit and production day. The six states and unknown
+sum to the total. Compare `e79_oee` with TEEP, never with the OEE index."""
+
 TABLES: Final = {
     "raw_values": RAW,
     "quarantine": RAW,
