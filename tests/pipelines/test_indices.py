@@ -125,14 +125,14 @@ def test_a_further_ratio_of_nothing_is_null_and_never_1(unknown):
 def test_further_ratios_of_sums():
     """A throughput is the sum of pieces over the sum of times, energy a sum to the last bit."""
     rows = [
-        HAND | {"aoet_s": 100.0, "energy_kwh": 0.1, "psq": 0.5, "sq": 1, "line_id": "a"},
-        HAND | {"aoet_s": 900.0, "energy_kwh": 0.2, "psq": 0.5, "sq": 2, "line_id": "b"},
+        HAND | {"aoet_s": 100.0, "energy_kwh": 0.1, "psq": 2.01, "sq": 1, "line_id": "a"},
+        HAND | {"aoet_s": 900.0, "energy_kwh": 0.2, "psq": 2.03, "sq": 2, "line_id": "b"},
     ]
     found = oee.roll_up(pl.DataFrame(rows), []).row(0, named=True)
     assert found["throughput_per_h"] == 80 * 3600 / 1000
     assert found["energy_kwh"] == 0.3 != 0.1 + 0.2
     assert found["comprehensive_energy_kwh_per_piece"] == 0.3 / 80
-    assert (found["psq"], found["actual_to_planned_scrap_ratio"]) == (1.0, 3.0)
+    assert (found["psq"], found["actual_to_planned_scrap_ratio"]) == (4.04, 3 / 4.04)
 
 
 def test_no_planned_time_is_null_and_never_1():

@@ -101,6 +101,17 @@ def test_the_four_efficiencies_multiply_to_oee_exactly(said, first, more):
         assert exact[0] * exact[1] * exact[2] * exact[3] == oee_exact
 
 
+def test_the_four_efficiencies_by_hand():
+    """Of 2800 s: 700 productive, 700 standby, 700 engineering, 700 down; 40 units, 30 effective."""
+    said = once(states((1000, 3, 3), (2700, 2, 3), (3400, 2, 2), (4100, 1, 0)))
+    row = by_day(said, covered=[(-600, 4800)], pieces=made((DAY, 560.0, 420.0, {}))).row(
+        1, named=True
+    )
+    assert [row[f"{name}_s"] for name in ("prd", "sby", "eng", "udt")] == [700] * 4
+    assert [row[name] for name in FACTORS] == [0.75, 1 / 3, 0.8, 0.75]
+    assert row["e79_oee"] == 0.15
+
+
 @settings(max_examples=15, deadline=None)
 @given(TOOLS, st.lists(st.integers(-300, 4700), min_size=1, max_size=4, unique=True))
 def test_days_cut_anywhere_sum_to_the_same(said, edges):
