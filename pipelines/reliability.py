@@ -16,19 +16,11 @@ from pipelines.catalogue import numbered
 from pipelines.coverage import NO_GAPS, covered, horizon
 from pipelines.equipment import UNIT, AnyFrame, eager, lifespans, units_of
 from pipelines.formulas import RELIABILITY, quotients
+from pipelines.profiles import DEFAULT, ELEMENTS, Profile, element_no
 from pipelines.schemas import FAILURES, RELIABILITY_BY_SHIFT
 from pipelines.shifts import SHIFT_KEY, busy_intervals, windows
-from pipelines.states import (
-    ELEMENTS,
-    MAINTENANCE,
-    NOT_EXECUTING,
-    OUT_OF_SERVICE,
-    PROCESSING,
-    element_no,
-    stitch,
-)
+from pipelines.states import MAINTENANCE, NOT_EXECUTING, OUT_OF_SERVICE, PROCESSING, stitch
 
-PROFILE: Final = "opc40001-1"
 STATE: Final = ["item_state", "operation_mode", "order_id", "stop_reason_code"]
 OPERATING: Final = [ELEMENTS.index(name) for name in ("apt", "aust")]
 """ISO's time between failures counts production and setup, not delays."""
@@ -62,7 +54,7 @@ def by_shift(
     coverage: AnyFrame,
     tags: AnyFrame,
     gaps: AnyFrame = NO_GAPS,
-    profile: str = PROFILE,
+    profile: str | Profile = DEFAULT,
 ) -> pl.DataFrame:
     """`schemas.RELIABILITY_BY_SHIFT`, one row per work unit and shift with planned busy time.
 
@@ -202,7 +194,7 @@ def _failures(walked: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _spent(profile: str) -> list[pl.Expr]:
+def _spent(profile: str | Profile) -> list[pl.Expr]:
     """Microseconds of busy intervals by role; time to and between failures as ISO counts them."""
     lasted, known = pl.col("lasted"), pl.col("is_known")
     down = known & pl.col("failing")
