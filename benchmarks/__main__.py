@@ -17,6 +17,8 @@ MEASUREMENTS: Final = {
     "decoding": "decoding.measurement",
     "mixed": "mixed.measurement",
     "oee": "oee.measurement",
+    "oee-scaling": "oee.scaling",
+    "oee-memory": "oee.memory",
     "compaction": "compaction.measurement",
     "imports": "imports.measurement",
     "ingest-doubles": "ingest.doubles",

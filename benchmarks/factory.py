@@ -24,16 +24,16 @@ PRODUCTS: Final = {"A": 41.3, "B": 57.75, "C": 33.1}
 SHIFTS: Final = {"N": 0, "E": 8, "L": 16}
 
 
-def write(folder: Path) -> dict[str, Path]:
+def write(folder: Path, units: int = UNITS) -> dict[str, Path]:
     """Write every table that `oee.by_shift` takes as Parquet; paths by table, in its order."""
     random = np.random.default_rng(4)
     frames = {
-        "state_episodes": episodes(random),
-        "count_increments": increments(random),
+        "state_episodes": episodes(random, units),
+        "count_increments": increments(random, units),
         "plan": plan(),
         "cycles": cycles(),
         "coverage": coverage(),
-        "tags": tags(),
+        "tags": tags(units),
     }
     paths = {name: folder / f"{name}.parquet" for name in frames}
     for name, frame in frames.items():
@@ -45,13 +45,13 @@ def _unit(number: pl.Expr) -> pl.Expr:
     return pl.format("M{}", number + 100)
 
 
-def _times(random: np.random.Generator, every_s: int) -> pl.DataFrame:
+def _times(random: np.random.Generator, units: int, every_s: int) -> pl.DataFrame:
     """Per unit irregular, distinct times from two hours before the first shift to the end."""
     count = (DAYS * 86_400 + 7_200) // every_s
-    steps = random.integers(1, 2 * every_s * 1_000_000, (UNITS, count))
+    steps = random.integers(1, 2 * every_s * 1_000_000, (units, count))
     return pl.DataFrame(
         {
-            "number": np.repeat(np.arange(UNITS), count),
+            "number": np.repeat(np.arange(units), count),
             "us": steps.cumsum(axis=1).ravel() - 7_200_000_000,
         }
     ).select("number", time=pl.lit(MIDNIGHT) + pl.duration(microseconds="us"))
@@ -65,9 +65,9 @@ def _schema(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     )
 
 
-def episodes(random: np.random.Generator) -> pl.DataFrame:
+def episodes(random: np.random.Generator, units: int) -> pl.DataFrame:
     """States of all kinds, one in fifty unknown, one in five without an order."""
-    times = _times(random, EPISODE_S)
+    times = _times(random, units, EPISODE_S)
     count = times.height
     unknown = random.random(count) < 0.02
 
@@ -90,9 +90,9 @@ def _work_unit() -> pl.Expr:
     return _unit(pl.col("number")).alias("work_unit_id")
 
 
-def increments(random: np.random.Generator) -> pl.DataFrame:
+def increments(random: np.random.Generator, units: int) -> pl.DataFrame:
     """Pieces by the minute; of ten readings one brings scrap and no good piece."""
-    times = _times(random, PIECE_S)
+    times = _times(random, units, PIECE_S)
     scrap = random.random(times.height) < 0.1
     base = times.with_columns(
         from_time=pl.col("time").shift(1).over("number").fill_null(pl.col("time")),
@@ -107,7 +107,7 @@ def increments(random: np.random.Generator) -> pl.DataFrame:
     rows = pl.concat(both).with_columns(
         _work_unit(), to_time="time", cause=pl.lit("step"), estimated=pl.lit(value=False)
     )
-    return _schema(rows, COUNT_INCREMENTS).sort("work_unit_id", "to_time", "kind")
+    return _schema(rows, COUNT_INCREMENTS).sort("work_unit_id", "kind", "to_time")
 
 
 def plan() -> pl.DataFrame:
@@ -155,9 +155,9 @@ def coverage() -> pl.DataFrame:
     )
 
 
-def tags() -> pl.DataFrame:
+def tags(units: int) -> pl.DataFrame:
     """What each work unit counts."""
-    numbers = pl.DataFrame({"number": range(UNITS)})
+    numbers = pl.DataFrame({"number": range(units)})
     measures = pl.DataFrame({"measure": ["item_state", "parts_total", "parts_good", "parts_bad"]})
     rows = numbers.join(measures, how="cross").with_columns(_work_unit(), server_uri=pl.lit(SERVER))
     return _schema(rows, TAGS)

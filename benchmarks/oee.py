@@ -1,16 +1,24 @@
 """OEE from silver: `pipelines.oee.by_shift`, the same in SQL, and the bare read of the columns."""
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import polars as pl
 import pyarrow as pa
 
 from benchmarks import factory
-from benchmarks.rounds import Contender, DisagreementError, Measurement
+from benchmarks.rounds import Contender, DisagreementError, Measurement, Target
 from pipelines import oee
 
+OURS: Final = "ParkPulse oee.by_shift"
+THEIRS: Final = "DuckDB SQL"
+SCAN: Final = "bare read of the columns"
 TOLERANCE: Final = 1e-9
 KEY: Final = ["work_unit_id", "production_day", "shift_id"]
 FIGURES: Final = [
@@ -22,35 +30,96 @@ READ: Final = {
     "count_increments": ["work_unit_id", "to_time", "kind", "amount", "product_id"],
 }
 SQL: Final = (Path(__file__).parent / "oee.sql").read_text("utf-8")
+MORE: Final = 4
+"""So many times the rows must not cost more than 4.5 times as much."""
+
+
+def ours(files: dict[str, str]) -> pl.DataFrame:
+    """Our figures, from Parquet files."""
+    states, pieces, plan, cycles, coverage, tags = map(pl.scan_parquet, files.values())
+    return oee.by_shift(states, pieces, plan, cycles, coverage, tags)
+
+
+def theirs(files: dict[str, str]) -> pa.Table:
+    """The same in SQL."""
+    return duckdb.connect().sql(SQL, params=files).to_arrow_table()
+
+
+def scan(files: dict[str, str]) -> list[pl.DataFrame]:
+    """The columns that OEE is made of, into memory."""
+    return [pl.read_parquet(files[name], columns=columns) for name, columns in READ.items()]
+
+
+RUNS: Final[dict[str, Callable[[dict[str, str]], Any]]] = {OURS: ours, THEIRS: theirs, SCAN: scan}
 
 
 def measurement(folder: Path) -> Measurement:
     """Parquet files of a factory week to one row per machine and shift."""
-    paths = factory.write(folder)
-    files = {name: str(path) for name, path in paths.items()}
-    database = duckdb.connect()
-
-    def ours() -> pl.DataFrame:
-        states, pieces, plan, cycles, coverage, tags = map(pl.scan_parquet, files.values())
-        return oee.by_shift(states, pieces, plan, cycles, coverage, tags)
-
-    def theirs() -> pa.Table:
-        return database.sql(SQL, params=files).to_arrow_table()
-
-    def scan() -> list[pl.DataFrame]:
-        return [pl.read_parquet(paths[name], columns=columns) for name, columns in READ.items()]
-
-    agreement = _agree(ours(), pl.DataFrame(theirs()))
-    events = sum(frame.height for frame in scan())
+    files = _files(folder)
+    agreement = _agree(ours(files), pl.DataFrame(theirs(files)))
+    events = sum(frame.height for frame in scan(files))
     return Measurement(
         f"OEE from {events:,} silver rows",
-        [
-            Contender("ParkPulse oee.by_shift", ours),
-            Contender("DuckDB SQL", theirs),
-            Contender("bare read of the columns", scan),
-        ],
+        [Contender(name, partial(run, files)) for name, run in RUNS.items()],
         agreement,
+        targets=[Target(OURS, THEIRS, 1 / 4), Target(OURS, SCAN, 6)],
     )
+
+
+def scaling(folder: Path) -> Measurement:
+    """Four times the machines."""
+    files = _files(folder)
+    (folder / "more").mkdir()
+    more = _files(folder / "more", MORE * factory.UNITS)
+    if ours(more).height != MORE * ours(files).height:
+        raise DisagreementError(f"OEE: {MORE} times the machines are not so many figures")
+    return Measurement(
+        f"OEE from {MORE} times the rows",
+        [
+            Contender("the rows", lambda: ours(files)),
+            Contender(f"{MORE} times the rows", lambda: ours(more)),
+        ],
+        "",
+        targets=[Target(f"{MORE} times the rows", "the rows", 4.5)],
+    )
+
+
+def memory(folder: Path) -> Measurement:
+    """The most memory of a process that does nothing else, less what it had before."""
+    files = _files(folder)
+    return Measurement(
+        "peak memory of OEE",
+        [Contender(name, partial(_peak, name, files), True) for name in RUNS],
+        "",
+        unit="MB",
+        targets=[Target(OURS, THEIRS, 1)],
+    )
+
+
+def _files(folder: Path, units: int = factory.UNITS) -> dict[str, str]:
+    return {name: str(path) for name, path in factory.write(folder, units).items()}
+
+
+_PEAK: Final = """
+import json, resource, sys
+from benchmarks import oee
+name, files = sys.argv[1], json.loads(sys.argv[2])
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before = peak()
+oee.RUNS[name](files)
+print(peak() - before)
+"""
+
+
+def _peak(name: str, files: dict[str, str]) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAK, name, json.dumps(files)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
 
 
 def _agree(ours: pl.DataFrame, theirs: pl.DataFrame) -> str:

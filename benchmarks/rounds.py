@@ -94,11 +94,16 @@ def _ratio(some: Sequence[float], others: Sequence[float]) -> float:
 
 
 def _judged(task: str, target: Target, taken: dict[str, list[float]]) -> str:
-    named = f"{task}: {target.of} at most 1/{1 / target.at_most:g} of {target.to}"
+    named = f"{task}: {target.of} at most {_share(target.at_most)} of {target.to}"
     if not taken.get(target.of) or not taken.get(target.to):
         return f"{named}: not run"
     found = _ratio(taken[target.of], taken[target.to])
-    return f"{named}: {verdict(found <= target.at_most)} (1/{1 / found:.1f})"
+    return f"{named}: {verdict(found <= target.at_most)} ({_share(round(found, 3))})"
+
+
+def _share(ratio: float) -> str:
+    """A third as 1/3, three thirds more as they are."""
+    return f"1/{1 / ratio:.3g}" if ratio < 0.51 else f"{ratio:.3g}"
 
 
 def verdict(is_held: bool) -> str:
