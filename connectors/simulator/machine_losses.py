@@ -1,7 +1,7 @@
 """Where the busy time of every machine and shift really went, integrated from its course.
 
 Written down from what the simulator made happen, in whole ms; the pipelines' arithmetic is not
-used. The rules in words are those of docs/guides/losses.md.
+used. The rules in words: docs/decisions/0019-profiles-and-losses.md.
 """
 
 from collections import Counter
