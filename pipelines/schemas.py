@@ -208,6 +208,23 @@ REASONS: Final = pl.Schema(
 `category`: planned, setup, breakdown, minor_stop, starved, blocked, no_order, quality, unplanned
 (ISO 22400's losses, and PackML's starved and blocked)."""
 
+CONVENTIONS: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "profile_id": pl.String(),
+        "rules": pl.String(),
+        "breaks": pl.String(),
+        "rework": pl.String(),
+        "micro_stop_s": pl.Float64(),
+        "start_up_s": pl.Float64(),
+        "least_completeness": pl.Float64(),
+        "valid_from": pl.Date(),
+    }
+)
+"""Which profile a line or work unit (null: every one) has from a production day on, and what it
+says (`profiles.Profile`): `rules` is the name of one that ParkPulse knows, `profile_id` of this
+whole convention. A name that stands is not changed; another convention gets another name."""
+
 GAPS: Final = pl.Schema(
     {
         "server_uri": pl.String(),
