@@ -79,7 +79,7 @@ def _looked_up(keys: pl.DataFrame, numbers: pl.DataFrame) -> pl.Series:
     heads = keys.filter(begins_run).join(
         numbers, on=keys.columns, how="left", nulls_equal=True, maintain_order="left"
     )
-    return heads.to_series(-1).gather(begins_run.cum_sum() - 1)
+    return heads.to_series(-1).gather(begins_run.cast(pl.UInt32).cum_sum() - 1)
 
 
 def _none(height: int) -> pl.Series:

@@ -1,6 +1,5 @@
 """OEE per work unit and shift, with the times and quantities it was computed from."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
@@ -41,11 +40,8 @@ def by_shift(
     """
     rules = profile_of(profile)
     known = asked(count_increments, plan, coverage, tags, gaps, rules)
-    # Times and pieces know nothing of each other, and Polars lets the interpreter go meanwhile.
-    with ThreadPoolExecutor(1) as beside:
-        times = beside.submit(element_times, state_episodes, known.covered, known.pieces, rules)
-        made = by_product(known, eager(cycles), rules)
-    return figures(known, times.result(), made, rules)
+    times = element_times(state_episodes, known.covered, known.pieces, rules)
+    return figures(known, times, by_product(known, eager(cycles), rules), rules)
 
 
 def figures(
