@@ -17,16 +17,15 @@ class Asked(NamedTuple):
     """Shifts (numbered by `shift`) of work units (by `unit_no`), cut at the end of coverage.
 
     `own` is the time of each shift and `pieces` its busy intervals, both disjoint; `covered` spans
-    by work unit; `counts` what was read of pieces by lane, `doubts` in which busy time a
-    figure's counters were not read; `since` from when on they had spoken; `counters` the kinds a
-    work unit counts.
+    by work unit; `counts` what was read of pieces, `doubts` in which busy time a figure's counters
+    were not read; `since` from when on they had spoken; `counters` the kinds a work unit counts.
     """
 
     shifts: pl.DataFrame
     own: pl.DataFrame
     pieces: pl.DataFrame
     covered: pl.DataFrame
-    counts: pl.DataFrame
+    counts: readings.Counts
     counters: pl.DataFrame
     doubts: pl.DataFrame
     since: pl.DataFrame
@@ -47,7 +46,7 @@ def asked(
     if profile.breaks == "kept":
         planned = planned.filter(pl.col("kind") != "break")
     shifts, own, pieces = _clipped(planned, vouched, units, known)
-    counts = readings.counts(count_increments, units)
+    counts = readings.by_kind(count_increments, units)
     spoken = readings.heard(counts)
     counters = _counters(spoken, known, units)
     uses = readings.needed(counters)

@@ -1,10 +1,10 @@
 """Which count a figure needs, and when its counters were not read."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import polars as pl
 
-from pipelines.axis import with_number
+from pipelines.axis import with_unit_no
 from pipelines.coverage import disjoint
 from pipelines.equipment import UNIT, AnyFrame, eager
 from pipelines.schemas import TIME
@@ -15,42 +15,34 @@ AFTER: Final = pl.datetime(2200, 1, 1, time_zone="UTC").cast(TIME)
 
 FIGURES: Final = {"pq": "total", "gq": "good"}
 BESIDE: Final = ["scrap", "rework"]
-KINDS: Final = ["good", "rework", "scrap", "total"]
-"""In the order in which silver keeps them."""
+KINDS: Final = ["total", "good", *BESIDE]
 KIND: Final = pl.Enum(KINDS)
 
 
 READ: Final = [*UNIT, "from_time", "to_time", "kind", "amount", "product_id", "cause", "estimated"]
-TOLD: Final = ["lane", "from_time", "to_time", "amount", "product_id", "estimated"]
-LANES: Final = len(KINDS)
-"""Every work unit has a lane for each kind: unit_no x LANES + its place in KINDS."""
+TOLD: Final = ["unit_no", "from_time", "to_time", "amount", "product_id", "estimated"]
+
+Counts: TypeAlias = dict[str, pl.DataFrame]
+"""Increments by kind, in order of work unit and time: TOLD, `is_reset`, and `unread` where nobody
+counted in the time they span."""
 
 
-def counts(increments: AnyFrame, units: pl.DataFrame) -> pl.DataFrame:
-    """The increments of `units` (see `catalogue.numbered`) by lane, in order of time.
-
-    TOLD, `is_reset`, and `unread` where nobody counted in the time they span.
-    """
-    kinds = pl.DataFrame({"kind": KINDS, "place": range(LANES)})
-    number = pl.col("unit_no") * LANES + pl.col("place")
-    lanes = units.join(kinds, how="cross").select(*UNIT, "kind", lane=number.cast(pl.UInt32))
-    keyed = with_number(eager(increments.lazy().select(READ)), lanes)
+def by_kind(increments: AnyFrame, units: pl.DataFrame) -> Counts:
+    """The increments of `units` (see `catalogue.numbered`)."""
+    keyed = with_unit_no(eager(increments.lazy().select(READ)), units).lazy()
     is_reset = pl.col("cause") == "reset"
     unread = (pl.col("cause") == "gap") | (is_reset & pl.col("estimated"))
-    return _gone(_sorted(keyed.select(*TOLD, is_reset=is_reset, unread=unread)))
-
-
-def unit_and_kind() -> list[pl.Expr]:
-    """What a lane is of: `unit_no` and `kind`."""
-    kind = (pl.col("lane") % LANES).cast(pl.UInt8).replace_strict(dict(enumerate(KINDS)))
-    return [(pl.col("lane") // LANES).alias("unit_no"), kind.cast(KIND).alias("kind")]
+    told = keyed.select(*TOLD, "kind", is_reset=is_reset, unread=unread)
+    parts = [told.filter(pl.col("kind") == kind).drop("kind") for kind in KINDS]
+    found = pl.collect_all(parts, engine="in-memory")
+    return {kind: _gone(_sorted(part)) for kind, part in zip(KINDS, found, strict=True)}
 
 
 def _sorted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by lane and time; silver mostly is, and to look costs less than to sort."""
-    lanes, times = rows["lane"], rows["to_time"]
-    runs_back = (lanes < lanes.shift(1)) | ((lanes == lanes.shift(1)) & (times < times.shift(1)))
-    return rows.sort("lane", "to_time", maintain_order=True) if runs_back.any() else rows
+    """Rows by work unit and time; silver mostly is, and to look costs less than to sort."""
+    units, times = rows["unit_no"], rows["to_time"]
+    runs_back = (units < units.shift(1)) | ((units == units.shift(1)) & (times < times.shift(1)))
+    return rows.sort("unit_no", "to_time", maintain_order=True) if runs_back.any() else rows
 
 
 def _gone(rows: pl.DataFrame) -> pl.DataFrame:
@@ -58,10 +50,10 @@ def _gone(rows: pl.DataFrame) -> pl.DataFrame:
     unread = rows.with_row_index("row").filter("unread")
     if unread.is_empty():
         return rows
-    ordered = unread.sort("lane", "to_time", pl.col("amount").is_null(), maintain_order=True)
+    ordered = unread.sort("unit_no", "to_time", pl.col("amount").is_null(), maintain_order=True)
     lost = pl.col("amount").is_null()
     follows = pl.all_horizontal(
-        pl.col(name) == pl.col(name).shift(1) for name in ("lane", "from_time")
+        pl.col(name) == pl.col(name).shift(1) for name in ("unit_no", "from_time")
     )
     since = (
         pl.when(lost).then("to_time").when(follows & lost.shift(1)).then(pl.col("to_time").shift(1))
@@ -94,11 +86,15 @@ def needed(counters: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def heard(rows: pl.DataFrame) -> pl.DataFrame:
+def heard(counts: Counts) -> pl.DataFrame:
     """Per `unit_no` and kind the first good reading, `first`, and the end of the last row."""
     first = pl.coalesce("from_time", "to_time").min()
-    lanes = rows.group_by("lane").agg(first=first, last=pl.max("to_time"))
-    return lanes.select(*unit_and_kind(), "first", "last")
+    return pl.concat(
+        rows.group_by("unit_no").agg(
+            first=first, last=pl.max("to_time"), kind=pl.lit(kind, KIND).first()
+        )
+        for kind, rows in counts.items()
+    )
 
 
 def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
@@ -111,7 +107,7 @@ def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
     """`unit_no, figure, from_time, to_time, brings` in which a needed counter was not read.
 
     Before its first reading, in a gap, before an estimated reset, and after the last reading that
@@ -123,9 +119,11 @@ def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.D
         "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
         brings=pl.lit(value=False),
     )  # fmt: skip
-    lost = rows.filter(pl.col("unread"), pl.col("from_time").is_not_null()).with_columns(
-        unit_and_kind()
-    )
+    lost = pl.concat(
+        rows.filter(pl.col("unread"), pl.col("from_time").is_not_null())
+        .with_columns(kind=pl.lit(kind, KIND))
+        for kind, rows in counts.items()
+    )  # fmt: skip
     told = lost.join(spoken, on=key).filter(
         pl.col("amount").is_not_null() | (pl.col("to_time") == pl.col("last"))
     )
