@@ -17,8 +17,9 @@ class Asked(NamedTuple):
     """Shifts (numbered by `shift`) of work units (by `unit_no`), cut at the end of coverage.
 
     `own` is the time of each shift and `pieces` its busy intervals, both disjoint; `covered` spans
-    by work unit; `counts` what was read of pieces, `doubts` in which busy time a figure's counters
-    were not read; `since` from when on they had spoken; `counters` the kinds a work unit counts.
+    by work unit; `counts` what was read of pieces, `unread` when in busy time a figure's counters
+    were not, one by one, `doubts` the same as disjoint spans; `since` from when on they had spoken;
+    `counters` the kinds a work unit counts.
     """
 
     shifts: pl.DataFrame
@@ -27,6 +28,7 @@ class Asked(NamedTuple):
     covered: pl.DataFrame
     counts: readings.Counts
     counters: pl.DataFrame
+    unread: pl.DataFrame
     doubts: pl.DataFrame
     since: pl.DataFrame
 
@@ -50,6 +52,7 @@ def asked(
     spoken = readings.heard(counts)
     counters = _counters(spoken, known, units)
     uses = readings.needed(counters)
+    unread = readings.doubtful(readings.unread(counts, uses, spoken), pieces)
     return Asked(
         shifts,
         own,
@@ -57,7 +60,8 @@ def asked(
         covered(vouched, known, eager(gaps)),
         counts,
         counters,
-        readings.doubtful(readings.unread(counts, uses, spoken), pieces),
+        unread,
+        readings.together(unread),
         readings.since(uses, spoken),
     )
 

@@ -55,9 +55,10 @@ def by_shift(
     rules = profile_of(profile)
     known = asked(count_increments, plan, coverage, tags, gaps, rules)
     spent = _stops(_segments(eager(state_episodes), known, rules), eager(reasons), known, rules)
-    made = by_product(known, eager(cycles), rules, _starts(spent, rules))
+    prices = eager(cycles)
+    made = by_product(known, prices, rules, _starts(spent, rules))
     times = element_times(state_episodes, known.covered, known.pieces, rules)
-    figures = oee.figures(known, times, made, rules)
+    figures = oee.figures(known, times, made, prices, rules)
     parts = pl.concat([_stopped(spent), _running(spent, made, known, figures)], how="diagonal")
     named = parts.join(known.shifts.select("shift", *SHIFT_KEY), on="shift")
     return (

@@ -14,10 +14,11 @@ from pipelines.indices import indices, ratios, roll_up
 from pipelines.profiles import DEFAULT, Profile, profile_of
 from pipelines.quantities import QUANTITIES, by_product, per_shift
 from pipelines.schemas import OEE_BY_SHIFT
+from pipelines.unseen import UNSEEN, unseen
 
 __all__ = ["by_shift", "indices", "roll_up"]
 
-BOUNDING: Final = ["ideal_known", "ideal_most", "ideal_read", "ideal_own"]
+BOUNDING: Final = ["ideal_known", "ideal_most", "ideal_read"]
 
 
 def by_shift(
@@ -41,11 +42,12 @@ def by_shift(
     rules = profile_of(profile)
     known = asked(count_increments, plan, coverage, tags, gaps, rules)
     times = element_times(state_episodes, known.covered, known.pieces, rules)
-    return figures(known, times, by_product(known, eager(cycles), rules), rules)
+    prices = eager(cycles)
+    return figures(known, times, by_product(known, prices, rules), prices, rules)
 
 
 def figures(
-    known: Asked, times: pl.DataFrame, made: pl.DataFrame, profile: Profile
+    known: Asked, times: pl.DataFrame, made: pl.DataFrame, cycles: pl.DataFrame, profile: Profile
 ) -> pl.DataFrame:
     """`schemas.OEE_BY_SHIFT` of what was asked for, its `element_times` and its pieces."""
     lasted = times.group_by("shift").agg(
@@ -56,6 +58,7 @@ def figures(
         known.shifts.join(lasted, on="shift", how="left")
         .join(per_shift(made), on="shift", how="left")
         .join(readings.lasted(known.doubts), on="shift", how="left")
+        .join(unseen(known, cycles), on="shift", how="left")
         .join(known.since, on="unit_no", how="left")
     )
     return _figures(rows, profile).sort(*UNIT, "start", "shift_id")
@@ -70,7 +73,7 @@ def _figures(rows: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     sums = rows.with_columns(
         *(pl.col(name).fill_null(0).alias(f"_{name}_us") for name in times),
         *(pl.when(idle).then(0).otherwise(f"{name}_us").alias(f"_{name}_us") for name in ideals),
-        *(pl.col(name).fill_null(0) for name in counts),
+        *(pl.col(name).fill_null(0) for name in (*counts, *UNSEEN)),
     ).with_columns(_evident())
     shown = [seconds(pl.col(f"_{name}_us")).alias(f"{name}_s") for name in ("pbt", *SUMS, *IDEALS)]
     rated = sums.with_columns(*shown, profile_id=pl.lit(profile.profile_id))
@@ -106,16 +109,16 @@ def _evident() -> list[pl.Expr]:
 def _bounds() -> list[pl.Expr]:
     """Completeness (of time), lower and upper.
 
-    Lower takes unknown time as lost, and not as a shift's own what came over its edge while nobody
-    listened: unread pieces, with unknown time all that were begun before. Upper lets the machine
-    make good pieces at its ideal rate all unknown and unread time; it stays below 1 unless OEE
-    itself does not.
+    Lower counts what surely was made in the shift and takes unknown time as lost. Upper lets the
+    machine make good pieces at its ideal rate all unknown and unread time, and end one begun before
+    in each such spell; the pieces of a spell within busy time came with the next reading, though
+    perhaps of a slower product. It stays below 1 unless OEE itself does not.
     """
     pbt, unknown = pl.col("_pbt_us"), pl.col("_unknown_us")
     known = pl.col("_ideal_known_us")
-    sure = pl.when(unknown == 0).then("_ideal_read_us").otherwise("_ideal_own_us")
-    least = pl.min_horizontal(known, sure)
-    reach = pl.col("_ideal_most_us") + unknown + pl.col("_unread_gq_us")
+    least = pl.min_horizontal(known, "_ideal_read_us")
+    slower = pl.min_horizontal("closed", "unseen") * pl.col("spread_us")
+    reach = pl.sum_horizontal("_ideal_most_us", unknown, "unread_us", "cut_us", slower)
     most = pl.max_horizontal(pl.min_horizontal(reach, pbt), known)
     undefined = pl.col("_ideal_good_us").is_null()
     most = pl.when(undefined).then(pl.max_horizontal(most, pbt)).otherwise(most)

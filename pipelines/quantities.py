@@ -5,17 +5,17 @@ from typing import Final
 import polars as pl
 
 from pipelines.asked import Asked
-from pipelines.axis import atoms, axis, ordered
+from pipelines.axis import atoms, axis, ordered, with_unit_no
 from pipelines.cycles import per_unit, with_pri
 from pipelines.profiles import Profile
-from pipelines.readings import BESIDE, KIND, KINDS
+from pipelines.readings import AFTER, BESIDE, KIND, KINDS
 from pipelines.schemas import TIME
 
 US: Final = 1_000_000
 QUANTITIES: Final = {"pq": "total", "gq": "good", "sq": "scrap", "rq": "rework"}
 IDEAL: Final = {
     "ideal_total_us": "pq", "ideal_good_us": "gq", "ideal_most_us": "most",
-    "ideal_read_us": "read", "ideal_own_us": "own", "ideal_start_us": "bad_at_start",
+    "ideal_start_us": "bad_at_start",
 }  # fmt: skip
 """Ideal microseconds, and the pieces they are of."""
 NOWHERE: Final = pl.DataFrame(schema={"unit_no": pl.UInt32(), "start": TIME, "end": TIME})
@@ -28,9 +28,10 @@ def by_product(
 
     A piece belongs to the `shift` in whose time it was counted, an edge to what begins there;
     `busy` is the shift whose busy interval it lies in, null outside the plan. Good pieces are at
-    `most` those, what surely is good (`read`), and what was also begun in the shift (`own`);
-    `bad_at_start` counts bad ones in the spans `starts` (`unit_no start end`). Ideal microseconds
-    of IDEAL are null where the product has no PRI.
+    `most` those of the shift, and surely those that are `read`; of them the `unseen` came while not
+    all was heard, so that their product is what was last told, and surely take what the fastest
+    does. `bad_at_start` counts bad ones in the spans `starts` (`unit_no start end`). Ideal
+    microseconds of IDEAL are null where the product has no PRI.
     """
     prices = per_unit(cycles, known.counters)
     spans = _spans(known, prices, starts)
@@ -41,8 +42,9 @@ def by_product(
     steps = _steps(placed["total"])
     placed |= {kind: ordered(_moved(placed[kind], steps)) for kind in BESIDE}
     sums = pl.concat(_summed(rows, spans, kind) for kind, rows in placed.items())
-    priced = with_pri(sums, prices, "start")
-    key = ["shift", "busy", "unit_no", "product_id", "pri_s"]
+    least = prices.group_by("unit_no").agg(fastest_s=pl.min("pri_s"))
+    priced = with_pri(sums, prices, "start").join(least, on="unit_no", how="left")
+    key = ["shift", "busy", "unit_no", "product_id", "pri_s", "fastest_s"]
     return _filled(priced.group_by(key).agg(_kinds()), known.counters, profile)
 
 
@@ -50,7 +52,7 @@ def per_shift(made: pl.DataFrame) -> pl.DataFrame:
     """Per `shift` that made anything: `pq gq sq rq pq_outside_plan` and ideal microseconds.
 
     Ideal times are null where a product has no PRI; the sums of the rest bound OEE: all (known),
-    most, read and own as `by_product` says.
+    most and read as `by_product` says, `unseen` pieces.
     """
     outside = made.filter((pl.col("busy") != pl.col("shift")).fill_null(value=True))
     beside = outside.group_by("shift").agg(pq_outside_plan=pl.sum("pq"))
@@ -66,8 +68,10 @@ def inside_plan(made: pl.DataFrame) -> pl.DataFrame:
 def _spans(known: Asked, prices: pl.DataFrame, starts: pl.DataFrame | None) -> pl.DataFrame:
     """Spans in which all pieces of a product count alike: one shift, busy interval, doubt, price.
 
-    `unit_no start shift busy busy_start doubted starting`. What is counted while another counter
-    that good pieces follow from was not read, its edges left out, is doubted.
+    `unit_no start shift busy busy_start doubted starting`, since when all was heard without a break
+    (`heard_since`, AFTER where it is not), and what was so at the start of the busy interval
+    (`heard_before`). What is counted while another counter that good pieces follow from was not
+    read, its edges left out, is doubted.
     """
     just_after = pl.col("from_time") + pl.duration(microseconds=1)
     in_doubt = known.doubts.filter(pl.col("figure") == "gq").select(
@@ -76,7 +80,11 @@ def _spans(known: Asked, prices: pl.DataFrame, starts: pl.DataFrame | None) -> p
     inside = pl.col("valid_from").is_between(known.own["start"].min(), known.own["end"].max())
     dated = prices.filter(inside).select("unit_no", start="valid_from").unique()
     busy = known.pieces.select("unit_no", "start", "end", busy="shift").with_row_index("id")
+    heard = with_unit_no(known.covered, known.counters).select(
+        "unit_no", start="from_time", end="to_time"
+    ).with_row_index("id")  # fmt: skip
     layers = {
+        "heard": heard,
         "shift": known.own.select("unit_no", "start", "end", id="shift"),
         "piece": busy,
         "doubt": in_doubt,
@@ -84,12 +92,17 @@ def _spans(known: Asked, prices: pl.DataFrame, starts: pl.DataFrame | None) -> p
         "starting": (NOWHERE if starts is None else starts).with_columns(id=1),
     }
     begun = busy.select("busy", piece=pl.col("id").cast(pl.Int64), busy_start="start")
+    since = heard.select(heard=pl.col("id").cast(pl.Int64), heard_since="start")
+    before = pl.min_horizontal("heard_since", "busy_start").first().over("piece")
     return (
         atoms(layers)
         .join(begun, on="piece", how="left", maintain_order="left")
+        .join(since, on="heard", how="left", maintain_order="left")
+        .with_columns(pl.col("heard_since").fill_null(AFTER))
         .with_columns(
             pl.col("shift").cast(pl.UInt32),
             pl.col("starting").is_not_null(),
+            heard_before=before,
             doubted=pl.col("doubt").is_not_null(),
         )
     )
@@ -123,20 +136,22 @@ def _moved(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
 
 
 def _summed(rows: pl.DataFrame, spans: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Pieces of one kind by span, product, `begun_before` its busy interval and `crossing`.
+    """Pieces of one kind by span, product, `unseen` and `crossing`.
 
-    Crossing: brought by an unread time from before, or in which the product changed.
+    Unseen: made while not all was heard. Crossing: perhaps before their busy interval, in time that
+    was unread or not heard, or in unread time in which the product changed.
     """
     known = spans.with_row_index("span")
-    found = rows.join_asof(
-        known.select("at", "span", "busy_start"), on="at", check_sortedness=False
-    )
-    begun_before = (pl.col("from_time") < pl.col("busy_start")).fill_null(value=False)
+    edges = known.select("at", "span", "busy_start", "heard_since", "heard_before")
+    found = rows.join_asof(edges, on="at", check_sortedness=False)
+    gone = pl.col("unread") & (pl.col("from_time") < pl.col("busy_start"))
     mixed = ~pl.col("is_reset") & pl.col("estimated")
-    crossing = (begun_before & pl.col("unread")) | mixed
+    unseen = (pl.col("good_since") < pl.col("heard_since")).fill_null(value=False)
+    unheard = pl.col("good_since") < pl.col("heard_before")
+    crossing = (gone | unheard).fill_null(value=False) | mixed
     # One integer and one text make groups in half the time of four columns; sums of integers are
     # the same in any order.
-    code = pl.col("span").cast(pl.Int64) * 4 + begun_before * 2 + crossing
+    code = pl.col("span").cast(pl.Int64) * 4 + unseen * 2 + crossing
     sums = (
         found.lazy()
         .filter(pl.col("amount") > 0)
@@ -148,14 +163,14 @@ def _summed(rows: pl.DataFrame, spans: pl.DataFrame, kind: str) -> pl.DataFrame:
         "product_id",
         "amount",
         span=(pl.col("code") // 4).cast(pl.UInt32),
-        begun_before=pl.col("code") % 4 >= 2,
+        unseen=pl.col("code") % 4 >= 2,
         crossing=pl.col("code") % 2 == 1,
         kind=pl.lit(kind, KIND),
     ).join(known.drop("at", "end").filter(pl.col("shift").is_not_null()), on="span")
 
 
 def _kinds() -> list[pl.Expr]:
-    """Pieces per kind: all; not crossing (most); surely good (read), and begun within (own).
+    """Pieces per kind: all; not crossing (most); surely good (read); unseen and not crossing.
 
     Beside them those made while starting up (start).
     """
@@ -164,7 +179,7 @@ def _kinds() -> list[pl.Expr]:
         "": pl.lit(value=True),
         "most_": ~pl.col("crossing"),
         "read_": sure & ~pl.col("crossing"),
-        "own_": sure & ~pl.col("crossing") & ~pl.col("begun_before"),
+        "unseen_": pl.col("unseen") & ~pl.col("crossing"),
         "start_": pl.col("starting"),
     }
     return [
@@ -181,7 +196,7 @@ def _filled(rows: pl.DataFrame, counters: pl.DataFrame, profile: Profile) -> pl.
     """
     has = rows.join(counters.select("unit_no", "has_total", "has_good"), on="unit_no", how="left")
     passed = profile.rework == "good_once_passed"
-    sets = {"gq": ("", ""), "most": ("most_", "most_"), "read": ("read_", ""), "own": ("own_", "")}
+    sets = {"gq": ("", ""), "most": ("most_", "most_"), "read": ("read_", "")}
     sets |= {"start_gq": ("start_", "start_")}
     good = {name: _good(of, lost_of, passed=passed) for name, (of, lost_of) in sets.items()}
     counted = has.with_columns(
@@ -192,8 +207,10 @@ def _filled(rows: pl.DataFrame, counters: pl.DataFrame, profile: Profile) -> pl.
         rq="rework",
     )
     bad_at_start = (pl.col("start_pq") - pl.col("start_gq")).clip(0, pl.col("pq") - pl.col("gq"))
-    return counted.with_columns(bad_at_start=bad_at_start).with_columns(
-        _ideal_us(of).alias(name) for name, of in IDEAL.items()
+    own = pl.sum_horizontal("unseen_good", "unseen_rework") if passed else pl.col("unseen_good")
+    unseen = pl.when("has_good").then(own).otherwise("unseen_total")
+    return counted.with_columns(bad_at_start=bad_at_start, unseen=unseen).with_columns(
+        *(_ideal_us(of).alias(name) for name, of in IDEAL.items()), ideal_read_us=_surely_us()
     )
 
 
@@ -222,7 +239,7 @@ def _summed_up(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by("shift").agg(
         *(pl.sum(name) for name in QUANTITIES),
         *(_null_if_any(name) for name in ("ideal_total_us", "ideal_good_us")),
-        *(pl.sum(name) for name in ("ideal_most_us", "ideal_read_us", "ideal_own_us")),
+        *(pl.sum(name) for name in ("ideal_most_us", "ideal_read_us", "unseen")),
         ideal_known_us=pl.sum("ideal_good_us"),
     )
 
@@ -231,6 +248,14 @@ def _ideal_us(pieces: str) -> pl.Expr:
     """Pieces times PRI, rounded once per product and PRI."""
     ideal = (pl.col("pri_s") * pl.col(pieces) * US).round().cast(pl.Int64)
     return pl.when(pl.col(pieces) == 0).then(0).otherwise(ideal)
+
+
+def _surely_us() -> pl.Expr:
+    """What is read, of it the unseen pieces as long as the fastest product takes."""
+    unseen = pl.min_horizontal("unseen", "read")
+    seen_us = (pl.col("pri_s") * (pl.col("read") - unseen) * US).round().cast(pl.Int64)
+    unseen_us = (pl.col("fastest_s") * unseen * US).round().cast(pl.Int64)
+    return seen_us + unseen_us
 
 
 def _null_if_any(name: str) -> pl.Expr:

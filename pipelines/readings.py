@@ -21,10 +21,12 @@ KIND: Final = pl.Enum(KINDS)
 
 READ: Final = [*UNIT, "from_time", "to_time", "kind", "amount", "product_id", "cause", "estimated"]
 TOLD: Final = ["unit_no", "from_time", "to_time", "amount", "product_id", "estimated"]
+SEEN: Final = (pl.col("cause") == "reset") & (pl.col("amount") == 0)
+"""A reset that was read as 0: each piece before it was a change, and would have been told."""
 
 Counts: TypeAlias = dict[str, pl.DataFrame]
-"""Increments by kind, in order of work unit and time: TOLD, `is_reset`, and `unread` where nobody
-counted in the time they span."""
+"""Increments by kind, in order of work unit and time: TOLD, `is_reset`, `unread` where nobody
+counted in the time they span, which begins at `good_since`, the good reading before."""
 
 
 def by_kind(increments: AnyFrame, units: pl.DataFrame) -> Counts:
@@ -32,7 +34,9 @@ def by_kind(increments: AnyFrame, units: pl.DataFrame) -> Counts:
     keyed = with_unit_no(eager(increments.lazy().select(READ)), units).lazy()
     is_reset = pl.col("cause") == "reset"
     unread = (pl.col("cause") == "gap") | (is_reset & pl.col("estimated"))
-    told = keyed.select(*TOLD, "kind", is_reset=is_reset, unread=unread)
+    told = keyed.select(
+        *TOLD, "kind", is_reset=is_reset, unread=unread, seen=SEEN, good_since="from_time"
+    )
     parts = [told.filter(pl.col("kind") == kind).drop("kind") for kind in KINDS]
     found = pl.collect_all(parts, engine="in-memory")
     return {kind: _gone(_sorted(part)) for kind, part in zip(KINDS, found, strict=True)}
@@ -46,7 +50,10 @@ def _sorted(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _gone(rows: pl.DataFrame) -> pl.DataFrame:
-    """Unread rows from where a reading went Bad: until then the good one before it held."""
+    """Unread rows from where a reading went Bad: until then the good one before it held.
+
+    A reset that was seen has no unread time before it.
+    """
     unread = rows.with_row_index("row").filter("unread")
     if unread.is_empty():
         return rows
@@ -55,9 +62,11 @@ def _gone(rows: pl.DataFrame) -> pl.DataFrame:
     follows = pl.all_horizontal(
         pl.col(name) == pl.col(name).shift(1) for name in ("unit_no", "from_time")
     )
+    after_lost = follows & lost.shift(1)
     since = (
-        pl.when(lost).then("to_time").when(follows & lost.shift(1)).then(pl.col("to_time").shift(1))
-    )
+        pl.when(lost).then("to_time").when(after_lost).then(pl.col("to_time").shift(1))
+        .when("seen").then("to_time")
+    )  # fmt: skip
     known = ordered.select("row", since.otherwise("from_time").alias("from_time"))
     begun = rows["from_time"].clone().scatter(known["row"], known["from_time"])
     return rows.with_columns(begun)
@@ -111,13 +120,14 @@ def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataF
     """`unit_no, figure, from_time, to_time, brings` in which a needed counter was not read.
 
     Before its first reading, in a gap, before an estimated reset, and after the last reading that
-    went Bad. `brings`: the pieces of the span are known, though not when in it they were made.
+    went Bad. `brings` so many pieces, known though not when in the span they were made, else null;
+    a span that brings none is none.
     """
     key = ["unit_no", "kind"]
     silent = uses.join(spoken, on=key, how="left")
     before = silent.select(
         "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
-        brings=pl.lit(value=False),
+        brings=pl.lit(None, pl.Int64),
     )  # fmt: skip
     lost = pl.concat(
         rows.filter(pl.col("unread"), pl.col("from_time").is_not_null())
@@ -131,13 +141,14 @@ def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataF
     spans = told.join(uses, on=key).select(
         "unit_no", "figure", "from_time",
         to_time=pl.when(known).then("to_time").otherwise(AFTER),
-        brings=known & ~pl.col("estimated"),
+        brings=pl.when(~pl.col("estimated") | (~pl.col("is_reset") & (pl.col("amount") == 0)))
+        .then("amount"),
     )  # fmt: skip
-    return pl.concat([before, spans])
+    return pl.concat([before, spans.filter(pl.col("brings").ne_missing(0))])
 
 
 def doubtful(spans: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
-    """Per busy interval (`shift`) and figure the disjoint unread spans in it.
+    """The unread spans of each busy interval (`shift`), cut to it, with what each `brings`.
 
     A span whose pieces came back within the same busy interval is in no doubt.
     """
@@ -145,15 +156,19 @@ def doubtful(spans: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
         pl.col("from_time") < pl.col("end"), pl.col("to_time") > pl.col("start")
     )
     same = (pl.col("from_time") >= pl.col("start")) & (pl.col("to_time") < pl.col("end"))
-    cut = inside.filter(~(pl.col("brings") & same)).with_columns(
+    return inside.filter(~(pl.col("brings").is_not_null() & same)).with_columns(
         from_time=pl.max_horizontal("from_time", "start"),
         to_time=pl.min_horizontal("to_time", "end"),
     )
-    return disjoint(cut, ["unit_no", "shift", "figure"])
+
+
+def together(doubtful: pl.DataFrame) -> pl.DataFrame:
+    """Per busy interval and figure the disjoint unread spans in it."""
+    return disjoint(doubtful, ["unit_no", "shift", "figure"])
 
 
 def lasted(spans: pl.DataFrame) -> pl.DataFrame:
-    """Per shift the microseconds of `doubtful` spans: `unread_pq` and `unread_gq`."""
+    """Per shift the microseconds of disjoint unread spans: `unread_pq` and `unread_gq`."""
     us = (pl.col("to_time") - pl.col("from_time")).dt.total_microseconds()
     return spans.group_by("shift").agg(
         us.filter(pl.col("figure") == figure).sum().alias(f"unread_{figure}") for figure in FIGURES

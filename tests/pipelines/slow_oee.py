@@ -141,10 +141,12 @@ def unread(said, measure, plan, shift, start, end, counter_max, pri):
     if words[-1].status >= BAD:
         gone = min(s.second for s in words if s.second > good[-1])
         doubt |= {second for second in busy if second >= gone}
-    for low, high, _, _, cause in steps(said, measure, counter_max, pri):
+    for low, high, amount, _, cause in steps(said, measure, counter_max, pri):
         gone = [s.second for s in words if low < s.second < high]
         product_set = any(s.measure == "product_id" and low < s.second <= high for s in said)
         low = gone[0] if gone else low
+        if not amount and (cause == "gap" or not gone):
+            continue  # nothing was made, or the reset itself was read
         whole = busy >= set(range(low, high + 1))
         if cause == "reset" or (cause == "gap" and (product_set or not whole)):
             doubt |= {second for second in busy if low <= second < high}

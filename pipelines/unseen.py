@@ -1,0 +1,79 @@
+"""Busy time in which pieces may have been made that nobody saw: what widens the bounds of OEE."""
+
+from typing import Final
+
+import polars as pl
+
+from pipelines.asked import Asked
+from pipelines.axis import atoms, with_unit_no
+from pipelines.cycles import per_unit
+
+US: Final = 1_000_000
+UNSEEN: Final = ["unseen", "unread_us", "cut_us", "closed", "spread_us"]
+"""Pieces that came while not all was heard, and what `unseen` says of their shift."""
+
+
+def unseen(known: Asked, cycles: pl.DataFrame) -> pl.DataFrame:
+    """Per `shift`: `unread_us`, `cut_us`, `closed` and `spread_us`.
+
+    Time that is covered though the counters of good pieces were not read; a slowest piece for every
+    spell that is not closed, as it may end one that was begun before; spells that begin and end
+    within one busy interval, whose pieces the next reading brings, and how far a piece of the
+    slowest product lasts longer than one of the fastest.
+    """
+    of_unit = _extremes(known, cycles)
+    spells = _spells(known).join(of_unit, on="unit_no", how="left")
+    is_open = pl.col("is_open")
+    slowest, fastest = pl.col("slowest_us").fill_null(0), pl.col("fastest_us").fill_null(0)
+    found = spells.group_by("shift").agg(
+        pl.sum("unread_us"),
+        cut_us=slowest.filter(is_open).sum(),
+        closed=(~is_open).sum().cast(pl.Int64),
+        spread_us=(slowest - fastest).max(),
+    )
+    return found.join(_brought(known, of_unit), on="shift", how="left").with_columns(
+        unread_us=pl.min_horizontal("unread_us", "brought_us")
+    )
+
+
+def _brought(known: Asked, of_unit: pl.DataFrame) -> pl.DataFrame:
+    """Per `shift` the `brought_us` that pieces of unread spans may take: no more than was read."""
+    lasted = (pl.col("to_time") - pl.col("from_time")).dt.total_microseconds()
+    most = pl.min_horizontal(lasted, pl.col("brings") * pl.col("slowest_us"))
+    spans = known.unread.filter(pl.col("figure") == "gq").join(of_unit, on="unit_no", how="left")
+    return spans.group_by("shift").agg(brought_us=most.sum())
+
+
+def _extremes(known: Asked, cycles: pl.DataFrame) -> pl.DataFrame:
+    us = (pl.col("pri_s") * US).round().cast(pl.Int64)
+    of_unit = per_unit(cycles, known.counters).group_by("unit_no")
+    return of_unit.agg(slowest_us=us.max(), fastest_us=us.min())
+
+
+def _spells(known: Asked) -> pl.DataFrame:
+    """`shift unit_no unread_us is_open` of each stretch of busy time not heard or not read.
+
+    Open where it touches an edge of its busy interval, or where a counter was not read.
+    """
+    busy = known.pieces.with_row_index("id")
+    covered = with_unit_no(known.covered, known.counters)
+    read = known.doubts.filter(pl.col("figure") == "gq")
+    layers = {
+        "piece": busy,
+        "covered": covered.select("unit_no", start="from_time", end="to_time", id=1),
+        "unread": read.select("unit_no", start="from_time", end="to_time", id=1),
+    }
+    spans = atoms(layers).filter(pl.col("piece").is_not_null())
+    is_seen = pl.col("covered").is_not_null() & pl.col("unread").is_null()
+    edges = busy.select("shift", piece=pl.col("id").cast(pl.Int64), first="start", last="end")
+    lasted = (pl.col("end") - pl.col("start")).dt.total_microseconds()
+    read_us = pl.when(pl.col("covered").is_not_null()).then(lasted).otherwise(0)
+    touches = (pl.col("start") == pl.col("first")) | (pl.col("end") == pl.col("last"))
+    return (
+        spans.with_columns(is_seen=is_seen)
+        .with_columns(run=(is_seen.rle_id() + pl.col("piece").rle_id()).rle_id())
+        .filter(~pl.col("is_seen"))
+        .join(edges, on="piece", maintain_order="left")
+        .group_by("run", "shift", "unit_no")
+        .agg(unread_us=read_us.sum(), is_open=(touches | pl.col("unread").is_not_null()).any())
+    )
