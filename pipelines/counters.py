@@ -7,7 +7,7 @@ import polars as pl
 from pipelines.catalogue import NODE, bad, is_measure, named, number, numbered
 from pipelines.cycles import per_unit, with_pri
 from pipelines.equipment import UNIT
-from pipelines.schemas import COUNT_INCREMENTS, CYCLES
+from pipelines.schemas import COUNT_INCREMENTS, CYCLES, TIME
 
 KINDS: Final = {
     "parts_total": "total",
@@ -15,6 +15,8 @@ KINDS: Final = {
     "parts_bad": "scrap",
     "parts_rework": "rework",
 }
+
+NEVER_GONE: Final = pl.datetime(2200, 1, 1, time_zone="UTC").cast(TIME)
 
 SLACK_FACTOR: Final = 2
 SLACK_PIECES: Final = 2
@@ -38,7 +40,7 @@ def increments(values: pl.DataFrame, tags: pl.DataFrame, cycles: pl.DataFrame) -
         [counted.filter((pl.col("amount") > 0) | told), _lost(readings)], how="diagonal"
     )
     return (
-        _once(every, readings)
+        _once(every, readings, tags)
         .join(units, on="unit_no")
         .sort(*UNIT, "kind", "to_time", *NODE, pl.col("amount").is_null())
         .select(pl.col(name).cast(dtype) for name, dtype in COUNT_INCREMENTS.items())
@@ -63,17 +65,28 @@ def _readings(values: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> 
     return every.sort(*NODE, "time", maintain_order=True)
 
 
-def _once(rows: pl.DataFrame, readings: pl.DataFrame) -> pl.DataFrame:
+def _once(rows: pl.DataFrame, readings: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     """The rows of one node per work unit and kind: two nodes that count the same count once.
 
-    The first by server and node id; another only until that one has spoken.
+    The first by server and node id; another only until that one has spoken, and once it is gone.
     """
     kind = ["unit_no", "kind"]
     good = readings.filter(pl.col("count").is_not_null())
     spoke = good.group_by(*kind, *NODE).agg(first=pl.min("time")).sort(*kind, *NODE)
-    others = spoke.with_columns(better=pl.col("first").cum_min().shift(1).over(kind))
-    ranked = rows.join(others, on=[*kind, *NODE], how="left")
-    return ranked.filter(pl.col("better").is_null() | (pl.col("to_time") <= pl.col("better")))
+    there = spoke.join(_gone(tags), on=NODE, how="left", maintain_order="left")
+    others = there.with_columns(
+        better=pl.col("first").cum_min().shift(1).over(kind),
+        until=pl.col("until").cum_max().shift(1).over(kind),
+    )
+    ranked = rows.join(others.drop("first"), on=[*kind, *NODE], how="left")
+    before, after = pl.col("to_time") <= pl.col("better"), pl.col("to_time") >= pl.col("until")
+    return ranked.filter(pl.col("better").is_null() | before | after)
+
+
+def _gone(tags: pl.DataFrame) -> pl.DataFrame:
+    """Per counter node `until` when its tags hold: NEVER_GONE where one still does."""
+    ends = pl.col("valid_to").fill_null(NEVER_GONE).max()
+    return tags.filter(is_measure(list(KINDS))).group_by(NODE).agg(until=ends)
 
 
 def _lost(readings: pl.DataFrame) -> pl.DataFrame:
@@ -159,7 +172,11 @@ def _bounded(steps: pl.DataFrame, cycles: pl.DataFrame, units: pl.DataFrame) -> 
 
 
 def _judged(steps: pl.DataFrame) -> pl.DataFrame:
-    """Adds `amount`, `cause` and `estimated`."""
+    """Adds `amount`, `cause` and `estimated`.
+
+    A counter that falls to more than the time allows was set back by hand or replaced: what it
+    shows was not made since, and nothing tells what was.
+    """
     step = pl.col("count") - pl.col("before")
     wrapped = step + pl.col("counter_max") + 1
     rollover = ((step < 0) & (wrapped <= pl.col("possible"))).fill_null(value=False)
@@ -170,7 +187,10 @@ def _judged(steps: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     unforeseen = (pl.col("reset_policy").fill_null("never") == "never") | skipped
     product_set = (pl.col("set_time") > pl.col("from_time")).fill_null(value=False)
-    amount = pl.when(rollover).then(wrapped).when(step < 0).then("count").otherwise(step)
+    since_reset = pl.when((pl.col("count") <= pl.col("possible")).fill_null(value=True)).then(
+        "count"
+    )
+    amount = pl.when(rollover).then(wrapped).when(step < 0).then(since_reset).otherwise(step)
     return steps.with_columns(amount=amount.fill_null(0), cause=cause).with_columns(
         estimated=((pl.col("cause") == "reset") & unforeseen)
         | ((pl.col("cause") == "gap") & product_set)

@@ -117,17 +117,17 @@ def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
 
 
 def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
-    """`unit_no, figure, from_time, to_time, brings` in which a needed counter was not read.
+    """`unit_no figure from_time to_time brings mixed` in which a needed counter was not read.
 
     Before its first reading, in a gap, before an estimated reset, and after the last reading that
     went Bad. `brings` so many pieces, known though not when in the span they were made, else null;
-    a span that brings none is none.
+    a span that brings none is none. `mixed`: of which product is not known either.
     """
     key = ["unit_no", "kind"]
     silent = uses.join(spoken, on=key, how="left")
     before = silent.select(
         "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
-        brings=pl.lit(None, pl.Int64),
+        brings=pl.lit(None, pl.Int64), mixed=pl.lit(value=False),
     )  # fmt: skip
     lost = pl.concat(
         rows.filter(pl.col("unread"), pl.col("from_time").is_not_null())
@@ -141,8 +141,7 @@ def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataF
     spans = told.join(uses, on=key).select(
         "unit_no", "figure", "from_time",
         to_time=pl.when(known).then("to_time").otherwise(AFTER),
-        brings=pl.when(~pl.col("estimated") | (~pl.col("is_reset") & (pl.col("amount") == 0)))
-        .then("amount"),
+        brings=pl.when(~pl.col("is_reset")).then("amount"), mixed="estimated",
     )  # fmt: skip
     return pl.concat([before, spans.filter(pl.col("brings").ne_missing(0))])
 
@@ -156,7 +155,8 @@ def doubtful(spans: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
         pl.col("from_time") < pl.col("end"), pl.col("to_time") > pl.col("start")
     )
     same = (pl.col("from_time") >= pl.col("start")) & (pl.col("to_time") < pl.col("end"))
-    return inside.filter(~(pl.col("brings").is_not_null() & same)).with_columns(
+    whole = pl.col("brings").is_not_null() & ~pl.col("mixed") & same
+    return inside.filter(~whole).with_columns(
         from_time=pl.max_horizontal("from_time", "start"),
         to_time=pl.min_horizontal("to_time", "end"),
     )

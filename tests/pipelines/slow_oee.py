@@ -121,9 +121,10 @@ def steps(said, measure, counter_max, pri):
             if amount < 0:
                 wrapped = amount + counter_max + 1
                 cycle = pri.get(product, min(pri.values()))
-                possible = wrapped * cycle <= 2 * (s.second - before.second) + 2 * cycle
-                amount = wrapped if possible else s.value
-                cause = "step" if possible else "reset"
+                most = 2 * (s.second - before.second) + 2 * cycle
+                made = s.value if s.value * cycle <= most else 0
+                amount = wrapped if wrapped * cycle <= most else made
+                cause = "step" if wrapped * cycle <= most else "reset"
             if amount or cause != "step":
                 out.append((before.second, s.second, amount, product, cause))
         before, skipped = s, False

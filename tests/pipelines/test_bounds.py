@@ -74,7 +74,7 @@ def test_the_truth_is_inside_bounds_that_are_sharp():
 
 @pytest.mark.soak
 def test_the_truth_is_inside_bounds_that_are_sharp_at_length():
-    law(3000)
+    law(1500)
 
 
 @settings(max_examples=30, deadline=None)
