@@ -17,9 +17,30 @@ RULES = {
 }
 
 
-def element(item_state, mode, order):
+def of_40501(state, mode, order):
+    """Running is production or setup, waiting is down time, out of service a delay."""
+    if state == 3:
+        return {3: "apt", 2: "aust"}.get(mode, "adot")
+    return "adot" if state == 2 else "adet"
+
+
+def of_semi_e10(state, mode, order):
+    """Productive, engineering (setup), unscheduled down with an order, all else standby."""
+    if state == 1:
+        return "adet" if mode in (2, 3) and order else "adot"
+    if mode == 2:
+        return "aust"
+    return "apt" if (state, mode) == (3, 3) else "adot"
+
+
+OTHERS = {"opc40501-1": of_40501, "semi-e10": of_semi_e10}
+
+
+def element(item_state, mode, order, profile="opc40001-1"):
     if item_state is None or mode is None:
         return "unknown"
+    if profile in OTHERS:
+        return OTHERS[profile](item_state or 1, mode, order)
     if mode == 1:
         return "adot"
     return RULES[(1 if item_state == 0 else item_state, mode)](order)
@@ -84,7 +105,7 @@ def is_heard(gaps, second):
     )
 
 
-def times(said, plan, shift, start, end, covered, gaps=()):
+def times(said, plan, shift, start, end, covered, gaps=(), profile="opc40001-1"):
     out = dict.fromkeys(("apt", "aust", "adet", "adot", "unknown"), 0)
     for second in range(start, end):
         if second not in busy_seconds(plan, shift):
@@ -94,6 +115,7 @@ def times(said, plan, shift, start, end, covered, gaps=()):
             state_at(said, "item_state", second),
             state_at(said, "operation_mode", second),
             context_at(said, "order_id", second),
+            profile,
         )
         out[name if seen else "unknown"] += 1
     return out
@@ -168,8 +190,11 @@ KINDS = {"pq": "parts_total", "gq": "parts_good", "sq": "parts_bad", "rq": "part
 MEASURES = tuple(KINDS.values())
 
 
-def quantities(said, plan, shift, start, end, counter_max, pri, measures=MEASURES):
-    """Pieces of a shift of a machine that has the `measures`; None where nobody read them."""
+def quantities(said, plan, shift, start, end, counter_max, pri, measures=MEASURES, passed=False):
+    """Pieces of a shift of a machine that has the `measures`; None where nobody read them.
+
+    Reworked ones are good once they have `passed`.
+    """
     sums = dict.fromkeys([*KINDS, "outside"], 0)
     per_product = {}
     for name, measure in KINDS.items():
@@ -189,8 +214,12 @@ def quantities(said, plan, shift, start, end, counter_max, pri, measures=MEASURE
                 made[name] += amount
     if "parts_good" not in measures:
         for made in per_product.values():
-            made["gq"] = max(made["pq"] - made["sq"] - made["rq"], 0)
+            made["gq"] = max(made["pq"] - made["sq"] - (0 if passed else made["rq"]), 0)
         sums["gq"] = sum(made["gq"] for made in per_product.values())
+    elif passed:
+        sums["gq"] += sums["rq"]
+        for made in per_product.values():
+            made["gq"] += made["rq"]
     sums["ideal_total"] = sum(made["pq"] * pri[p] for p, made in per_product.items())
     sums["ideal_good"] = sum(made["gq"] * pri[p] for p, made in per_product.items())
     return sums | known(said, plan, shift, start, end, counter_max, pri, measures, sums)
