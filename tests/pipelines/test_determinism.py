@@ -11,12 +11,7 @@ import pytest
 from pipelines import losses, oee
 from tests.pipelines import computed, fleet_world, plant
 
-RUNS = 10
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return fleet_world.make(tmp_path_factory.mktemp("fleet"))
+RUNS = 5
 
 
 def frames(factory):
@@ -41,7 +36,7 @@ def test_shuffled_input_gives_the_same_bits(world, number):
 @pytest.mark.parametrize("engine", ["streaming", "in-memory"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_engines_and_threads_give_the_same_bits(stored, engine, threads):
-    """Ten runs, the rows of each in another order."""
+    """Twenty runs in all, the rows of each in another order."""
     folder, expected = stored
     env = os.environ | {"POLARS_ENGINE_AFFINITY": engine, "POLARS_MAX_THREADS": str(threads)}
     done = subprocess.run(

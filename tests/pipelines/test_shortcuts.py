@@ -21,11 +21,6 @@ EVERY = 144
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return fleet_world.make(tmp_path_factory.mktemp("fleet"))
-
-
-@pytest.fixture(scope="module")
 def right(world):
     return pl.concat(map(fleet_world.figures, world.factories))
 
