@@ -6,6 +6,7 @@ import polars as pl
 
 from pipelines.asked import Asked
 from pipelines.axis import atoms, with_unit_no
+from pipelines.coverage import disjoint
 from pipelines.cycles import per_unit
 
 US: Final = 1_000_000
@@ -53,7 +54,7 @@ def _extremes(known: Asked, cycles: pl.DataFrame) -> pl.DataFrame:
 def _spells(known: Asked) -> pl.DataFrame:
     """`shift unit_no unread_us is_open` of each stretch of busy time not heard or not read.
 
-    Open where it touches an edge of its busy interval, or where a counter was not read.
+    Open where it touches an edge of its busy interval, where a counter was not read or was reset.
     """
     busy = known.pieces.with_row_index("id")
     covered = with_unit_no(known.covered, known.counters)
@@ -62,6 +63,7 @@ def _spells(known: Asked) -> pl.DataFrame:
         "piece": busy,
         "covered": covered.select("unit_no", start="from_time", end="to_time", id=1),
         "unread": read.select("unit_no", start="from_time", end="to_time", id=1),
+        "reset": _resets(known),
     }
     spans = atoms(layers).filter(pl.col("piece").is_not_null())
     is_seen = pl.col("covered").is_not_null() & pl.col("unread").is_null()
@@ -69,11 +71,22 @@ def _spells(known: Asked) -> pl.DataFrame:
     lasted = (pl.col("end") - pl.col("start")).dt.total_microseconds()
     read_us = pl.when(pl.col("covered").is_not_null()).then(lasted).otherwise(0)
     touches = (pl.col("start") == pl.col("first")) | (pl.col("end") == pl.col("last"))
+    lost = pl.any_horizontal(pl.col("unread", "reset").is_not_null())
     return (
         spans.with_columns(is_seen=is_seen)
         .with_columns(run=(is_seen.rle_id() + pl.col("piece").rle_id()).rle_id())
         .filter(~pl.col("is_seen"))
         .join(edges, on="piece", maintain_order="left")
         .group_by("run", "shift", "unit_no")
-        .agg(unread_us=read_us.sum(), is_open=(touches | pl.col("unread").is_not_null()).any())
+        .agg(unread_us=read_us.sum(), is_open=(touches | lost).any())
     )
+
+
+def _resets(known: Asked) -> pl.DataFrame:
+    """The spans, as a layer of atoms, from the last reading before a reset to the first after."""
+    rows = [
+        counted.filter("is_reset").select("unit_no", from_time="good_since", to_time="to_time")
+        for counted in known.counts.values()
+    ]
+    spans = disjoint(pl.concat(rows), ["unit_no"])
+    return spans.select("unit_no", start="from_time", end="to_time", id=1)

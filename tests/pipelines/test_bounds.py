@@ -158,6 +158,13 @@ def test_a_hole_over_the_edge_may_hide_the_end_of_a_piece():
     assert found["lower"].to_list()[1] <= 7.0 / 1800 < found["oee"].to_list()[1]
 
 
+def test_a_reset_in_a_short_hole_may_hide_a_piece():
+    """5,001 and then 0, both unheard: a piece of 7 s was lost in 3 s."""
+    found = by_shift(machine(Spell(1499, 1502), pieces=[14, 1500], resets=[1501]))["early"]
+    assert (found["oee"], found["lower"]) == (0, 0)
+    assert is_inside(found)
+
+
 def test_an_uncounted_tail_is_bounded_by_its_time():
     """From 4,000 s on nobody listens: at most 200 s and one piece more."""
     found = by_shift(machine(Spell(4000, machine_history.END)))["late"]
