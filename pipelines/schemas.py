@@ -225,6 +225,10 @@ CONVENTIONS: Final = pl.Schema(
 says (`profiles.Profile`): `rules` is the name of one that ParkPulse knows, `profile_id` of this
 whole convention. A name that stands is not changed; another convention gets another name."""
 
+LINES: Final = pl.Schema({**EQUIPMENT, "stage": pl.Int64(), "valid_from": TIME})
+"""The stations of sequential lines, by stage from 1 on; those of one stage work side by side. The
+rows of a line with one `valid_from` are one order, which holds from that local day on."""
+
 GAPS: Final = pl.Schema(
     {
         "server_uri": pl.String(),
@@ -308,6 +312,54 @@ OEE_BY_SHIFT: Final = pl.Schema(
 counts up to the end of its coverage and says `is_open`. Quantities and what follows from them are
 null where no counter was read; `completeness` is of time, `lower` and `upper` are of both. What is
 not `is_reliable` (too little of the time is known, or no OEE) enters no ranking and no release."""
+
+LINE_OEE_BY_SHIFT: Final = pl.Schema(
+    {
+        "park_id": pl.String(),
+        "factory_id": pl.String(),
+        "line_id": pl.String(),
+        "production_day": pl.Date(),
+        "shift_id": pl.String(),
+        "start": TIME,
+        "end": TIME,
+        "is_open": pl.Boolean(),
+        "aggregation": pl.String(),
+        "bottleneck": pl.String(),
+        "bottleneck_stage": pl.Int64(),
+        "work_units": pl.UInt32(),
+        "work_units_missing": pl.UInt32(),
+        "lacks": pl.String(),
+        "pbt_s": pl.Float64(),
+        "apt_s": pl.Float64(),
+        "aust_s": pl.Float64(),
+        "adet_s": pl.Float64(),
+        "adot_s": pl.Float64(),
+        "unknown_s": pl.Float64(),
+        "pq": pl.Int64(),
+        "gq": pl.Int64(),
+        "sq": pl.Int64(),
+        "rq": pl.Int64(),
+        "ideal_total_s": pl.Float64(),
+        "ideal_good_s": pl.Float64(),
+        "availability": pl.Float64(),
+        "effectiveness": pl.Float64(),
+        "quality_ratio": pl.Float64(),
+        "oee": pl.Float64(),
+        "nee": pl.Float64(),
+        "completeness": pl.Float64(),
+        "lower": pl.Float64(),
+        "upper": pl.Float64(),
+        "outside_plan": pl.Boolean(),
+        "effectiveness_over_1": pl.Boolean(),
+        "is_reliable": pl.Boolean(),
+        "profile_id": pl.String(),
+    }
+)
+"""OEE of a sequential line and shift. Times are the bottleneck stage's, each station by its share
+of the stage's work; good pieces are the last stage's, the others those it spoils or a station
+before it loses; ideal times are at the line's pace. `bottleneck` names work units (M2+M3).
+`completeness` is the least of its stations'. `lacks` says why OEE is null: station, count, cycle.
+docs/decisions/0022-lines-and-scope.md has the rest."""
 
 LOSSES_BY_SHIFT: Final = pl.Schema(
     {
@@ -410,7 +462,11 @@ TABLES: Final = {
     "plan": PLAN,
     "cycles": CYCLES,
     "reasons": REASONS,
+    "lines": LINES,
     "oee_by_shift": OEE_BY_SHIFT,
     "losses_by_shift": LOSSES_BY_SHIFT,
+    "line_oee_by_shift": LINE_OEE_BY_SHIFT,
+    "reliability_by_shift": RELIABILITY_BY_SHIFT,
+    "semi_by_day": SEMI_BY_DAY,
 }
 """What an empty table looks like, by its name in the lake."""
