@@ -102,6 +102,15 @@ OUTSIDE: Final = [
         both("停机原因代码表。", "What the stop reason codes of a factory mean."),
     ),
     outside(
+        "lines",
+        FACTORIES,
+        "csv",
+        both(
+            "串行产线的工位顺序（按生效日期）；不在表中的产线按设备时间加权汇总。",
+            "The order of stations in sequential lines, from a day on; other lines are summed.",
+        ),
+    ),
+    outside(
         "park_gateways",
         PARKS,
         "opcua",

@@ -24,7 +24,7 @@ FACTORY_DAYS: Final = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         "raw_values", "quarantine", "ledger_by_day", "events", "last_values", "clock_offsets",
         "state_episodes", "count_increments", "process_values", "oee_by_shift",
-        "losses_by_shift",
+        "losses_by_shift", "line_oee_by_shift", "reliability_by_shift", "semi_by_day",
     ),
     description="一个工厂若干天：从数据段到 OEE。One factory's days, from segments to OEE.",
 )  # fmt: skip

@@ -1,5 +1,7 @@
-"""Gold: OEE by work unit and shift, and its roll-ups from line to district."""
+"""Gold: OEE and reliability by work unit and shift, and roll-ups from line to district."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 import dagster as dg
@@ -8,28 +10,31 @@ import polars as pl
 from assets.partitions import (
     DAYS,
     FACTORY_DAYS,
+    FACTORY_IDS,
     HOME,
     NEIGHBOURS,
     SAME_DAY,
     SAME_FACTORY,
     SINGLE_RUN,
     factory_days,
+    partition_of,
+    sector_of,
     site_names,
 )
-from assets.pictures import bars
+from assets.pictures import Bar, bars
 from assets.storage import BY_DAY, NEAREST
-from assets.words import OWNERS, both
+from assets.tables import readable
+from assets.words import INCOMPLETE, OWNERS, both
+from connectors.lake import Lake
 from connectors.ledger import Ledger
-from pipelines import counters, losses, oee
+from pipelines import counters, levels, lines, losses, oee, reliability, semi
+from pipelines.schemas import SEMI_BY_DAY
 
-LEVELS: Final = {
-    "line": ["park_id", "factory_id", "line_id"],
-    "factory": ["park_id", "factory_id"],
-    "park": ["park_id"],
-    "district": [],
-}
-"""What a figure is rolled up to. A line here is the time-weighted sum of its machines."""
+IC: Final = "ic"
+"""The sector whose tools get SEMI figures beside their OEE."""
 
+line_figures: Final = lines.by_shift
+"""Under a name that the input `lines` does not hide."""
 
 SILVER: Final = {
     "state_episodes": dg.AssetIn(partition_mapping=NEIGHBOURS),
@@ -103,6 +108,100 @@ def losses_by_shift(
     return lost.with_columns(partition_day=pl.col("production_day"))
 
 
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins=SILVER | {"lines": dg.AssetIn(partition_mapping=SAME_FACTORY)},
+    metadata=BY_DAY,
+    group_name="gold",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "串行产线每个班次的 OEE：末道工序的合格品 × 瓶颈工序节拍 ÷ 瓶颈工序的计划工作时间。",
+        "OEE of sequential lines by shift: good pieces of the last stage at the bottleneck's pace.",
+    ),
+)
+def line_oee_by_shift(
+    state_episodes: pl.LazyFrame,
+    count_increments: pl.LazyFrame,
+    last_values: pl.LazyFrame,
+    plan: pl.LazyFrame,
+    cycles: pl.LazyFrame,
+    tags: pl.LazyFrame,
+    lines: pl.LazyFrame,
+) -> pl.DataFrame:
+    """OEE of the lines whose order is known; a factory without one has no rows."""
+    coverage, gaps = _account()
+    made = _counted(last_values, count_increments, tags)
+    figures = line_figures(state_episodes, made, plan, cycles, coverage, tags, lines, gaps=gaps)
+    return figures.with_columns(partition_day=pl.col("production_day"))
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins={name: SILVER[name] for name in ("state_episodes", "plan", "tags")},
+    metadata=BY_DAY,
+    group_name="gold",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "每台设备每个班次的故障次数、MTBF、MTTF、MTTR；未知时间既不算运行也不算停机，"
+        "持续到次日之后的维修不计入 MTTR。",
+        "Failures, MTBF, MTTF and MTTR per work unit and shift; unknown time is neither up nor"
+        " down, and a repair that outlasts the next day is censored.",
+    ),
+)
+def reliability_by_shift(
+    context: dg.AssetExecutionContext,
+    state_episodes: pl.LazyFrame,
+    plan: pl.LazyFrame,
+    tags: pl.LazyFrame,
+) -> pl.DataFrame:
+    """Reliability per work unit and shift, a failure in the shift that first saw it."""
+    coverage, gaps = _account()
+    figures = reliability.by_shift(state_episodes, plan, coverage, tags, gaps)
+    context.add_output_metadata({"failures": int(figures["failures"].sum())})
+    return figures.with_columns(partition_day=pl.col("production_day"))
+
+
+@dg.asset(
+    partitions_def=FACTORY_DAYS,
+    backfill_policy=SINGLE_RUN,
+    ins=SILVER,
+    metadata=BY_DAY,
+    group_name="gold",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "集成电路工厂每台设备每个生产日的 SEMI E10 状态与 E79 效率；其他行业的工厂没有记录。",
+        "SEMI E10 states and E79 efficiencies per tool and production day of factories of the"
+        " sector ic in the fleet file; others have no rows.",
+    ),
+)
+def semi_by_day(
+    context: dg.AssetExecutionContext,
+    state_episodes: pl.LazyFrame,
+    count_increments: pl.LazyFrame,
+    last_values: pl.LazyFrame,
+    plan: pl.LazyFrame,
+    cycles: pl.LazyFrame,
+    tags: pl.LazyFrame,
+) -> pl.DataFrame:
+    """E79's pieces are counted over whole days in which only scheduled down time is cut."""
+    asked = sorted(partition_of(key) for key in context.partition_keys)
+    if sector_of(str(asked[0].factory)) != IC:
+        empty = pl.DataFrame(schema=SEMI_BY_DAY)
+        return empty.with_columns(partition_day=pl.col("production_day"))
+    days = semi.calendar_days([one.day for one in asked if one.day])
+    coverage, gaps = _account()
+    counted = _counted(last_values, count_increments, tags)
+    whole = semi.operations(plan, tags, days)
+    made = oee.by_shift(state_episodes, counted, whole, cycles, coverage, tags, gaps=gaps)
+    figures = semi.by_day(state_episodes, plan, coverage, tags, days, made, gaps)
+    return figures.with_columns(partition_day=pl.col("production_day"))
+
+
 def _account() -> tuple[pl.DataFrame, pl.DataFrame]:
     """Coverage and gaps, as the ledger has them."""
     with Ledger(HOME.root, read_only=True) as ledger:
@@ -120,26 +219,47 @@ def _counted(
 @dg.asset(
     partitions_def=DAYS,
     backfill_policy=SINGLE_RUN,
-    ins={"oee_by_shift": dg.AssetIn(partition_mapping=SAME_DAY)},
+    ins={
+        "oee_by_shift": dg.AssetIn(partition_mapping=SAME_DAY),
+        "line_oee_by_shift": dg.AssetIn(partition_mapping=SAME_DAY),
+    },
+    deps=["tags", "plan"],
     metadata=BY_DAY,
     group_name="gold",
     kinds={"polars"},
     owners=OWNERS,
     description=both(
-        "OEE 汇总：产线、工厂、园区、全区；时间与理想时间求和后再相除。",
-        "OEE rolled up to line, factory, park and district: sums of times, then one division.",
+        "OEE 汇总：产线、工厂、园区、全区；时间与理想时间求和后再相除，串行产线按瓶颈；"
+        "每行注明汇总方式、设备数、缺少的设备数、完整率与是否可靠。",
+        "OEE rolled up to line, factory, park and district: sums of times, then one division;"
+        " sequential lines by their bottleneck. Every row states its scope.",
     ),
 )
-def oee_roll_up(context: dg.AssetExecutionContext, oee_by_shift: pl.LazyFrame) -> pl.DataFrame:
+def oee_roll_up(
+    context: dg.AssetExecutionContext,
+    oee_by_shift: pl.LazyFrame,
+    line_oee_by_shift: pl.LazyFrame,
+) -> pl.DataFrame:
     """OEE by level; a level's key columns that do not apply are null."""
-    rows = oee_by_shift.collect(engine="in-memory")
-    levels = [
-        oee.roll_up(rows, ["production_day", *by]).with_columns(level=pl.lit(level))
-        for level, by in LEVELS.items()
-    ]
-    rolled = pl.concat(levels, how="diagonal")
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    rolled = levels.by_day(
+        oee_by_shift.collect(engine="in-memory"),
+        line_oee_by_shift.collect(engine="in-memory"),
+        _expected(FACTORY_IDS, days),
+    )
     context.add_output_metadata(_seen(rolled))
     return rolled.with_columns(partition_day=pl.col("production_day"))
+
+
+def _expected(factories: Sequence[str], days: Sequence[date]) -> pl.DataFrame:
+    """Work units by production day that the catalogues and plans of all factories know."""
+    lake = Lake(HOME.lake)
+    asked = pl.DataFrame({"production_day": days}, {"production_day": pl.Date()})
+    found = (
+        levels.there(readable(lake, "tags", one), readable(lake, "plan", one), asked)
+        for one in factories
+    )
+    return pl.concat([pl.DataFrame(schema=levels.EXPECTED), *found])
 
 
 def _seen(rolled: pl.DataFrame) -> dict[str, Any]:
@@ -152,10 +272,7 @@ def _seen(rolled: pl.DataFrame) -> dict[str, Any]:
         pl.col("production_day") == day, pl.col("level").is_in(["district", "park"])
     ).sort("park_id", nulls_last=False)
     names = site_names("park")
-    rows = [
-        (names.get(row["park_id"], "松江新城"), row["oee"], row["lower"], row["upper"])
-        for row in shown.iter_rows(named=True)
-    ]
+    rows = [_bar(names.get(row["park_id"], "松江新城"), row) for row in shown.to_dicts()]
     return {
         "oee_by_park": bars(f"OEE {day}", rows),
         "completeness": [
@@ -163,3 +280,10 @@ def _seen(rolled: pl.DataFrame) -> dict[str, Any]:
             for (name, *_), c in zip(rows, shown["completeness"].fill_null(0.0), strict=True)
         ],
     }
+
+
+def _bar(name: str, row: dict[str, Any]) -> Bar:
+    """A bar of the picture; a figure that is not reliable is named, and no number."""
+    if not row["is_reliable"]:
+        return f"{name} {INCOMPLETE}", None, None, None
+    return name, row["oee"], row["lower"], row["upper"]

@@ -17,7 +17,7 @@ def materializations() -> Iterator[dg.AssetMaterialization]:
     for site in FACTORY_IDS:
         yield from _collected(site, "opcua_servers", "segments", "tags")
         yield from _events(site)
-        for table in ("plan", "cycles", "reasons"):
+        for table in ("plan", "cycles", "reasons", "lines"):
             yield from _file(table, site, Lake(HOME.lake).path(table, Partition(factory=site)))
     for site in PARK_IDS:
         yield from _collected(site, "park_gateways", "park_segments", "park_tags")

@@ -30,6 +30,13 @@ def site_names(kind: str, home: Home = HOME) -> dict[str, str]:
     return {site["id"]: site.get("name", site["id"]) for site in sites}
 
 
+def sector_of(factory: str, home: Home = HOME) -> str | None:
+    """The sector of a factory, as the fleet file has it; null where it says none."""
+    fleet = home.root / "fleet.toml"
+    sites = tomllib.loads(fleet.read_text("utf-8")).get("factory", []) if fleet.is_file() else []
+    return next((site.get("sector") for site in sites if site["id"] == factory), None)
+
+
 def local_today(home: Home = HOME, at: datetime | None = None) -> date:
     """The home's local date now, or at an instant of our clock; a replay pretends another."""
     offset = home.now_offset_s if home.exists() else 0.0

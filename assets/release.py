@@ -1,7 +1,6 @@
 """What leaves: the indicators of a day, protected, and the bureau's release of them."""
 
 import hashlib
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -15,21 +14,19 @@ import polars as pl
 from assets.checks import hold
 from assets.partitions import DAYS, FACTORY_IDS, HOME, PARK_IDS, SINGLE_RUN, site_names
 from assets.storage import BY_DAY
+from assets.tables import readable
 from assets.words import OWNERS, both
 from connectors import received
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.release import published_before, write_release
 from pipelines import adoption as arithmetic
 from pipelines import conformance, disclosure, indicators
-from pipelines.schemas import TABLES
 
 DEFAULT_P_PERCENT: Final = 10.0
 """For trials. A bureau sets $PARKPULSE_P_PERCENT and tells nobody: who knows p can undo it."""
 
 CHECKED: Final = ("oee_by_shift", "oee_roll_up", "adoption", "kpi")
 """Tables that a release is made of: it holds each against its expectations before it leaves."""
-
-_logger: Final = logging.getLogger(__name__)
 
 
 @dg.asset(
@@ -155,7 +152,7 @@ def owners_of(factories: Sequence[str]) -> pl.DataFrame:
 
 def _uscc(factory: str) -> str | None:
     lake, node = Lake(HOME.lake), ["server_uri", "node_id"]
-    nodes = _readable("tags", factory).filter(pl.col("measure") == "uscc").select(node).lazy()
+    nodes = readable(lake, "tags", factory).filter(pl.col("measure") == "uscc").select(node).lazy()
     days = (one for one in lake.partitions("raw_values") if one.factory == factory)
     for partition in sorted(days, reverse=True):
         values = lake.scan("raw_values", [partition])
@@ -169,19 +166,10 @@ def _uscc(factory: str) -> str | None:
 
 def smart_factories(factories: Sequence[str]) -> int:
     """Factories that are collected and speak enough of the unified interface for an OEE."""
-    tables = ((_readable("tags", one), _readable("cycles", one)) for one in factories)
+    lake = Lake(HOME.lake)
+    tables = ((readable(lake, "tags", one), readable(lake, "cycles", one)) for one in factories)
     levels = [conformance.by_factory(conformance.levels(*pair)) for pair in tables]
     return sum(found.filter(pl.col("level") >= conformance.OEE_LEVEL).height for found in levels)
-
-
-def _readable(table: str, factory: str) -> pl.DataFrame:
-    """A factory's own table; empty where there is none or, with a warning, where it is broken."""
-    found = Lake(HOME.lake).scan(table, [Partition(factory=factory)])
-    try:
-        return found.collect() if found is not None else pl.DataFrame(schema=TABLES[table])
-    except (pl.exceptions.PolarsError, OSError) as error:
-        _logger.warning("%s of %s cannot be read and is left out: %s", table, factory, error)
-        return pl.DataFrame(schema=TABLES[table])
 
 
 def _connected_parks() -> int:

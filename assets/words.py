@@ -3,6 +3,8 @@
 from typing import Final
 
 OWNERS: Final = ["team:parkpulse"]
+INCOMPLETE: Final = "数据不完整"
+"""What stands in place of a figure that is not reliable."""
 
 
 def both(chinese: str, english: str) -> str:

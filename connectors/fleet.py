@@ -9,12 +9,14 @@ from urllib.parse import urlparse
 
 from connectors.errors import FleetFileError
 from connectors.node_text import is_node_id
-from connectors.plans import read_calendar, read_cycles, read_reasons
+from connectors.plans import read_calendar, read_cycles, read_lines, read_reasons
 from connectors.tag_file import read_tags
 
-_FILES: Final = ("calendar", "cycles", "tags", "reasons")
-_SITE_KEYS: Final = {"id", "name", "server", *_FILES}
-_OF_MACHINES: Final = ("tags", "reasons")
+_FILES: Final = ("calendar", "cycles", "tags", "reasons", "lines")
+_SITE_KEYS: Final = {"id", "name", "sector", "server", *_FILES}
+_OF_MACHINES: Final = ("tags", "reasons", "lines", "sector")
+SECTORS: Final = ("biopharma", "ev", "materials", "equipment", "ic", "other")
+"""What a factory may be of; the tools of one of integrated circuits (ic) get SEMI figures too."""
 _SERVER_KEYS: Final = {
     "url",
     "security",
@@ -77,6 +79,8 @@ class Site:
     cycles: Path | None = None
     tags: Path | None = None
     reasons: Path | None = None
+    lines: Path | None = None
+    sector: str | None = None
 
     @property
     def urls(self) -> list[str]:
@@ -128,6 +132,8 @@ def _check_files(site: Site) -> None:
         read_tags(site.tags, site.site_id, site.urls)
     if site.reasons is not None:
         read_reasons(site.reasons, site.site_id)
+    if site.lines is not None:
+        read_lines(site.lines, site.site_id)
 
 
 def _tables(path: Path, content: dict[str, Any], key: str, name: str) -> list[dict[str, Any]]:
@@ -162,7 +168,12 @@ def _site(path: Path, entry: dict[str, Any], *, is_park: bool) -> Site:
         if key in entry:
             why = f"`{key}` of park {site_id}: a park gateway has no machines"
             raise FleetFileError(path, why, "give it to a [[factory]]")
-    return Site(site_id, is_park, servers, *(_file(path, entry, key) for key in _FILES))
+    sector = entry.get("sector")
+    if sector is not None and sector not in SECTORS:
+        why = f"`sector` of {site_id} is {sector!r}"
+        raise FleetFileError(path, why, f"use one of {', '.join(SECTORS)}")
+    files = {key: _file(path, entry, key) for key in _FILES}
+    return Site(site_id, is_park, servers, **files, sector=sector)
 
 
 def _is_name(text: str) -> bool:

@@ -1,10 +1,11 @@
-"""What a factory plans, as files: calendar, cycles and reason codes."""
+"""What a factory plans, as files: calendar, cycles, reason codes, sequential lines."""
 
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from connectors.errors import FleetFileError
 from connectors.sheets import Row, each, rows_of
 from pipelines import schemas
 
@@ -13,6 +14,7 @@ _CALENDAR: Final = (
 )  # fmt: skip
 _CYCLES: Final = ("line_id", "work_unit_id", "product_id", "pri_s", "origin", "valid_from")
 _REASONS: Final = ("stop_reason_code", "name_zh", "name_en", "category", "valid_from")
+_LINES: Final = ("line_id", "work_unit_id", "stage", "valid_from")
 _KINDS: Final = ("busy", "break", "planned_maintenance", "not_planned")
 CATEGORIES: Final = (
     "planned", "setup", "breakdown", "minor_stop", "starved", "blocked", "no_order", "quality",
@@ -83,3 +85,39 @@ def read_reasons(path: Path, factory: str) -> pl.DataFrame:
 
 
 _REASON_KEY: Final = ("line_id", "work_unit_id", "stop_reason_code", "valid_from")
+
+
+def read_lines(path: Path, factory: str) -> pl.DataFrame:
+    """The stations of a factory's sequential lines by stage (pipelines.schemas.LINES).
+
+    The rows of a line with one valid_from are one order: each work unit once, no stage left out.
+    """
+    taken: dict[tuple[object, ...], int] = {}
+
+    def made(row: Row) -> dict[str, object]:
+        row.text("line_id"), row.text("work_unit_id")
+        found: dict[str, object] = {
+            **row.place(factory),
+            "stage": row.count("stage"),
+            "valid_from": row.time("valid_from"),
+        }
+        key = tuple(found[name] for name in ("line_id", "work_unit_id", "valid_from"))
+        if key in taken:
+            why = f"line {taken[key]} places it already, from the same time on"
+            row.refuse("work_unit_id", why, "delete one, or give it a later valid_from")
+        taken[key] = row.line
+        return found
+
+    lines = pl.DataFrame(each(rows_of(path, _LINES), made), schema=schemas.LINES)
+    _refuse_left_out(path, lines)
+    return lines
+
+
+def _refuse_left_out(path: Path, lines: pl.DataFrame) -> None:
+    """A stage with nothing in it: two lines, or a number that slipped."""
+    orders = lines.group_by("line_id", "valid_from").agg(pl.col("stage").unique())
+    for line, since, stages in orders.sort("line_id", "valid_from").iter_rows():
+        left_out = sorted(set(range(1, max(stages))) - set(stages))
+        if left_out:
+            why = f"line {line} from {since:%Y-%m-%d} on has no stage {left_out[0]}"
+            raise FleetFileError(path, why, "number the stages 1, 2, 3 without a hole")

@@ -96,6 +96,13 @@ class Row:
             self.refuse(column, "it is not above zero", "give the seconds per piece")
         return value
 
+    def count(self, column: str) -> int:
+        """A whole number from 1 on."""
+        value = self._parsed(column, int, "a whole number")
+        if value < 1:
+            self.refuse(column, "it is below 1", "count from 1")
+        return value
+
     def _parsed(self, column: str, parse: Callable[[str], T], what: str) -> T:
         try:
             return parse(self.text(column))

@@ -1,4 +1,4 @@
-"""Small tables the collector leaves in the home: plans, cycles, reasons, the tag catalogue."""
+"""Small tables the collector leaves in the home: plans, cycles, reasons, lines, the catalogue."""
 
 import io
 import logging
@@ -9,7 +9,7 @@ import polars as pl
 
 from connectors.fleet import Fleet
 from connectors.home import write_atomic
-from connectors.plans import read_calendar, read_cycles, read_reasons
+from connectors.plans import read_calendar, read_cycles, read_lines, read_reasons
 from pipelines import schemas
 from pipelines.tag_history import CHANGES, changes, overlaid, renewed
 
@@ -24,7 +24,7 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 
 def write_plans(fleet: Fleet, home: Path) -> None:
-    """Copy the fleet file, and the calendars, cycles and reasons it names, into the home."""
+    """Copy the fleet file, and the calendars, cycles, reasons and lines it names, into the home."""
     home.mkdir(parents=True, exist_ok=True)
     if fleet.text:
         write_atomic(home / "fleet.toml", fleet.text.encode())
@@ -33,6 +33,7 @@ def write_plans(fleet: Fleet, home: Path) -> None:
             ("plan", site.calendar, read_calendar),
             ("cycles", site.cycles, read_cycles),
             ("reasons", site.reasons, read_reasons),
+            ("lines", site.lines, read_lines),
         ):
             if path is not None:
                 part = home / "lake" / table / f"factory={site.site_id}" / "part.parquet"

@@ -14,7 +14,14 @@ from typing import Final
 import polars as pl
 
 from pipelines import suppression
-from pipelines.indicators import DISTRICT_ID, KPI, dictionary, least_decimals, shown
+from pipelines.indicators import (
+    DISTRICT_ID,
+    INCOMPLETE,
+    KPI,
+    dictionary,
+    least_decimals,
+    shown,
+)
 from pipelines.suppression import Cells, Relation
 
 PROVISIONAL: Final = "p"
@@ -27,7 +34,8 @@ DOMINANCE: Final = "dominance"
 SECONDARY: Final = "secondary"
 
 PUBLISHED: Final = pl.Schema({**KPI, "reason": pl.String(), "decimals": pl.Int64()})
-"""KPI after control: printed figures; a hidden cell (status c) keeps its target and its reason."""
+"""KPI after control: printed figures; a hidden cell (status c) keeps its target and its reason, one
+that is not reliable (status i) its completeness."""
 
 HIDDEN_COLUMNS: Final = ["value", "lower", "upper", "verdict", "completeness", "respondents"]
 
@@ -249,7 +257,8 @@ def _applied(
         )
         printed = {"value": value, "lower": lower, "upper": upper, "decimals": decimals}
         printed["completeness"] = _cut(row["completeness"], decimals)
-        status = MISSING if value is None else PROVISIONAL
+        kept_out = row["status"] == INCOMPLETE
+        status = INCOMPLETE if kept_out else MISSING if value is None else PROVISIONAL
         rows.append(row | printed | {"status": status, "reason": None})
     return pl.DataFrame(rows, schema=PUBLISHED)
 

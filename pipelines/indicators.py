@@ -24,6 +24,9 @@ TO_BE_VERIFIED: Final = "to_be_verified"
 UNCHECKED: Final = "u"
 """Status of a figure that disclosure control has not seen: it may not leave."""
 
+INCOMPLETE: Final = "i"
+"""Status of a figure that is not reliable, too little of its time being known: it is no number."""
+
 KPI: Final = pl.Schema(
     {
         "indicator_id": pl.String(),
@@ -239,7 +242,8 @@ def kpi_table(
     """The columns of KPI, unrounded and not yet disclosure-checked (status u).
 
     `oee_roll_up`: one row per park and one for the district (`park_id` null) with `oee
-    availability effectiveness quality_ratio completeness lower upper`, the bounds being OEE's.
+    availability effectiveness quality_ratio completeness lower upper is_reliable`, the bounds being
+    OEE's. What is not reliable stays without value and bounds (status i).
     `adoption`: `adoption.figures`. `areas`: park id to Chinese name.
     """
     figures = pl.concat(
@@ -266,7 +270,7 @@ def kpi_table(
             pl.when(is_district).then("comparator").alias("comparator"),
             period=pl.lit(period),
             area_zh=pl.col("area_id").replace({DISTRICT_ID: DISTRICT_ZH, **areas}),
-            status=pl.lit(UNCHECKED),
+            status=pl.when("is_reliable").then(pl.lit(UNCHECKED)).otherwise(pl.lit(INCOMPLETE)),
         )
         .sort("place", ~is_district, "area_id")
     )
@@ -283,7 +287,9 @@ def _verdicts(judged: pl.DataFrame) -> pl.Series:
     return pl.Series("verdict", verdicts, dtype=pl.String)
 
 
-FIGURE: Final = ["indicator_id", "area_id", "value", "lower", "upper", "completeness"]
+FIGURE: Final = [
+    "indicator_id", "area_id", "value", "lower", "upper", "completeness", "is_reliable",
+]  # fmt: skip
 
 
 def _register_figures(smart_factories: int, benchmark_parks: int) -> pl.DataFrame:
@@ -294,6 +300,7 @@ def _register_figures(smart_factories: int, benchmark_parks: int) -> pl.DataFram
         .with_columns(
             value=count, lower=count, upper=count,
             area_id=pl.lit(DISTRICT_ID), completeness=pl.lit(None, pl.Float64),
+            is_reliable=pl.lit(value=True),
         )
         .select(FIGURE)
     )  # fmt: skip
@@ -309,12 +316,19 @@ def _adoption_figures(adoption: pl.DataFrame) -> pl.DataFrame:
         completeness=pl.when(pl.col("denominator") > 0).then(
             1.0 - pl.col("unknown") / pl.col("denominator")
         ),
+        is_reliable=pl.lit(value=True),
     ).select(FIGURE)
 
 
 def _oee_figures(oee_roll_up: pl.DataFrame) -> pl.DataFrame:
     """Long from wide; only OEE itself has bounds, the factors are what they are."""
-    areas = oee_roll_up.with_columns(area_id=pl.col("park_id").fill_null(DISTRICT_ID))
+    told = [*FACTORS, "lower", "upper"]
+    is_told = pl.col("is_reliable") | pl.col("completeness").is_null()
+    areas = oee_roll_up.with_columns(
+        pl.when(is_told).then(pl.col(told)),
+        area_id=pl.col("park_id").fill_null(DISTRICT_ID),
+        is_reliable=is_told,
+    )
     empty = pl.lit(None, pl.Float64)
     return pl.concat(
         areas.select(
@@ -324,6 +338,7 @@ def _oee_figures(oee_roll_up: pl.DataFrame) -> pl.DataFrame:
             (pl.col("lower").cast(pl.Float64) if name == "oee" else empty).alias("lower"),
             (pl.col("upper").cast(pl.Float64) if name == "oee" else empty).alias("upper"),
             pl.col("completeness").cast(pl.Float64),
+            "is_reliable",
         )
         for name in FACTORS
     )

@@ -20,6 +20,8 @@ LEVELS: Final = {"line": LINE, "factory": UNIT[:2], "park": UNIT[:1], "district"
 """What a figure is rolled up to, and the keys of it."""
 TIME_WEIGHTED: Final = "time_weighted"
 DAY_S: Final = 86_400.0
+EXPECTED: Final = pl.Schema({**EQUIPMENT, "production_day": pl.Date()})
+"""Work units by the days on which they should be in a figure."""
 SCOPE: Final = [
     "level", "aggregation", "bottleneck", "work_units", "work_units_missing", "shifts",
     "is_open", "is_reliable",
@@ -48,8 +50,11 @@ def by_day(machines: pl.DataFrame, lines: pl.DataFrame, expected: pl.DataFrame) 
 
 
 def there(tags: pl.DataFrame, plan: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
-    """Work units by production_day (`days`): the catalogue's, until their last tag has ended, and
-    those that the plan names; of these the park is their factory's."""
+    """Work units by production_day (`days`) that catalogue or plan knows.
+
+    The catalogue's until their last tag has ended; those that the plan names are in the factory's
+    park.
+    """
     known = lifespans(tags.filter(pl.col("work_unit_id").is_not_null()))
     alive = known.join(days, how="cross").filter(
         (pl.col("until") > day_start(pl.col("production_day"))).fill_null(value=True)
@@ -62,10 +67,11 @@ def there(tags: pl.DataFrame, plan: pl.DataFrame, days: pl.DataFrame) -> pl.Data
         .join(days, on="production_day", how="semi")
     )
     key = [*UNIT, "production_day"]
-    found = pl.concat([alive.select(key), named.select(key)]).unique()
+    both = [alive.select(key), named.select(key)]
+    found = pl.concat(both, how="vertical_relaxed").unique()
     by_name = ["factory_id", "work_unit_id", "production_day"]
     lineless = pl.col("line_id").is_null() & (pl.len().over(by_name) > 1)
-    return found.filter(~lineless).cast(dict(EQUIPMENT)).sort(key)
+    return found.filter(~lineless).sort(key)
 
 
 def _calendar(key: list[str]) -> pl.Expr:

@@ -4,12 +4,27 @@ import polars as pl
 
 from pipelines.elements import SUMS
 from pipelines.equipment import UNIT
+from pipelines.semi import STATES
 from pipelines.shifts import SHIFT_KEY
 
 
 def unaccounted(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Adds `unaccounted_us`: PBT less all its elements, in whole microseconds."""
-    us = [(pl.col(f"{name}_s") * 1_000_000).round().cast(pl.Int64) for name in ("pbt", *SUMS)]
+    return _less(rows, "pbt", SUMS)
+
+
+def of_reliability(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds `unaccounted_us`: PBT less up, down, other and unknown time."""
+    return _less(rows, "pbt", ["uptime", "downtime", "other", "unknown"])
+
+
+def of_semi(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds `unaccounted_us`: total time less the six states of E10 and unknown."""
+    return _less(rows, "total", [*STATES, "unknown"])
+
+
+def _less(rows: pl.LazyFrame, whole: str, parts: list[str]) -> pl.LazyFrame:
+    us = [(pl.col(f"{name}_s") * 1_000_000).round().cast(pl.Int64) for name in (whole, *parts)]
     return rows.with_columns(unaccounted_us=us[0] - pl.sum_horizontal(us[1:]))
 
 

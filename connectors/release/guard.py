@@ -17,7 +17,7 @@ from pipelines.disclosure import (
     PUBLISHED,
     SECONDARY,
 )
-from pipelines.indicators import DISTRICT_ID
+from pipelines.indicators import DISTRICT_ID, INCOMPLETE
 
 _REASONS: Final = {FREQUENCY, DOMINANCE, SECONDARY}
 _REMEDY: Final = "publish only what pipelines.disclosure.protect returns"
@@ -51,10 +51,16 @@ def _fault(
         if shows:
             return f"is confidential and still shows {', '.join(shows)}"
         return None if row["reason"] in _REASONS else "is confidential without a reason"
-    if row["reason"] is not None or row["status"] not in (PROVISIONAL, MISSING):
+    if row["reason"] is not None or row["status"] not in (
+        PROVISIONAL,
+        MISSING,
+        INCOMPLETE,
+    ):
         return f"has not been disclosure-checked (status {row['status']}, reason {row['reason']})"
-    if (row["value"] is None) != (row["status"] == MISSING):
+    if (row["value"] is None) != (row["status"] in (MISSING, INCOMPLETE)):
         return "has a value and status that contradict each other"
+    if row["status"] == INCOMPLETE and not row["lower"] is row["upper"] is None:
+        return "is not reliable and still shows bounds"
     return (
         None
         if all(_is_printed(row[name], row["decimals"]) for name in NUMBERS)

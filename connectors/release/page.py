@@ -10,7 +10,7 @@ import polars as pl
 from connectors.release import wording
 from connectors.release.whole import SUMS
 from pipelines.disclosure import CONFIDENTIAL
-from pipelines.indicators import DISTRICT_ID
+from pipelines.indicators import DISTRICT_ID, INCOMPLETE
 
 if TYPE_CHECKING:
     from connectors.release.write import Edition
@@ -62,6 +62,7 @@ def _figures(kpi: pl.DataFrame) -> dict[str, Any]:
         "by": by,
         "in_parks": list(in_parks.values()),
         "hidden": hidden,
+        "kept_out": [row for row in rows if row["status"] == INCOMPLETE],
         "reasons": [why for why in wording.REASON if any(row["reason"] == why for row in hidden)],
         "bars": {row["indicator_id"]: bar(row) for row in district},
     }

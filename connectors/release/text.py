@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors.release import wording
-from pipelines.indicators import DISTRICT_ID, MET, NOT_MET, TO_BE_VERIFIED
+from pipelines.indicators import DISTRICT_ID, INCOMPLETE, MET, NOT_MET, TO_BE_VERIFIED
 
 _COLOUR = {MET: "green", NOT_MET: "red", TO_BE_VERIFIED: "yellow"}
 
@@ -55,4 +55,7 @@ def _verdict(row: dict[str, object] | None) -> Text:
 def _caption(kpi: pl.DataFrame) -> str:
     hidden = kpi.filter(pl.col("status") == "c").height
     note = f"{wording.HIDDEN} 因保密不公布（{hidden} 项）" if hidden else "无保密项"
+    kept_out = kpi.filter(pl.col("status") == INCOMPLETE).height
+    if kept_out:
+        note += f" · {wording.UNRELIABLE} 数据不完整（{kept_out} 项）"
     return f"{kpi['period'][0]} · {note}" if kpi.height else note

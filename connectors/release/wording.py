@@ -3,7 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 from pipelines.disclosure import CONFIDENTIAL, DOMINANCE, FREQUENCY, MISSING, PROVISIONAL, SECONDARY
-from pipelines.indicators import MET, NOT_MET, TO_BE_VERIFIED
+from pipelines.indicators import INCOMPLETE, MET, NOT_MET, TO_BE_VERIFIED
 
 
 class Words(NamedTuple):
@@ -22,6 +22,7 @@ STATUS: Final = {
     PROVISIONAL: Words("初步", "Provisional"),
     CONFIDENTIAL: Words("保密", "Confidential"),
     MISSING: Words("无数据", "No data"),
+    INCOMPLETE: Words("数据不完整", "Incomplete data"),
 }
 REASON: Final = {
     FREQUENCY: Words(
@@ -49,6 +50,12 @@ COMPARATOR_ZH: Final = {"gt": "超过（不含）", "ge": "不少于", "le": "�
 HIDDEN: Final = "＊"
 """How a hidden figure is printed, as in Chinese yearbooks with the note 因保密不公布."""
 NOTHING: Final = "—"
+UNRELIABLE: Final = "…"
+"""How a figure is printed of which too little is known, as in Chinese yearbooks 数据不足."""
+KEPT_OUT: Final = Words(
+    "数据不完整（完整率低于所用口径的下限），不予公布",
+    "incomplete data: less is known than the profile asks for, so no number is published",
+)
 
 TITLE: Final = Words(
     "松江新城工业互联网运行指标", "Industrial-internet indicators of Songjiang New City"
@@ -62,7 +69,8 @@ def number(value: float | None, decimals: int) -> str:
 
 def figure(row: dict[str, Any]) -> str:
     """The printed value of a row of PUBLISHED."""
-    return HIDDEN if row["status"] == CONFIDENTIAL else number(row["value"], row["decimals"])
+    sign = {CONFIDENTIAL: HIDDEN, INCOMPLETE: UNRELIABLE}.get(row["status"])
+    return sign or number(row["value"], row["decimals"])
 
 
 def target(row: dict[str, Any]) -> str:

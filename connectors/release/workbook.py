@@ -11,7 +11,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from connectors.release import wording
 from pipelines.disclosure import CONFIDENTIAL
-from pipelines.indicators import DISTRICT_ID
+from pipelines.indicators import DISTRICT_ID, INCOMPLETE
 
 if TYPE_CHECKING:
     from connectors.release.write import Edition
@@ -90,7 +90,10 @@ class Book:
         """Who fills in and answers for it, as a statistical form has it."""
         day = self.edition.created_at.date().isoformat()
         sheet.write(row, 0, f"填报单位：　　　　　　负责人：　　　　　　制表日期：{day}")
-        signs = f"{wording.HIDDEN} 因保密不公布；{wording.NOTHING} 不适用或无数据"
+        signs = (
+            f"{wording.HIDDEN} 因保密不公布；{wording.UNRELIABLE} 数据不完整，不予公布；"
+            f"{wording.NOTHING} 不适用或无数据"
+        )
         sheet.write(row + 1, 0, f"注：{signs}；比例以百分数存储（72.7 即 72.7 %）。")
 
     def content(self) -> bytes:
@@ -123,6 +126,8 @@ def _pattern(decimals: int) -> str:
 def _value(row: dict[str, Any], name: str = "value") -> tuple[Cell, str]:
     if row["status"] == CONFIDENTIAL:
         return wording.HIDDEN, "center"
+    if row["status"] == INCOMPLETE:
+        return wording.UNRELIABLE, "center"
     if row[name] is None:
         return wording.NOTHING, "center"
     return row[name], _pattern(row["decimals"])
@@ -185,6 +190,8 @@ def _completeness(row: dict[str, Any]) -> tuple[Cell, str]:
 def _note(row: dict[str, Any]) -> str:
     if row["reason"]:
         return f"保密：{wording.REASON[row['reason']].zh}"
+    if row["status"] == INCOMPLETE:
+        return wording.KEPT_OUT.zh
     return wording.STATUS[row["status"]].zh
 
 

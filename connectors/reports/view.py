@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from connectors.reports import figures, words
 from connectors.reports.figures import ZONE, Axis, number
+from pipelines.profiles import DEFAULT, PROFILES
 
 RANK: Final = {"high": 0, "medium": 1, "low": 2}
 SHOWN_SIGNALS: Final = 3
@@ -198,7 +199,11 @@ def _totals(oee: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         *(_sum_if_known(name) for name in ("ideal_total_s", "ideal_good_s")),
         (pl.col("lower") * pbt).sum().alias("lower_s"),
         (pl.col("upper") * pbt).sum().alias("upper_s"),
-    ]
+        pl.col("profile_id").replace_strict(
+            {name: one.least_completeness for name, one in PROFILES.items()},
+            default=DEFAULT.least_completeness, return_dtype=pl.Float64,
+        ).max().alias("least"),
+    ]  # fmt: skip
     return oee.group_by(by).agg(sums) if by else oee.select(sums)
 
 
@@ -211,13 +216,16 @@ def _shares(total: Mapping[str, Any] | None) -> View:
     if total is None or not total["pbt_s"]:
         return dict.fromkeys(
             ("oee", "availability", "effectiveness", "quality", "completeness", "low", "high")
-        )
+        ) | {"is_reliable": True}
+    completeness = 1 - total["unknown_s"] / total["pbt_s"]
+    good = total["ideal_good_s"]
     return {
+        "is_reliable": completeness >= total["least"] and good is not None,
         "oee": _over(total["ideal_good_s"], total["pbt_s"]),
         "availability": total["apt_s"] / total["pbt_s"],
         "effectiveness": _over(total["ideal_total_s"], total["apt_s"]),
         "quality": _over(total["ideal_good_s"], total["ideal_total_s"]),
-        "completeness": 1 - total["unknown_s"] / total["pbt_s"],
+        "completeness": completeness,
         "low": total["lower_s"] / total["pbt_s"],
         "high": total["upper_s"] / total["pbt_s"],
     }

@@ -79,6 +79,7 @@ def _entry(site_id: str, factory: Factory | None, url: str) -> str:
     lines = [f"[[{kind}]]", f"id = {json.dumps(site_id)}"]
     lines += [f"name = {json.dumps(name, ensure_ascii=False)}"]
     if factory is not None:
+        lines += [f"sector = {json.dumps(factory.sector.name)}"]
         lines += [f"{what} = {json.dumps(_name(factory, what))}" for what in FILES]
     lines += [f"[[{kind}.server]]", f"url = {json.dumps(url)}"]
     if factory is None:

@@ -62,7 +62,9 @@ def published() -> pl.DataFrame:
         "lower",
         "upper",
     ]
-    oee = pl.DataFrame(schema={"park_id": pl.String, **dict.fromkeys(ratios, pl.Float64)})
+    oee = pl.DataFrame(
+        schema={"park_id": pl.String, **dict.fromkeys(ratios, pl.Float64), "is_reliable": bool}
+    )
     kpi = indicators.kpi_table(
         oee, adoption, contributions(), period="2026-11-21", smart_factories=10,
         benchmark_parks=3, areas=PARKS,

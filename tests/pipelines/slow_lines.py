@@ -1,4 +1,4 @@
-"""OEE of one sequential line and shift, station by station in fractions: the slow twin of `lines`."""
+"""OEE of one sequential line and shift, by station in fractions: the slow twin of `lines`."""
 
 from fractions import Fraction
 

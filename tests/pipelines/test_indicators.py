@@ -121,6 +121,7 @@ def test_kpi_table_of_parks_and_district():
             "park_id": ["P01", None], "oee": [0.5133, 0.44], "availability": [0.6, 0.5143],
             "effectiveness": [0.8889, 0.8889], "quality_ratio": [0.9625, 0.9625],
             "completeness": [1.0, 0.98], "lower": [0.5133, 0.43], "upper": [0.5133, 0.46],
+            "is_reliable": [True, True],
         }
     )  # fmt: skip
     groups = pl.DataFrame({"factory_id": ["F02", "F03"], "legal_group": ["G", "G"]})

@@ -1,5 +1,6 @@
 """OEE of sequential lines: public examples, a slow twin, and laws."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -95,10 +96,10 @@ def test_hohmann_five_machines():
     said = [s for u, n, out in zip(units, inside, inside[1:], strict=False)
             for s in ran(u, out, bad=n - out)]  # fmt: skip
     found = line(said, dict(zip(units, range(1, 6), strict=True)),
-                 dict.fromkeys(units, {"A": 36}))  # fmt: skip
+                 {key: {"A": 36} for key in units})  # fmt: skip
     assert (found["pq"], found["gq"], found["sq"]) == (100, 40, 60)
     assert (found["oee"], found["quality_ratio"], found["effectiveness"]) == (0.4, 0.4, 1.0)
-    assert sum(out / n for n, out in zip(inside, inside[1:], strict=False)) / 5 > 0.8
+    assert sum(out / n for n, out in itertools.pairwise(inside)) / 5 > 0.8
 
 
 @pytest.mark.parametrize(
