@@ -14,7 +14,7 @@ from connectors.lake import Lake, Partition
 from models.rules import SIGNALS
 from pipelines import soundness
 from pipelines.losses import PARTS
-from pipelines.schemas import EQUIPMENT_KEY
+from pipelines.schemas import EQUIPMENT_KEY, OEE_BY_SHIFT
 
 EVENT_KINDS: Final = ["signal", "sensor_frozen", *SIGNALS]
 PRIORITIES: Final = ["high", "medium", "low"]
@@ -156,7 +156,8 @@ def losses_beside_oee(losses: pl.LazyFrame) -> pl.LazyFrame:
     """Losses with what they leave of their shift's PBT, as its OEE has it."""
     keys = losses.select("partition_day", "factory_id").unique().collect().rows()
     figures = Lake(HOME.lake).scan("oee_by_shift", [Partition(day, site) for day, site in keys])
-    return losses if figures is None else soundness.of_losses(losses, figures)
+    none_yet = pl.LazyFrame(schema=OEE_BY_SHIFT)
+    return soundness.of_losses(losses, none_yet if figures is None else figures)
 
 
 PREPARED: Final[dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]]] = {

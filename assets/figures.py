@@ -7,6 +7,7 @@ from typing import Any, Final
 import dagster as dg
 import polars as pl
 
+from assets.collected import box
 from assets.partitions import (
     DAYS,
     FACTORY_DAYS,
@@ -17,7 +18,6 @@ from assets.partitions import (
     SAME_FACTORY,
     SINGLE_RUN,
     factory_days,
-    partition_of,
     sector_of,
     site_names,
 )
@@ -188,18 +188,29 @@ def semi_by_day(
     cycles: pl.LazyFrame,
     tags: pl.LazyFrame,
 ) -> pl.DataFrame:
-    """E79's pieces are counted over whole days in which only scheduled down time is cut."""
-    asked = sorted(partition_of(key) for key in context.partition_keys)
-    if sector_of(str(asked[0].factory)) != IC:
-        empty = pl.DataFrame(schema=SEMI_BY_DAY)
-        return empty.with_columns(partition_day=pl.col("production_day"))
-    days = semi.calendar_days([one.day for one in asked if one.day])
-    coverage, gaps = _account()
-    counted = _counted(last_values, count_increments, tags)
-    whole = semi.operations(plan, tags, days)
-    made = oee.by_shift(state_episodes, counted, whole, cycles, coverage, tags, gaps=gaps)
-    figures = semi.by_day(state_episodes, plan, coverage, tags, days, made, gaps)
+    """SEMI figures of the tools of a factory of integrated circuits."""
+    factory, days = box(context)
+    figures = pl.DataFrame(schema=SEMI_BY_DAY)
+    if sector_of(factory, HOME) == IC:
+        made = _counted(last_values, count_increments, tags)
+        figures = semi_figures(state_episodes, made, plan, cycles, tags, days)
     return figures.with_columns(partition_day=pl.col("production_day"))
+
+
+def semi_figures(
+    state_episodes: pl.LazyFrame,
+    count_increments: pl.DataFrame,
+    plan: pl.LazyFrame,
+    cycles: pl.LazyFrame,
+    tags: pl.LazyFrame,
+    days: Sequence[date],
+) -> pl.DataFrame:
+    """E79's pieces are counted over whole days in which only scheduled down time is cut."""
+    coverage, gaps = _account()
+    asked = semi.calendar_days(days)
+    whole = semi.operations(plan, tags, asked)
+    made = oee.by_shift(state_episodes, count_increments, whole, cycles, coverage, tags, gaps=gaps)
+    return semi.by_day(state_episodes, plan, coverage, tags, asked, made, gaps)
 
 
 def _account() -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -245,13 +256,13 @@ def oee_roll_up(
     rolled = levels.by_day(
         oee_by_shift.collect(engine="in-memory"),
         line_oee_by_shift.collect(engine="in-memory"),
-        _expected(FACTORY_IDS, days),
+        expected(FACTORY_IDS, days),
     )
     context.add_output_metadata(_seen(rolled))
     return rolled.with_columns(partition_day=pl.col("production_day"))
 
 
-def _expected(factories: Sequence[str], days: Sequence[date]) -> pl.DataFrame:
+def expected(factories: Sequence[str], days: Sequence[date]) -> pl.DataFrame:
     """Work units by production day that the catalogues and plans of all factories know."""
     lake = Lake(HOME.lake)
     asked = pl.DataFrame({"production_day": days}, {"production_day": pl.Date()})

@@ -11,6 +11,7 @@ from connectors.ledger import Ledger
 from pipelines import carry, clock, oee, states
 from tests.pipelines import plant
 from tests.pipelines.plant import Said
+from tests.pipelines.test_lines import order, ran
 
 RUNNING = [Said(-60, "item_state", 3), Said(-60, "operation_mode", 3)]
 
@@ -74,3 +75,79 @@ def test_carried_rows_keep_the_clock_of_their_own_day(tmp_path, monkeypatch):
         tags,
     ).row(0, named=True)  # fmt: skip
     assert (found["apt_s"], found["adot_s"]) == (0, 28_800)
+
+
+@pytest.fixture
+def here(home, tmp_path, monkeypatch):
+    """A home of one factory, whose machines M1 and M2 were heard for an hour."""
+    from assets import figures
+
+    monkeypatch.setattr(figures, "HOME", Home(tmp_path))
+    entered(tmp_path)
+    return tmp_path
+
+
+def one_hour(*stories, units=("M1", "M2")):
+    """The frames of an hour: episodes, increments, nothing carried, plan, cycles, tags."""
+    tags, cycles = plant.tags(units=units), plant.cycles(A=60.0)
+    said = [s for story in stories for s in story]
+    episodes, increments = plant.silver(plant.raw(said), tags, cycles)
+    plan = plant.plan(("A", 0, 3600, "busy"))
+    frames = (episodes, increments, plant.NOTHING_CARRIED, plan, cycles, tags)
+    return [frame.lazy() for frame in frames]
+
+
+def test_a_sequential_line_in_the_lineage(here):
+    from assets import figures
+
+    frames = one_hour(ran("M1", 50), ran("M2", 40))
+    given = order({"M1": 1, "M2": 2}, since=0).lazy()
+    (row,) = figures.line_oee_by_shift(*frames, given).to_dicts()
+    assert (row["oee"], row["bottleneck"]) == (40 * 60 / 3600, "M2")
+    assert row["partition_day"] == plant.DAY
+    nothing = figures.line_oee_by_shift(*frames, order({}).lazy())
+    assert nothing.is_empty()
+
+
+def test_reliability_in_the_lineage(here):
+    import dagster as dg
+
+    from assets import figures
+
+    broken = [Said(1800, "item_state", 1, unit="M1"), Said(2400, "item_state", 3, unit="M1")]
+    episodes, _, _, plan, _, tags = one_hour(ran("M1", 0), broken, ran("M2", 0))
+    found = figures.reliability_by_shift(dg.build_asset_context(), episodes, plan, tags)
+    assert found.select("failures", "repairs", "mttr_s").rows() == [(1, 1, 600.0), (0, 0, None)]
+
+
+def test_semi_counts_a_tool_s_whole_day(here):
+    from assets import figures
+
+    episodes, increments, _, plan, cycles, tags = one_hour(ran("M1", 60), ran("M2", 30))
+    found = figures.semi_figures(episodes, increments.collect(), plan, cycles, tags, [plant.DAY])
+    assert found["prd_s"].to_list() == [3600, 3600]
+    assert found["total_s"].to_list() == [3600, 3600]  # the day is cut where coverage ends
+    assert found["e79_oee"].to_list() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("sector", ["ic", "ev", None])
+def test_the_sector_of_a_factory_is_the_fleet_file_s(here, sector):
+    from assets import partitions
+
+    assert partitions.sector_of("F01", Home(here)) is None
+    told = f'sector = "{sector}"' if sector else ""
+    (here / "fleet.toml").write_text(f'[[factory]]\nid = "F01"\n{told}\n')
+    assert partitions.sector_of("F01", Home(here)) == sector
+    assert partitions.sector_of("F02", Home(here)) is None
+
+
+def test_who_should_be_in_a_roll_up_is_read_factory_by_factory(here):
+    from assets import figures
+
+    lake = Lake(here / "lake")
+    lake.write("tags", plant.tags(units=("M1", "M2")), Partition(factory="F01"))
+    lake.path("tags", Partition(factory="F02")).parent.mkdir(parents=True)
+    lake.path("tags", Partition(factory="F02")).write_bytes(b"no catalogue")
+    found = figures.expected(["F01", "F02", "F03"], [plant.DAY])
+    assert found["work_unit_id"].to_list() == ["M1", "M2"]
+    assert figures.expected([], [plant.DAY]).is_empty()

@@ -92,6 +92,10 @@ def test_reads_sites_servers_and_options(fleet):
         ("opc.tcp://127.0.0.1:4850", "opc.tcp://127.0.0.1:4850\\n", "no usable url"),
         ("[[factory.server]]", "[factory.server]", "fleet.toml"),
         ("[[park.server]]", "[park.server]", "write [[park.server]]"),
+        ('id = "F01"', 'id = "F01"\nlines = "none.csv"', "none.csv: No such file"),
+        ('id = "P01"', 'id = "P01"\nlines = "l.csv"', "a park gateway has no machines"),
+        ('id = "F01"', 'id = "F01"\nsector = "IC"', "`sector` of F01 is 'IC'"),
+        ('id = "P01"', 'id = "P01"\nsector = "ic"', "a park gateway has no machines"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(fleet, old, new, culprit):

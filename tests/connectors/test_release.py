@@ -252,9 +252,35 @@ def change(**columns: pl.Expr | str) -> pl.DataFrame:
     )
 
 
+def kept_out() -> pl.DataFrame:
+    """The release, in which too little is known of P03's share."""
+    return change(
+        status=indicators.INCOMPLETE, completeness=pl.lit(0.62), verdict=pl.lit(None),
+        **dict.fromkeys(("value", "lower", "upper"), pl.lit(None, pl.Float64)),
+    )  # fmt: skip
+
+
+def test_a_figure_of_which_too_little_is_known_says_so_and_is_no_number(tmp_path):
+    folder = write(tmp_path, kept_out())
+    for name in ("index.html", "README.zh.md"):
+        assert "数据不完整" in (folder / name).read_text("utf-8")
+    assert "incomplete data" in (folder / "README.en.md").read_text("utf-8")
+    book = openpyxl.load_workbook(folder / "kpi.xlsx")
+    told = [cell.value for row in book["数据质量"].iter_rows() for cell in row]
+    assert "数据不完整" in told
+    assert "…" in [cell.value for row in book["分园区"].iter_rows() for cell in row]
+    console = Console(width=140, file=io.StringIO(), force_terminal=False)
+    console.print(kpi_table_text(kept_out()))
+    assert "… 数据不完整（1 项）" in console.file.getvalue()
+    whole = (write(tmp_path / "whole") / "README.zh.md").read_text("utf-8")
+    assert "数据不完整" not in whole
+
+
 @pytest.mark.parametrize(
     ("kpi", "words"),
     [
+        (lambda: change(status="i", value=pl.lit(None, pl.Float64)), "still shows bounds"),
+        (lambda: change(status="i"), "contradict"),
         (lambda: published().with_columns(factory_id=pl.lit("F01")), "factory_id"),
         (lambda: change(area_id="F01"), "neither a park nor the district"),
         (lambda: change(status="u"), "has not been disclosure-checked"),

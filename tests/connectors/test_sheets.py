@@ -5,7 +5,7 @@ import pytest
 from openpyxl import Workbook
 
 from connectors.errors import FleetFileError
-from connectors.plans import read_calendar, read_cycles, read_reasons
+from connectors.plans import read_calendar, read_cycles, read_lines, read_reasons
 from pipelines import schemas
 
 EIGHT = datetime(2026, 11, 21, 8, tzinfo=UTC).replace(tzinfo=None)
@@ -88,6 +88,49 @@ def test_a_bad_reason_is_named(tmp_path, old, new, column):
     path.write_text(REASONS.replace(old, new, 1), "utf-8")
     with pytest.raises(FleetFileError, match=rf"reasons\.csv line [23] column {column}"):
         read_reasons(path, "F01")
+
+
+LINES = """line_id,work_unit_id,stage,valid_from
+L1,M1,1,2026-01-01T00:00:00+08:00
+L1,M2,2,2026-01-01T00:00:00+08:00
+L1,M3,2,2026-01-01T00:00:00+08:00
+L1,M1,1,2026-02-01T00:00:00+08:00
+"""
+
+
+def test_the_order_of_a_line_is_read_from_csv_and_worksheet(tmp_path):
+    path = tmp_path / "lines.csv"
+    path.write_text(LINES, "utf-8")
+    lines = read_lines(path, "F01")
+    assert lines.schema == schemas.LINES
+    assert lines.select("work_unit_id", "stage").rows() == [
+        ("M1", 1), ("M2", 2), ("M3", 2), ("M1", 1),
+    ]  # fmt: skip
+    rows = [line.split(",") for line in LINES.splitlines()]
+    whole = [rows[0], *([a, b, int(n), t] for a, b, n, t in rows[1:])]
+    assert read_lines(sheet(tmp_path / "lines.xlsx", whole), "F01").equals(lines)
+    path.write_text(LINES.splitlines()[0], "utf-8")
+    assert read_lines(path, "F01").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "culprit"),
+    [
+        ("M2,2", "M2,0", "line 3 column stage: '0': it is below 1"),
+        ("M2,2", "M2,two", "line 3 column stage: 'two': it is not a whole number"),
+        ("M2,2", ",2", "line 3 column work_unit_id: '': it is blank"),
+        ("L1,M1", ",M1", "line 2 column line_id: '': it is blank"),
+        ("M2,2", "M1,2", "line 3 column work_unit_id: 'M1': line 2 places it already"),
+        ("M1,1", "M1,3", "line L1 from 2025-12-31 on has no stage 1"),
+        ("+08:00", "", "column valid_from"),
+    ],
+)
+def test_a_bad_station_is_named(tmp_path, old, new, culprit):
+    path = tmp_path / "lines.csv"
+    path.write_text(LINES.replace(old, new, 1), "utf-8")
+    with pytest.raises(FleetFileError) as caught:
+        read_lines(path, "F01")
+    assert culprit in str(caught.value)
 
 
 def test_every_bad_line_is_named_at_once(tmp_path):

@@ -354,6 +354,20 @@ def test_an_unattributed_figure_fails_closed_and_an_empty_park_is_missing():
     assert rows["status"].to_list() == ["c", "m", "p"]
 
 
+def test_what_is_not_reliable_stays_without_a_number_and_says_so():
+    kpi, parts = shares({"P01": firms(30, 20, "a"), "P02": firms(60, 41, "b")}, "sme_cloud_share")
+    unknown = pl.col("area_id") == "P01"
+    kept_out = kpi.with_columns(
+        pl.when(~unknown).then(pl.col("value", "lower", "upper")),
+        status=pl.when(unknown).then(pl.lit(indicators.INCOMPLETE)).otherwise("status"),
+    )
+    rows = disclosure.protect(kept_out, parts, RULE)
+    assert dict(rows.select("area_id", "status").iter_rows())["P01"] == indicators.INCOMPLETE
+    row = rows.filter(unknown).row(0, named=True)
+    assert (row["value"], row["upper"], row["reason"]) == (None, None, None)
+    assert row["completeness"] is not None
+
+
 def test_figures_are_printed_no_finer_than_their_population_allows():
     kpi, parts = shares({"P01": firms(30, 20, "a"), "P02": firms(600, 401, "b")}, "sme_cloud_share")
     rows = disclosure.protect(kpi, parts, RULE)

@@ -102,6 +102,31 @@ def adoption_figures() -> pl.DataFrame:
     )
 
 
+def test_a_figure_that_is_not_reliable_is_no_number():
+    """Too little is known of P01; P02 planned nothing, which is no lack of data."""
+    rolled = pl.DataFrame(
+        {
+            "park_id": ["P01", "P02", None], "oee": [0.5, None, 0.44],
+            "availability": [0.6, None, 0.5], "effectiveness": [0.9, None, 0.9],
+            "quality_ratio": [0.9, None, 0.9], "completeness": [0.62, None, 0.98],
+            "lower": [0.3, None, 0.43], "upper": [0.7, None, 0.46],
+            "is_reliable": [False, False, True],
+        }
+    )  # fmt: skip
+    table = indicators.kpi_table(
+        rolled, adoption_figures(), pl.DataFrame(schema=indicators.CONTRIBUTIONS),
+        period="2026-11-21", smart_factories=10, benchmark_parks=2, areas={},
+    )  # fmt: skip
+    by = {(r["indicator_id"], r["area_id"]): r for r in table.iter_rows(named=True)}
+    for name in indicators.FACTORS:
+        kept_out = by[name, "P01"]
+        assert kept_out["status"] == indicators.INCOMPLETE
+        assert (kept_out["value"], kept_out["lower"], kept_out["upper"]) == (None, None, None)
+        assert kept_out["completeness"] == 0.62
+        assert by[name, "P02"]["status"] == indicators.UNCHECKED
+    assert by["oee", indicators.DISTRICT_ID]["value"] == pytest.approx(44)
+
+
 def oee_by_factory() -> pl.DataFrame:
     return pl.DataFrame(
         {

@@ -5,6 +5,7 @@ import pytest
 
 from pipelines import soundness
 from pipelines.schemas import COUNT_INCREMENTS, EQUIPMENT_KEY, STATE_EPISODES
+from pipelines.semi import STATES
 from tests.pipelines import plant
 
 M1 = dict(zip(EQUIPMENT_KEY, ("P01", "F01", "L1", "M1"), strict=True))
@@ -35,6 +36,19 @@ def episodes(*spans):
 )
 def test_episodes(spans, counted):
     assert episodes(*spans) == counted
+
+
+def test_time_that_is_not_accounted_for():
+    """Of reliability and of SEMI's states, as of OEE: to the microsecond."""
+    spent = {"pbt_s": 10.0, "uptime_s": 6.0, "downtime_s": 2.0, "other_s": 1.5, "unknown_s": 0.5}
+    e10 = {"total_s": 10.0, **dict.fromkeys([f"{n}_s" for n in STATES], 1.5), "unknown_s": 1.0}
+    for of, row, gone in (
+        (soundness.of_reliability, spent, "downtime_s"),
+        (soundness.of_semi, e10, "nst_s"),
+    ):
+        for less in (0.0, 0.000001):
+            rows = pl.LazyFrame([row | {gone: row[gone] - less}])
+            assert of(rows).collect()["unaccounted_us"].item() == round(less * 1e6)
 
 
 def test_increments():

@@ -195,6 +195,14 @@ def test_machine_figures_are_summed_before_they_are_divided(tmp_path):
     assert "40.0%" in page
 
 
+@pytest.mark.parametrize(("unknown", "is_said"), [(100.0, False), (101.0, True)])
+def test_a_figure_of_which_too_little_is_known_is_marked(tmp_path, unknown, is_said):
+    frame = pl.DataFrame([oee("M1", unknown_s=unknown)], schema=schemas.OEE_BY_SHIFT)
+    _, page = write(tmp_path, [], oee=frame)
+    assert ("数据不完整" in page) == is_said
+    assert ("incomplete data" in page) == is_said
+
+
 def test_a_chart_is_light_and_breaks_where_data_paused():
     axis = Axis(at(1), at(5))
     frame = trace("E").with_columns(
