@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import lines, oee
+from pipelines.profiles import DEFAULT
 from pipelines.schemas import CYCLES, LINE_OEE_BY_SHIFT, LINES, OEE_BY_SHIFT
 from tests.pipelines import plant, slow_lines
 from tests.pipelines.plant import BAD, Said
@@ -242,18 +243,14 @@ def test_scrap_on_the_way_lowers_quality_by_what_does_not_come_out(scrap):
 
 
 @pytest.mark.parametrize(
-    ("rule", "pq", "quality"), [("not_good", 50, 0.9), ("passed", 53, 45 / 53)]
+    ("profile", "good", "quality"),
+    [(DEFAULT, 45, 0.9), (replace(DEFAULT, rework="good_once_passed"), 50, 1.0)],
+    ids=["not good", "good once passed"],
 )
-def test_rework_on_the_way_comes_back_and_rework_at_the_end_is_not_good(rule, pq, quality):
-    from pipelines.profiles import DEFAULT
-
+def test_rework_on_the_way_comes_back_and_at_the_end_is_as_the_profile_says(profile, good, quality):
     said = [*ran("M1", 50, rework=3), *ran("M2", 45, rework=5)]
-    profile = DEFAULT if rule == "not_good" else replace(DEFAULT, rework="good_once_passed")
     found = line(said, {"M1": 1, "M2": 2}, {"M1": {"A": 60}, "M2": {"A": 30}}, profile=profile)
-    if rule == "passed":  # what was reworked passed where it was, and nothing is lost
-        assert (found["pq"], found["gq"], found["quality_ratio"]) == (50, 50, 1.0)
-    else:
-        assert (found["pq"], found["gq"], found["quality_ratio"]) == (pq, 45, quality)
+    assert (found["pq"], found["gq"], found["quality_ratio"]) == (50, good, quality)
     assert found["rq"] == 8
 
 

@@ -120,6 +120,11 @@ async def test_the_guide_leads_from_a_flat_server_to_its_oee(press, tmp_path):
     assert (row["completeness"], row["lower"], row["upper"]) == (1, row["oee"], row["oee"])
     reasons = pl.read_parquet(tmp_path / "home/lake/reasons/factory=F01/part.parquet")
     assert reasons["category"].to_list() == ["setup", "starved"]
+    (of_line,) = [
+        found for path in (tmp_path / "home/lake/line_oee_by_shift").rglob("part.parquet")
+        for found in pl.read_parquet(path).to_dicts()
+    ]  # fmt: skip
+    assert (of_line["bottleneck"], of_line["oee"]) == ("Press1", row["oee"])
 
     code, out, _ = await command(compare, tmp_path, plant.url)
     assert (code, "the server is as it says" in out) == (0, True), out
