@@ -28,7 +28,7 @@ from assets.words import INCOMPLETE, OWNERS, both
 from connectors.lake import Lake
 from connectors.ledger import Ledger
 from pipelines import counters, levels, lines, losses, oee, reliability, semi
-from pipelines.schemas import SEMI_BY_DAY
+from pipelines.schemas import LINE_OEE_BY_SHIFT, SEMI_BY_DAY
 
 IC: Final = "ic"
 """The sector whose tools get SEMI figures beside their OEE."""
@@ -131,9 +131,11 @@ def line_oee_by_shift(
     lines: pl.LazyFrame,
 ) -> pl.DataFrame:
     """OEE of the lines whose order is known; a factory without one has no rows."""
-    coverage, gaps = _account()
-    made = _counted(last_values, count_increments, tags)
-    figures = line_figures(state_episodes, made, plan, cycles, coverage, tags, lines, gaps=gaps)
+    order, figures = lines.collect(), pl.DataFrame(schema=LINE_OEE_BY_SHIFT)
+    if not order.is_empty():
+        coverage, gaps = _account()
+        made = _counted(last_values, count_increments, tags)
+        figures = line_figures(state_episodes, made, plan, cycles, coverage, tags, order, gaps=gaps)
     return figures.with_columns(partition_day=pl.col("production_day"))
 
 
