@@ -16,9 +16,10 @@ from assets.partitions import (
 )
 from assets.storage import DAY_COLUMN
 from assets.words import OWNERS, both
-from connectors import received
+from connectors import fingerprints, received
+from connectors.factory_days import received_values
 from connectors.ledger import Ledger
-from pipelines import bronze, ledger, raw
+from pipelines import ledger
 from pipelines.days import local_day, midnight
 
 
@@ -172,20 +173,18 @@ def box(context: dg.AssetExecutionContext) -> tuple[str, list[date]]:
 def raw_values(context: dg.AssetExecutionContext) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Bronze: every received value of the factory-days once."""
     factory, days = box(context)
-    rows, segments = received.rows(HOME, factory, days)
-    kept, quarantined = bronze.quarantine(raw.from_segments(rows))
-    values = bronze.compact(kept)
+    fingerprints.begin(HOME, factory, days, context.run_id)
+    found = received_values(HOME, factory, days)
     context.add_output_metadata(
         {
-            "received": rows.height,
-            "repeats_removed": kept.height - values.height,
-            "segments": [s.path.name for s in segments],
-            "segments_sha256": received.digest(segments),
+            "received": found.rows,
+            "repeats_removed": found.kept - found.values.height,
+            "segments": [s.path.name for s in found.segments],
+            "segments_sha256": received.digest(found.segments),
         },
         output_name="raw_values",
     )
-    happened = pl.coalesce("source_time", "server_time", "received_time")
-    return values.with_columns(partition_day=local_day(happened)), quarantined
+    return found.values, found.quarantined
 
 
 @dg.asset(

@@ -5,17 +5,17 @@ from typing import Final
 
 import dagster as dg
 
-from assets import adoption, anomalies, collected, events, figures, machines, release
+from assets import adoption, anomalies, collected, events, figures, machines, release, restated
 from assets.checks import CHECKS
 from assets.nights import NIGHTS
 from assets.partitions import HOME, key_of, local_today
 from assets.storage import LakeIOManager
-from assets.touched import boxes, cursor_of
+from assets.touched import boxes, run_key
 
 ASSETS: Final = [
     *collected.OUTSIDE,
     *dg.load_assets_from_modules(
-        [collected, events, machines, figures, anomalies, adoption, release]
+        [collected, events, machines, figures, restated, anomalies, adoption, release]
     ),
 ]
 
@@ -24,7 +24,8 @@ FACTORY_DAYS: Final = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         "raw_values", "quarantine", "ledger_by_day", "events", "last_values", "clock_offsets",
         "state_episodes", "count_increments", "process_values", "oee_by_shift",
-        "losses_by_shift", "line_oee_by_shift", "reliability_by_shift", "semi_by_day",
+        "losses_by_shift", "restatements", "line_oee_by_shift", "reliability_by_shift",
+        "semi_by_day",
     ),
     description="一个工厂若干天：从数据段到 OEE。One factory's days, from segments to OEE.",
 )  # fmt: skip
@@ -49,23 +50,40 @@ RELEASE: Final = dg.define_asset_job("release", selection=["kpi_release"])
 REPORTS: Final = dg.define_asset_job("reports", selection=["anomaly_report"])
 
 
+OF_FACTORY: Final = "parkpulse/factory"
+"""Tag of a run that the sensor asked for."""
+
+UNDER_WAY: Final = [
+    dg.DagsterRunStatus[name]
+    for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+]
+
+
 @dg.sensor(
     job=FACTORY_DAYS,
     minimum_interval_seconds=60,
-    description="新的数据段只触发它们触及的工厂与日期。New segments run just the days they touch.",
+    description="输入有变的工厂与日期，且只有它们，重新计算。"
+    "Days whose inputs are not those they were made from are made anew, and no others.",
 )
 def new_segments(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
-    """One run per factory over the days that segments sealed since the cursor have touched."""
-    touched, cursor = boxes(HOME, context.cursor, local_today())
-    for first, last in touched:
+    """One run per box of stale days; what the runs change makes the next tick's days stale."""
+    found, cursor = boxes(HOME, context.cursor, local_today(), _busy(context.instance))
+    for first, last in found:
         yield dg.RunRequest(
-            run_key=f"{key_of(first)}..{key_of(last)}@{cursor_of(cursor, first)}",
+            run_key=run_key(cursor, (first, last)),
             tags={
                 "dagster/asset_partition_range_start": key_of(first),
                 "dagster/asset_partition_range_end": key_of(last),
+                OF_FACTORY: str(first.factory),
             },
         )
     context.update_cursor(cursor)
+
+
+def _busy(instance: dg.DagsterInstance) -> set[str]:
+    """Factories of which a run that the sensor asked for is under way."""
+    under_way = dg.RunsFilter(job_name=FACTORY_DAYS.name, statuses=UNDER_WAY)
+    return {run.tags[OF_FACTORY] for run in instance.get_runs(under_way) if OF_FACTORY in run.tags}
 
 
 defs: Final = dg.Definitions(

@@ -22,12 +22,12 @@ from assets.partitions import (
     site_names,
 )
 from assets.pictures import Bar, bars
-from assets.storage import BY_DAY, NEAREST
+from assets.storage import BY_DAY, NEAREST, RESTATED
 from assets.tables import readable
 from assets.words import INCOMPLETE, OWNERS, both
+from connectors.factory_days import account, counted
 from connectors.lake import Lake
-from connectors.ledger import Ledger
-from pipelines import counters, levels, lines, losses, oee, reliability, semi
+from pipelines import levels, lines, losses, oee, reliability, semi
 from pipelines.schemas import LINE_OEE_BY_SHIFT, SEMI_BY_DAY
 
 IC: Final = "ic"
@@ -51,7 +51,7 @@ SILVER: Final = {
     partitions_def=FACTORY_DAYS,
     backfill_policy=SINGLE_RUN,
     ins=SILVER,
-    metadata=BY_DAY,
+    metadata=BY_DAY | {RESTATED: True},
     group_name="gold",
     kinds={"polars"},
     owners=OWNERS,
@@ -69,8 +69,8 @@ def oee_by_shift(
     tags: pl.LazyFrame,
 ) -> pl.DataFrame:
     """OEE per work unit and shift, with the times and quantities it was computed from."""
-    coverage, gaps = _account()
-    made = _counted(last_values, count_increments, tags)
+    coverage, gaps = account(HOME)
+    made = counted(last_values, count_increments, tags)
     figures = oee.by_shift(state_episodes, made, plan, cycles, coverage, tags, gaps=gaps)
     return figures.with_columns(partition_day=pl.col("production_day"))
 
@@ -99,8 +99,8 @@ def losses_by_shift(
     reasons: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Where planned busy time went, by loss, category, stop reason and product."""
-    coverage, gaps = _account()
-    made = _counted(last_values, count_increments, tags)
+    coverage, gaps = account(HOME)
+    made = counted(last_values, count_increments, tags)
     lost = losses.by_shift(
         state_episodes, made, plan, cycles, coverage, tags, reasons=reasons, gaps=gaps
     )
@@ -133,8 +133,8 @@ def line_oee_by_shift(
     """OEE of the lines whose order is known; a factory without one has no rows."""
     order, figures = lines.collect(), pl.DataFrame(schema=LINE_OEE_BY_SHIFT)
     if not order.is_empty():
-        coverage, gaps = _account()
-        made = _counted(last_values, count_increments, tags)
+        coverage, gaps = account(HOME)
+        made = counted(last_values, count_increments, tags)
         figures = line_figures(state_episodes, made, plan, cycles, coverage, tags, order, gaps=gaps)
     return figures.with_columns(partition_day=pl.col("production_day"))
 
@@ -161,7 +161,7 @@ def reliability_by_shift(
     tags: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Reliability per work unit and shift, a failure in the shift that first saw it."""
-    coverage, gaps = _account()
+    coverage, gaps = account(HOME)
     figures = reliability.by_shift(state_episodes, plan, coverage, tags, gaps)
     context.add_output_metadata({"failures": int(figures["failures"].sum())})
     return figures.with_columns(partition_day=pl.col("production_day"))
@@ -194,7 +194,7 @@ def semi_by_day(
     factory, days = box(context)
     figures = pl.DataFrame(schema=SEMI_BY_DAY)
     if sector_of(factory, HOME) == IC:
-        made = _counted(last_values, count_increments, tags)
+        made = counted(last_values, count_increments, tags)
         figures = semi_figures(state_episodes, made, plan, cycles, tags, days)
     return figures.with_columns(partition_day=pl.col("production_day"))
 
@@ -208,25 +208,11 @@ def semi_figures(
     days: Sequence[date],
 ) -> pl.DataFrame:
     """E79's pieces are counted over whole days in which only scheduled down time is cut."""
-    coverage, gaps = _account()
+    coverage, gaps = account(HOME)
     asked = semi.calendar_days(days)
     whole = semi.operations(plan, tags, asked)
     made = oee.by_shift(state_episodes, count_increments, whole, cycles, coverage, tags, gaps=gaps)
     return semi.by_day(state_episodes, plan, coverage, tags, asked, made, gaps)
-
-
-def _account() -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Coverage and gaps, as the ledger has them."""
-    with Ledger(HOME.root, read_only=True) as ledger:
-        return ledger.coverage(), ledger.gaps()
-
-
-def _counted(
-    last_values: pl.LazyFrame, count_increments: pl.LazyFrame, tags: pl.LazyFrame
-) -> pl.DataFrame:
-    """The increments, behind what the days before them tell of the counters."""
-    before = counters.standing(last_values.collect(), tags.collect())
-    return pl.concat([before, count_increments.collect(engine="in-memory")])
 
 
 @dg.asset(

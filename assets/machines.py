@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import Final
 
 import dagster as dg
@@ -11,12 +12,10 @@ from assets.collected import box
 from assets.partitions import FACTORY_DAYS, HOME, NEIGHBOURS, SAME_FACTORY, SINGLE_RUN, factory_days
 from assets.storage import BY_DAY, DAY_COLUMN, NEAREST
 from assets.words import OWNERS, both
+from connectors import factory_days as arithmetic
+from connectors.factory_days import COUNTED, STATED, Bronze
 from connectors.lake import Lake, Partition
 from pipelines import carry, clock, counters, process, states
-from pipelines.schemas import RAW, TABLES
-
-UNREAD: Final = ["value_raw", "is_array", "value_type", "origin"]
-"""Columns of raw values that no silver table reads."""
 
 SILVER_INS: Final = {
     "raw_values": dg.AssetIn(partition_mapping=NEIGHBOURS),
@@ -45,7 +44,8 @@ def last_values(
 ) -> pl.DataFrame:
     """What a node said last, carried from day to day."""
     factory, days = box(context)
-    before = earlier("last_values", Partition(days[0] - timedelta(days=1), factory))
+    yesterday = Partition(days[0] - timedelta(days=1), factory)
+    before = arithmetic.earlier(Lake(HOME.lake), "last_values", yesterday)
     return carry.last_values(before, raw_values, tags, days)
 
 
@@ -89,8 +89,7 @@ def state_episodes(
 ) -> pl.DataFrame:
     """Every episode that touches a day of the box, in that day's partition."""
     factory, days = box(context)
-    kinds = ("state", "context")
-    values, catalogue = timed(factory, raw_values, last_values, clock_offsets, tags, kinds)
+    values, catalogue = timed(factory, raw_values, last_values, clock_offsets, tags, STATED)
     return carry.touching(states.episodes(values, catalogue), days)
 
 
@@ -117,8 +116,7 @@ def count_increments(
 ) -> pl.DataFrame:
     """Pieces by machine, kind and instant."""
     factory, _ = box(context)
-    kinds = ("counter", "context")
-    values, catalogue = timed(factory, raw_values, last_values, clock_offsets, tags, kinds)
+    values, catalogue = timed(factory, raw_values, last_values, clock_offsets, tags, COUNTED)
     return counters.increments(values, catalogue, cycles.collect(engine="in-memory"))
 
 
@@ -149,20 +147,9 @@ def process_values(
     return process.process_values(values, catalogue)
 
 
-def earlier(table: str, partition: Partition) -> pl.DataFrame:
-    """The newest partition of a table on or before a day; empty where there is none."""
-    lake = Lake(HOME.lake)
-    nearest = lake.nearest(table, partition)
-    found = lake.scan(table, [nearest]) if nearest else None
-    return found.collect() if found is not None else pl.DataFrame(schema=TABLES[table])
-
-
 def offsets_of(factory: str, days: Sequence[date]) -> pl.LazyFrame:
-    """Clock offsets of single days, however long ago; the home's first day holds all before it."""
-    parts = sorted({Partition(max(day, HOME.first_day), factory) for day in days})
-    found = Lake(HOME.lake).scan("clock_offsets", parts)
-    offsets = clock.skew_by_day(pl.DataFrame(schema=RAW)).lazy() if found is None else found
-    return offsets.filter(pl.col("day").is_in(days))
+    """Clock offsets of single days, however long ago."""
+    return arithmetic.offsets_of(Lake(HOME.lake), HOME.first_day, factory, days)
 
 
 def timed(
@@ -173,20 +160,6 @@ def timed(
     tags: pl.LazyFrame,
     kinds: Sequence[str],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Raw values of some kinds of measure, behind what was carried, with corrected `time`; tags.
-
-    Only the rows and columns that silver reads leave the disk. A carried row is corrected by the
-    offset of its own day, as it was when that day was computed.
-    """
-    catalogue = tags.filter(pl.col("measure_kind").is_in(kinds)).collect(engine="in-memory")
-    nodes = catalogue.lazy().select("server_uri", "node_id").unique()
-    carried, own = (
-        frame.drop(UNREAD)
-        .join(nodes, on=["server_uri", "node_id"], how="semi")
-        .collect(engine="in-memory")
-        for frame in (last_values, raw_values)
-    )
-    near = clock_offsets.collect(engine="in-memory")
-    asked = [day for day in clock.days_of(carried) if day not in set(near["day"])]
-    offsets = pl.concat([near, offsets_of(factory, asked).collect(engine="in-memory")])
-    return clock.correct(pl.concat([carried, own]), offsets), catalogue
+    """Raw values of some kinds of measure with corrected `time`, and their tags."""
+    bronze = Bronze(raw_values, last_values, clock_offsets, tags)
+    return arithmetic.timed(bronze, kinds, partial(offsets_of, factory))

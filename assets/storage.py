@@ -5,7 +5,7 @@ one frame back; here it is cut by local day, so that each partition is its own f
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,10 @@ import dagster as dg
 import polars as pl
 
 from assets.partitions import partition_of
-from connectors.lake import Lake, Partition, Written
+from connectors.factory_days import causes
+from connectors.home import Home
+from connectors.lake import Cut, Lake, Partition, Written, cut
+from connectors.restating import replace_figures
 from pipelines import schemas
 from pipelines.days import local_day
 
@@ -29,6 +32,9 @@ DAY_COLUMN: Final = "day_column"
 
 BY_DAY: Final = {DAY_COLUMN: "partition_day"}
 """Rows that name their partition themselves, in a column that is not stored."""
+
+RESTATED: Final = "restated"
+"""Metadata of an asset: what its figures were is told before they are replaced."""
 
 NEAREST: Final = "nearest_before"
 """Metadata of an input: take the newest partition on or before the first asked for."""
@@ -46,42 +52,57 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return Lake(Path(self.root))
 
     def handle_output(self, context: dg.OutputContext, obj: Frame | Tables) -> None:
-        """Cut by day, write every partition of the run whole, and say how much was written."""
+        """Cut by day, write every partition of the run whole, and say how much was written.
+
+        A file that holds its rows already stays as it is: `rewritten` counts the others.
+        """
         partitions = _partitions(context)
         name = context.asset_key.path[-1]
-        tables = (
-            {f"{name}_{k}": v for k, v in obj.items()} if isinstance(obj, Mapping) else {name: obj}
-        )
-        day_column = (context.definition_metadata or {}).get(DAY_COLUMN)
-        written = [
-            one
-            for table, frame in tables.items()
-            for one in self._write(table, frame, partitions, day_column)
-        ]
+        told = context.definition_metadata or {}
+        parts = {
+            table: self._cut(frame, partitions, told.get(DAY_COLUMN))
+            for table, frame in _tables(name, obj).items()
+        }
+        if told.get(RESTATED):
+            written = self._restated(context, parts[name])
+        else:
+            written = [
+                self.lake.write(table, rows, partition)
+                for table, cuts in parts.items()
+                for partition, rows in cuts.items()
+            ]
         context.add_output_metadata(
             {
                 "rows": dg.MetadataValue.int(sum(w.rows for w in written)),
                 "files": dg.MetadataValue.int(len(written)),
+                "rewritten": dg.MetadataValue.int(sum(w.is_new for w in written)),
                 "path": dg.MetadataValue.path(str(written[0].path) if written else self.root),
                 **({"sha256": written[0].sha256} if len(written) == 1 else {}),
             }
         )
 
-    def _write(
-        self, table: str, frame: Frame, partitions: list[Partition], day_column: str | None
-    ) -> list[Written]:
+    def _cut(self, frame: Frame, partitions: list[Partition], day_column: str | None) -> Cut:
         rows = frame.lazy().collect(engine="in-memory")
         if day_column is None:
-            return [self.lake.write(table, rows, partition) for partition in partitions]
+            return dict.fromkeys(partitions, rows)
         days = rows.select(_local_day(rows.schema, day_column, self.first_day)).to_series()
-        return [
-            self.lake.write(
-                table,
-                rows.filter(days == partition.day).drop("partition_day", strict=False),
-                partition,
+        return cut(rows.drop("partition_day", strict=False), days, partitions)
+
+    def _restated(self, context: dg.OutputContext, parts: Cut) -> list[Written]:
+        """Figures of one factory's days, their restatements beside them."""
+        home, now = Home(Path(self.root).parent), datetime.now(UTC)
+        (factory,) = {str(partition.factory) for partition in parts}
+        days = [partition.day for partition in parts if partition.day]
+        why = causes(home, factory, days, context.run_id)
+        done = [
+            replace_figures(
+                self.lake, rows, part, cause=why[part.day], at=now, run_id=context.run_id
             )
-            for partition in partitions
+            for part, rows in parts.items()
+            if part.day
         ]
+        context.add_output_metadata({"restated": sum(restated for _, restated in done)})
+        return [written for written, _ in done]
 
     def load_input(self, context: dg.InputContext) -> Any:  # noqa: ANN401 - a frame, or frames by machine type
         """The partitions asked for as one LazyFrame (empty with its schema where none exists)."""
@@ -99,6 +120,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         tables = sorted(path.name for path in self.lake.root.glob(f"{name}_*"))
         frames = {table: self.lake.scan(table, partitions) for table in tables}
         return {t.removeprefix(f"{name}_"): f for t, f in frames.items() if f is not None}
+
+
+def _tables(name: str, obj: Frame | Tables) -> Tables:
+    return {f"{name}_{k}": v for k, v in obj.items()} if isinstance(obj, Mapping) else {name: obj}
 
 
 def _partitions(context: dg.OutputContext | dg.InputContext) -> list[Partition]:

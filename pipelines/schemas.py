@@ -360,6 +360,26 @@ of the stage's work; good pieces are the last stage's, the others those it spoil
 before it loses; ideal times are at the line's pace. `bottleneck` names work units (M2+M3).
 `completeness` is the least of its stations'. `lacks` says why OEE is null: station, count, cycle.
 docs/decisions/0022-lines-and-scope.md has the rest."""
+RESTATEMENTS: Final = pl.Schema(
+    {
+        **EQUIPMENT,
+        "production_day": pl.Date(),
+        "shift_id": pl.String(),
+        "figure": pl.String(),
+        "change": pl.String(),
+        "old": pl.Float64(),
+        "new": pl.Float64(),
+        "old_text": pl.String(),
+        "new_text": pl.String(),
+        "cause": pl.String(),
+        "restated_at": TIME,
+        "run_id": pl.String(),
+    }
+)
+"""A figure of OEE_BY_SHIFT that was replaced, in order of time. `change`: changed, appeared or
+vanished with its row; a null side of a change was undefined. Numbers stand in `old` and `new`,
+`profile_id` in the texts. `cause`: late_values, carried_values, clock, catalogue, plan, cycles,
+reasons, coverage, profile, code (several with commas), neighbours, unrecorded."""
 
 LOSSES_BY_SHIFT: Final = pl.Schema(
     {
@@ -468,5 +488,6 @@ TABLES: Final = {
     "line_oee_by_shift": LINE_OEE_BY_SHIFT,
     "reliability_by_shift": RELIABILITY_BY_SHIFT,
     "semi_by_day": SEMI_BY_DAY,
+    "restatements": RESTATEMENTS,
 }
 """What an empty table looks like, by its name in the lake."""
