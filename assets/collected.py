@@ -173,7 +173,7 @@ def box(context: dg.AssetExecutionContext) -> tuple[str, list[date]]:
 def raw_values(context: dg.AssetExecutionContext) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Bronze: every received value of the factory-days once."""
     factory, days = box(context)
-    fingerprints.begin(HOME, factory, days, context.run_id)
+    fingerprints.begin(HOME, factory, days, context.run.run_id)
     found = received_values(HOME, factory, days)
     context.add_output_metadata(
         {

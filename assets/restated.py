@@ -10,6 +10,7 @@ from assets.partitions import FACTORY_DAYS, HOME, SINGLE_RUN, key_of
 from assets.words import OWNERS, both
 from connectors import fingerprints
 from connectors.lake import Lake, Partition
+from pipelines.schemas import RESTATEMENTS
 
 ALL_OF_A_DAY: Final = [
     "oee_by_shift", "losses_by_shift", "process_values", "ledger_by_day", "events",
@@ -39,15 +40,14 @@ def restatements(context: dg.AssetExecutionContext) -> None:
     for day in days:
         partition = Partition(day, factory)
         told = lake.read("restatements", partition)
-        own = (
-            told.filter(pl.col("run_id") == context.run_id) if told is not None else pl.DataFrame()
-        )
+        rows = pl.DataFrame(schema=RESTATEMENTS) if told is None else told
+        own = rows.filter(pl.col("run_id") == context.run.run_id)
         context.add_asset_metadata(
             {
                 "restated": own.height,
-                "causes": sorted(set(own["cause"])) if own.height else [],
-                "restated_ever": 0 if told is None else told.height,
+                "causes": sorted(set(own["cause"])),
+                "restated_ever": rows.height,
             },
             partition_key=key_of(partition),
         )
-    fingerprints.finish(HOME, factory, days, context.run_id)
+    fingerprints.finish(HOME, factory, days, context.run.run_id)

@@ -158,11 +158,13 @@ def recompute(
     figures = oee.by_shift(episodes, made, plan, cycles, coverage, tags, gaps=gaps)
     lost = losses.by_shift(episodes, made, plan, cycles, coverage, tags, reasons=reasons, gaps=gaps)
     why = causes(home, factory, days, run_id)
-    for part, rows in cut(figures, figures["production_day"], parts).items():
+    for part, rows in cut(figures, _clipped(figures["production_day"], home), parts).items():
         cause = why[part.day or days[0]]
         one, _ = replace_figures(lake, rows, part, cause=cause, at=at, run_id=run_id)
         written.append(one)
-    written += _written(lake, "losses_by_shift", lost, lost["production_day"], parts)
+    written += _written(
+        lake, "losses_by_shift", lost, _clipped(lost["production_day"], home), parts
+    )
     fingerprints.finish(home, factory, days, run_id)
     return written
 

@@ -69,4 +69,4 @@ def test_a_new_segment_of_events_asks_for_its_days_once(own):
     assert boxes(own, cursor, today) == ([], cursor)
     seal(own, noon(own, 0))
     again, _ = boxes(own, cursor, today)
-    assert again == found
+    assert again == [(Partition(own.first_day, "F01"), Partition(own.first_day, "F01"))]

@@ -40,17 +40,36 @@ def own(home, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 def test_segments_of_several_servers_are_each_asked_for_once(own, order):
-    from assets.touched import boxes, cursor_of
+    from assets.touched import boxes, run_key
 
     opened = [writer(own, f"urn:{name}") for name in "abc"]
-    cursor, tellers = None, []
+    cursor, keys, asked = None, [], TODAY
     for n in order:
         opened[n].seal()
         found, cursor = boxes(own, cursor, TODAY)
-        assert found == [(Partition(DAY, "F01"), Partition(TODAY, "F01"))]
-        tellers.append(cursor_of(cursor, found[0][0]))
+        assert found == [(Partition(DAY, "F01"), Partition(asked, "F01"))]
+        keys.append(run_key(cursor, found[0]))
         assert boxes(own, cursor, TODAY) == ([], cursor)
-    assert len(set(tellers)) == 3
+        asked = DAY  # nothing new bears on today, which was asked for at first
+    assert len(set(keys)) == 3
+
+
+def test_a_factory_under_way_waits_and_is_not_forgotten(own):
+    from assets.touched import boxes
+
+    writer(own, "urn:a").seal()
+    found, cursor = boxes(own, None, TODAY, {"F01"})
+    assert (found, cursor) == ([], "{}")
+    (box,), cursor = boxes(own, cursor, TODAY)
+    assert box == (Partition(DAY, "F01"), Partition(TODAY, "F01"))
+    assert boxes(own, cursor, TODAY, {"F01"}) == ([], cursor)
+
+
+def test_the_cursor_of_an_older_release_is_read_as_nothing_asked(own):
+    from assets.touched import boxes
+
+    writer(own, "urn:a").seal()
+    assert len(boxes(own, '{"F01/urn-a": "00000001-urn-a.arrow"}', TODAY)[0]) == 1
 
 
 @pytest.mark.parametrize("site", ["F01", "3101", "3101F", "2026-11-2", "2026-11-21x"])

@@ -1,0 +1,158 @@
+"""A late segment makes just the days anew that it touches, and what they said before is kept."""
+
+import shutil
+from datetime import timedelta
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from connectors.lake import Lake, Partition
+from connectors.raw import RAW_SCHEMA, ticks_of
+from connectors.segments import SegmentWriter
+
+ABORTING = 8
+"""PackML: the machine is out of service."""
+MOST_TICKS = 10
+
+
+@pytest.fixture
+def late(walked, tmp_path):
+    """The walked home, to which a late segment may be added; afterwards it is what it was."""
+    shutil.copytree(walked.lake, tmp_path / "lake")
+    before = set((walked.segments / "F01").iterdir())
+    yield walked
+    shutil.rmtree(walked.lake)
+    shutil.move(tmp_path / "lake", walked.lake)
+    for path in set((walked.segments / "F01").iterdir()) - before:
+        path.unlink()
+
+
+def files_of(home):
+    """Every file of the lake with its bytes and when it was written."""
+    paths = (path for path in home.lake.rglob("part.*"))
+    return {
+        str(path.relative_to(home.lake)): (path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in paths
+    }
+
+
+def long_run(home, day):
+    """A long episode in which a machine of F01 ran, inside one shift of a day."""
+    lake = Lake(home.lake)
+    episodes = lake.read("state_episodes", Partition(day, "F01"))
+    shifts = lake.read("oee_by_shift", Partition(day, "F01"))
+    assert episodes is not None
+    assert shifts is not None
+    key = ["park_id", "factory_id", "line_id", "work_unit_id"]
+    tags = lake.read("tags", Partition(factory="F01"))
+    own_state = tags.filter(measure="packml_state").select("work_unit_id", "node_id", "server_uri")
+    ran = (
+        episodes.filter(item_state=3, operation_mode=3)
+        .join(shifts.select(*key, "shift_id", begin="start", over="end"), on=key, nulls_equal=True)
+        .filter(pl.col("start") > pl.col("begin"), pl.col("end") < pl.col("over"))
+        .join(own_state, on="work_unit_id")
+        .with_columns(lasted=pl.col("end") - pl.col("start"))
+    )
+    return ran.sort("lasted", "work_unit_id").row(-1, named=True)
+
+
+def seal_late(home, found):
+    """A state that was told days later: the machine stopped in the middle of the episode."""
+    time = found["start"] + (found["end"] - found["start"]) / 2
+    row = {
+        "server_uri": found["server_uri"], "node_id": found["node_id"], "value_type": "Int32",
+        "value_int": ABORTING, "source_ticks": ticks_of(time), "server_ticks": ticks_of(time),
+        "received_time": time + timedelta(days=1), "is_array": False, "status_code": 0,
+        "origin": "history",
+    }  # fmt: skip
+    writer = SegmentWriter(home.segments / "F01", site_id="F01", server_uri=found["server_uri"])
+    writer.append(pa.RecordBatch.from_pylist([row], schema=RAW_SCHEMA))
+    writer.seal()
+    return time
+
+
+def ticks_to_the_end(opened):
+    """Evaluate the sensor and run what it asks for, until it asks for nothing."""
+    from assets.definitions import defs, new_segments
+    from assets.materialize import run
+    from assets.partitions import partition_of
+
+    cursor, asked = None, []
+    for _ in range(MOST_TICKS):
+        context = dg.build_sensor_context(
+            instance=opened, cursor=cursor, repository_def=defs.get_repository_def()
+        )
+        requests = new_segments.evaluate_tick(context).run_requests
+        cursor = context.cursor
+        if not requests:
+            return asked
+        for request in requests:
+            ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+            keys = tuple(request.tags[end] for end in ends)
+            asked.append(keys)
+            assert run(opened, "factory_days", *map(partition_of, keys)) == []
+    raise AssertionError(f"it asks for ever: {asked}")
+
+
+def made_since(opened, asset, storage_id):
+    found = opened.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), after_storage_id=storage_id), limit=1000
+    )
+    return [record.partition_key for record in found.records], found.records
+
+
+def newest(opened, asset):
+    found = opened.fetch_materializations(dg.AssetKey(asset), limit=1)
+    return found.records[0].storage_id
+
+
+def test_a_late_segment_restates_just_what_it_touches(late):
+    from assets.materialize import instance
+
+    first, second = late.first_day, late.first_day + timedelta(days=1)
+    found = long_run(late, first)
+    before = files_of(late)
+    said = Lake(late.lake).read("oee_by_shift", Partition(first, "F01"))
+    with instance() as opened:
+        since = {name: newest(opened, name) for name in ("oee_by_shift", "restatements")}
+        seal_late(late, found)
+        asked = ticks_to_the_end(opened)
+        assert asked == [(f"{first}|F01",) * 2, (f"{second}|F01",) * 2]
+        for name, storage_id in since.items():
+            keys, _ = made_since(opened, name, storage_id)
+            assert sorted(keys) == [f"{first}|F01", f"{second}|F01"]
+        _, records = made_since(opened, "restatements", since["restatements"])
+    restated = {
+        record.partition_key: record.asset_materialization.metadata["restated"].value
+        for record in records
+    }
+    assert restated[f"{first}|F01"] > 0
+    assert restated[f"{second}|F01"] == 0
+
+    after = files_of(late)
+    changed = {name for name, seen in after.items() if before.get(name) != seen}
+    own = {name for name in changed if f"day={first}/factory=F01" in name}
+    assert changed - own == {f"fingerprints/day={second}/factory=F01/part.json"}
+    tables = {name.split("/")[0] for name in own}
+    assert tables == {
+        "raw_values", "state_episodes", "oee_by_shift", "losses_by_shift", "restatements",
+        "fingerprints", "ledger_by_day",
+    }  # fmt: skip
+
+    rows = Lake(late.lake).read("restatements", Partition(first, "F01"))
+    assert set(rows["cause"]) == {"late_values"}
+    assert set(rows["change"]) == {"changed"}
+    assert set(rows.select("work_unit_id", "shift_id").rows()) == {
+        (found["work_unit_id"], found["shift_id"])
+    }
+    now = Lake(late.lake).read("oee_by_shift", Partition(first, "F01"))
+    for figure, old, new in rows.select("figure", "old", "new").rows():
+        keys = {"work_unit_id": found["work_unit_id"], "shift_id": found["shift_id"]}
+        assert said.filter(**keys)[figure].to_list() == [old]
+        assert now.filter(**keys)[figure].to_list() == [new]
+    (apt,) = rows.filter(figure="apt_s").to_dicts()
+    assert 0 < apt["old"] - apt["new"] <= (found["end"] - found["start"]).total_seconds()
+    assert {"oee", "apt_s", "availability"} <= set(rows["figure"])
+    assert rows["figure"].is_in(["pq", "gq", "completeness", "profile_id", "pbt_s"]).sum() == 0
