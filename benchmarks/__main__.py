@@ -20,6 +20,7 @@ MEASUREMENTS: Final = {
     "oee-scaling": "oee.scaling",
     "oee-memory": "oee.memory",
     "compaction": "compaction.measurement",
+    "restate": "restate.measurement",
     "imports": "imports.measurement",
     "ingest-doubles": "ingest.doubles",
     "ingest-large": "ingest.large",

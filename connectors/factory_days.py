@@ -14,7 +14,7 @@ from connectors.restating import replace_figures
 from connectors.segments import Sidecar
 from pipelines import bronze, carry, clock, counters, losses, oee, raw, states
 from pipelines.days import local_day
-from pipelines.fingerprints import DAY
+from pipelines.fingerprints import DAY, near_days
 from pipelines.restatement import UNRECORDED, cause_of
 from pipelines.schemas import RAW, TABLES
 
@@ -153,6 +153,7 @@ def recompute(
     plan, cycles, reasons = (
         _table(lake, name, [Partition(factory=factory)]) for name in ("plan", "cycles", "reasons")
     )
+    plan = plan.filter(near_days(days[0], days[-1]))
     episodes = _table(lake, "state_episodes", near).collect(engine="in-memory")
     made = counted(carried, _table(lake, "count_increments", near), tags)
     figures = oee.by_shift(episodes, made, plan, cycles, coverage, tags, gaps=gaps)

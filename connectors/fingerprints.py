@@ -21,7 +21,7 @@ from connectors.lake import Lake, Partition, sha256_of
 from connectors.ledger import Ledger
 from connectors.segments import Sidecar
 from pipelines import fingerprints
-from pipelines.clock import days_of
+from pipelines.clock import days_of, judged
 from pipelines.fingerprints import CHARACTERS, DAY, HELD, Fingerprint, digest
 from pipelines.profiles import DEFAULT
 from pipelines.schemas import PLAN
@@ -184,9 +184,15 @@ def _vouched(home: Home, factory: str, days: Sequence[date]) -> dict[date, str]:
 
 
 def _held(lake: Lake, partition: Partition) -> dict[str, str]:
-    """The hash of each file of a day that other days are made from."""
+    """The hash of each file of a day that other days are made from; of clocks what they correct."""
     paths = {table: lake.path(table, partition) for table in HELD}
-    return {t: sha256_of(path)[:CHARACTERS] for t, path in paths.items() if path.is_file()}
+    return {table: _hash(table, path) for table, path in paths.items() if path.is_file()}
+
+
+def _hash(table: str, path: Path) -> str:
+    if table == "clock_offsets":
+        return fingerprints.content(judged(pl.read_parquet(path)))
+    return sha256_of(path)[:CHARACTERS]
 
 
 def _clock_days(lake: Lake, home: Home, partition: Partition) -> list[date]:

@@ -62,7 +62,7 @@ def correct(frame: pl.DataFrame, skew: pl.DataFrame) -> pl.DataFrame:
     `time` is the source's less a stable offset above 2 s, or the server's where the source gave
     none. `clock_unstable`: the server's offset is above 2 s and not stable.
     """
-    known = _judged(skew)
+    known = judged(skew)
     source = pl.col("source_time") - pl.duration(microseconds=pl.col("taken_us").fill_null(0))
     return (
         frame.with_columns(day=local_day(pl.col("source_time")))
@@ -106,7 +106,8 @@ def _key(skew: pl.DataFrame) -> list[str]:
     return ["server_uri", "day"] if "day" in skew.columns else ["server_uri"]
 
 
-def _judged(skew: pl.DataFrame) -> pl.DataFrame:
+def judged(skew: pl.DataFrame) -> pl.DataFrame:
+    """What `correct` takes of a skew, by server (and day): `taken_us` and `clock_unstable`."""
     off = pl.col("offset_us").abs() > TOLERATED_US
     return skew.select(
         *_key(skew),

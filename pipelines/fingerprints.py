@@ -54,12 +54,19 @@ def planned(plan: pl.DataFrame, days: Sequence[date]) -> dict[date, str]:
 
     A stop is followed over the edges of shifts, and a shift may take time from the one before.
     """
+    return _grouped(_near(plan, *_reach(), days), plan.columns, days)
+
+
+def near_days(first: date, last: date) -> pl.Expr:
+    """Rows of a plan that the figures of the days `first` to `last` can depend on (`planned`)."""
+    begin, end = _reach()
+    return (begin <= last + DAY) & (end >= first - DAY)
+
+
+def _reach() -> tuple[pl.Expr, pl.Expr]:
+    """The first and the last local day of a row of a plan."""
     begin, end = (local_day(pl.col(name)) for name in ("start", "end"))
-    first, last = (
-        pl.min_horizontal("production_day", begin),
-        pl.max_horizontal("production_day", end),
-    )
-    return _grouped(_near(plan, first, last, days), plan.columns, days)
+    return pl.min_horizontal("production_day", begin), pl.max_horizontal("production_day", end)
 
 
 def vouched(spans: pl.DataFrame, days: Sequence[date]) -> dict[date, str]:

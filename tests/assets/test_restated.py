@@ -50,7 +50,11 @@ def long_run(home, day):
     own_state = tags.filter(measure="packml_state").select("work_unit_id", "node_id", "server_uri")
     ran = (
         episodes.filter(item_state=3, operation_mode=3)
-        .join(shifts.select(*key, "shift_id", begin="start", over="end"), on=key, nulls_equal=True)
+        .join(
+            shifts.select(*key, "production_day", "shift_id", begin="start", over="end"),
+            on=key,
+            nulls_equal=True,
+        )
         .filter(pl.col("start") > pl.col("begin"), pl.col("end") < pl.col("over"))
         .join(own_state, on="work_unit_id")
         .with_columns(lasted=pl.col("end") - pl.col("start"))
@@ -138,20 +142,18 @@ def test_a_late_segment_restates_just_what_it_touches(late):
     tables = {name.split("/")[0] for name in own}
     assert tables == {
         "raw_values", "state_episodes", "oee_by_shift", "losses_by_shift", "restatements",
-        "fingerprints", "ledger_by_day",
+        "fingerprints", "ledger_by_day", "clock_offsets",
     }  # fmt: skip
 
     rows = Lake(late.lake).read("restatements", Partition(first, "F01"))
     assert set(rows["cause"]) == {"late_values"}
     assert set(rows["change"]) == {"changed"}
-    assert set(rows.select("work_unit_id", "shift_id").rows()) == {
-        (found["work_unit_id"], found["shift_id"])
-    }
+    shift = {name: found[name] for name in ("work_unit_id", "production_day", "shift_id")}
+    assert rows.select(shift).unique().to_dicts() == [shift]
     now = Lake(late.lake).read("oee_by_shift", Partition(first, "F01"))
     for figure, old, new in rows.select("figure", "old", "new").rows():
-        keys = {"work_unit_id": found["work_unit_id"], "shift_id": found["shift_id"]}
-        assert said.filter(**keys)[figure].to_list() == [old]
-        assert now.filter(**keys)[figure].to_list() == [new]
+        assert said.filter(**shift)[figure].to_list() == [old]
+        assert now.filter(**shift)[figure].to_list() == [new]
     (apt,) = rows.filter(figure="apt_s").to_dicts()
     assert 0 < apt["old"] - apt["new"] <= (found["end"] - found["start"]).total_seconds()
     assert {"oee", "apt_s", "availability"} <= set(rows["figure"])
