@@ -149,7 +149,7 @@ def test_a_late_segment_restates_just_what_it_touches(late):
     assert set(rows["cause"]) == {"late_values"}
     assert set(rows["change"]) == {"changed"}
     shift = {name: found[name] for name in ("work_unit_id", "production_day", "shift_id")}
-    assert rows.select(shift).unique().to_dicts() == [shift]
+    assert rows.select(*shift).unique().to_dicts() == [shift]
     now = Lake(late.lake).read("oee_by_shift", Partition(first, "F01"))
     for figure, old, new in rows.select("figure", "old", "new").rows():
         assert said.filter(**shift)[figure].to_list() == [old]
