@@ -153,7 +153,7 @@ def recompute(
     plan, cycles, reasons = (
         _table(lake, name, [Partition(factory=factory)]) for name in ("plan", "cycles", "reasons")
     )
-    plan = plan.filter(near_days(days[0], days[-1]))
+    plan = plan.filter(near_days(days[0], days[-1], home.first_day))
     episodes = _table(lake, "state_episodes", near).collect(engine="in-memory")
     made = counted(carried, _table(lake, "count_increments", near), tags)
     figures = oee.by_shift(episodes, made, plan, cycles, coverage, tags, gaps=gaps)

@@ -134,7 +134,7 @@ def outside_of(
     }
     by_day = {
         "late_values": _segments(home, days, sealed),
-        "plan": _planned(lake, factory, days),
+        "plan": _planned(home, factory, days),
         "coverage": _vouched(home, factory, days),
     }
     return {day: whole | {name: parts[day] for name, parts in by_day.items()} for day in days}
@@ -164,11 +164,11 @@ def _content(lake: Lake, table: str, factory: str) -> str:
         return sha256_of(path)[:CHARACTERS]
 
 
-def _planned(lake: Lake, factory: str, days: Sequence[date]) -> dict[date, str]:
-    path = lake.path("plan", Partition(factory=factory))
+def _planned(home: Home, factory: str, days: Sequence[date]) -> dict[date, str]:
+    path = Lake(home.lake).path("plan", Partition(factory=factory))
     try:
         plan = pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=PLAN)
-        return fingerprints.planned(plan, days)
+        return fingerprints.planned(plan, days, home.first_day)
     except pl.exceptions.PolarsError:
         return dict.fromkeys(days, sha256_of(path)[:CHARACTERS])
 
@@ -179,7 +179,8 @@ def _vouched(home: Home, factory: str, days: Sequence[date]) -> dict[date, str]:
         coverage, gaps = ledger.coverage(), ledger.gaps()
     own = coverage.filter(pl.col("factory_id") == factory)
     missed = gaps.join(own.select("server_uri").unique(), on="server_uri", how="semi")
-    parts = [fingerprints.vouched(spans, days) for spans in (own, missed)]
+    since = home.first_day
+    parts = [fingerprints.vouched(spans, days, since) for spans in (own, missed)]
     return {day: digest(part[day] for part in parts) for day in days}
 
 

@@ -49,18 +49,19 @@ def _texts(frame: pl.DataFrame) -> pl.Series:
     return frame.select(pl.concat_str(cells, separator=_CELL)).to_series()
 
 
-def planned(plan: pl.DataFrame, days: Sequence[date]) -> dict[date, str]:
+def planned(plan: pl.DataFrame, days: Sequence[date], since: date) -> dict[date, str]:
     """Per day the hash of the plan in its neighbourhood: shifts of the day before to the day after.
 
-    A stop is followed over the edges of shifts, and a shift may take time from the one before.
+    A stop is followed over the edges of shifts, and a shift may take time from the one before. The
+    first day of the home, `since`, also holds what is older.
     """
-    return _grouped(_near(plan, *_reach(), days), plan.columns, days)
+    return _grouped(_near(plan, *_reach(), days, since), plan.columns, days)
 
 
-def near_days(first: date, last: date) -> pl.Expr:
+def near_days(first: date, last: date, since: date) -> pl.Expr:
     """Rows of a plan that the figures of the days `first` to `last` can depend on (`planned`)."""
     begin, end = _reach()
-    return (begin <= last + DAY) & (end >= first - DAY)
+    return (begin <= last + DAY) & (end.clip(lower_bound=since) >= first - DAY)
 
 
 def _reach() -> tuple[pl.Expr, pl.Expr]:
@@ -69,28 +70,33 @@ def _reach() -> tuple[pl.Expr, pl.Expr]:
     return pl.min_horizontal("production_day", begin), pl.max_horizontal("production_day", end)
 
 
-def vouched(spans: pl.DataFrame, days: Sequence[date]) -> dict[date, str]:
+def vouched(spans: pl.DataFrame, days: Sequence[date], since: date) -> dict[date, str]:
     """Per day the hash of spans (coverage, gaps), cut to the day and its two neighbours.
 
-    What the ledger comes to know of later days then changes nothing; an open end is the cut.
+    What the ledger comes to know of later days then changes nothing; an open end is the cut. The
+    first day of the home, `since`, also holds what is older.
     """
     begin, end = (day_start(pl.col("_day").dt.offset_by(by)) for by in ("-1d", "2d"))
+    begin = pl.when(pl.col("_day") > since).then(begin)
     first, last = (local_day(pl.col(name)) for name in ("from_time", "to_time"))
-    cut = _near(spans, first, last.fill_null(max(days, default=None)), days).with_columns(
+    cut = _near(spans, first, last.fill_null(max(days, default=None)), days, since).with_columns(
         from_time=pl.max_horizontal("from_time", begin), to_time=pl.min_horizontal("to_time", end)
     )
     return _grouped(cut.filter(pl.col("from_time") < pl.col("to_time")), spans.columns, days)
 
 
-def _near(rows: pl.DataFrame, first: pl.Expr, last: pl.Expr, days: Sequence[date]) -> pl.DataFrame:
+def _near(
+    rows: pl.DataFrame, first: pl.Expr, last: pl.Expr, days: Sequence[date], since: date
+) -> pl.DataFrame:
     """Each row once per day (`_day`) from the day before its `first` to the day after its `last`.
 
-    Only days from the least to the greatest of `days`.
+    Only days from the least to the greatest of `days`; what ends before `since` is on that day.
     """
     if not days:
         return rows.clear().with_columns(_day=pl.lit(None, pl.Date))
     least, most = min(days), max(days)
-    wide = rows.with_columns(_first=first.dt.offset_by("-1d"), _last=last.dt.offset_by("1d"))
+    after = last.dt.offset_by("1d").clip(lower_bound=since)
+    wide = rows.with_columns(_first=first.dt.offset_by("-1d"), _last=after)
     inside = wide.filter(pl.col("_first") <= most, pl.col("_last") >= least)
     clipped = (pl.col("_first").clip(least, most), pl.col("_last").clip(least, most))
     return inside.with_columns(_day=pl.date_ranges(*clipped)).explode("_day")

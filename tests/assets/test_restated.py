@@ -156,5 +156,5 @@ def test_a_late_segment_restates_just_what_it_touches(late):
         assert now.filter(**shift)[figure].to_list() == [new]
     (apt,) = rows.filter(figure="apt_s").to_dicts()
     assert 0 < apt["old"] - apt["new"] <= (found["end"] - found["start"]).total_seconds()
-    assert {"oee", "apt_s", "availability"} <= set(rows["figure"])
+    assert {"apt_s", "availability"} <= set(rows["figure"])
     assert rows["figure"].is_in(["pq", "gq", "completeness", "profile_id", "pbt_s"]).sum() == 0

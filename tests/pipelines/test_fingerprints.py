@@ -13,6 +13,7 @@ from pipelines.fingerprints import HELD, boxes, content, inputs, planned, vouche
 from pipelines.schemas import COVERAGE, PLAN
 
 FIRST = date(2026, 11, 1)
+SINCE = FIRST - timedelta(days=9)
 DAYS = [FIRST + timedelta(days=n) for n in range(30)]
 ALL = {"late_values": "s", "plan": "p"}
 
@@ -41,9 +42,11 @@ def differing(one, other):
 
 @given(st.sets(st.sampled_from(DAYS), min_size=1, max_size=3))
 def test_a_changed_plan_touches_its_neighbourhood_only(changed):
-    before = planned(plan(DAYS), DAYS)
+    before = planned(plan(DAYS), DAYS, SINCE)
     after = planned(
-        pl.concat([plan(set(DAYS) - changed), plan(sorted(changed), hours=7)]).reverse(), DAYS
+        pl.concat([plan(set(DAYS) - changed), plan(sorted(changed), hours=7)]).reverse(),
+        DAYS,
+        SINCE,
     )
     near = {day + timedelta(days=n) for day in changed for n in (-1, 0, 1)}
     assert differing(before, after) == near & set(DAYS)
@@ -51,23 +54,34 @@ def test_a_changed_plan_touches_its_neighbourhood_only(changed):
 
 def test_a_plan_of_next_month_leaves_last_week():
     later = [day + timedelta(days=40) for day in DAYS]
-    assert planned(plan(DAYS), DAYS) == planned(plan([*DAYS, *later]), DAYS)
+    assert planned(plan(DAYS), DAYS, SINCE) == planned(plan([*DAYS, *later]), DAYS, SINCE)
 
 
 def test_coverage_that_grows_touches_the_days_it_reaches():
     day, hour = timedelta(days=1), timedelta(hours=1)
-    before = vouched(coverage((0 * day, 10 * day + hour)), DAYS)
-    after = vouched(coverage((0 * day, 10 * day + 5 * hour)), DAYS)
+    before = vouched(coverage((0 * day, 10 * day + hour)), DAYS, SINCE)
+    after = vouched(coverage((0 * day, 10 * day + 5 * hour)), DAYS, SINCE)
     assert differing(before, after) == set(DAYS[9:12])
-    whole = vouched(coverage((0 * day, 100 * day)), DAYS)
-    assert whole == vouched(coverage((0 * day, 200 * day)), DAYS)
+    whole = vouched(coverage((0 * day, 100 * day)), DAYS, SINCE)
+    assert whole == vouched(coverage((0 * day, 200 * day)), DAYS, SINCE)
+
+
+def test_the_first_day_of_a_home_also_holds_what_is_older():
+    older = [FIRST - timedelta(days=n) for n in (5, 6)]
+    before, after = (planned(plan(days), DAYS, FIRST) for days in (DAYS, [*older, *DAYS]))
+    assert differing(before, after) == {FIRST}
+    day = timedelta(days=1)
+    before, after = (vouched(coverage((a * day, 9 * day)), DAYS, FIRST) for a in (-7, -8))
+    assert differing(before, after) == {FIRST}
 
 
 def test_an_open_gap_lies_in_every_later_day():
     open_one = coverage((timedelta(days=10), timedelta(days=11))).with_columns(
         to_time=pl.lit(None, COVERAGE["to_time"])
     )
-    assert differing(vouched(open_one, DAYS), vouched(coverage(), DAYS)) == set(DAYS[9:])
+    assert differing(vouched(open_one, DAYS, SINCE), vouched(coverage(), DAYS, SINCE)) == set(
+        DAYS[9:]
+    )
 
 
 @given(st.permutations(range(5)))
