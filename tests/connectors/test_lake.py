@@ -26,6 +26,46 @@ def test_a_partition_is_replaced_whole_and_reproducibly(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_file_that_holds_the_rows_already_is_left_as_it_is(tmp_path):
+    lake, part = Lake(tmp_path), Partition(DAY, "F01")
+    frame = pl.DataFrame({"a": [0.0, 1.0, float("nan")], "b": ["x", None, "y"]})
+    first = lake.write("t", frame, part)
+    frame.write_parquet(first.path, compression="uncompressed")  # another writer's bytes
+    stood = first.path.stat()
+    again = lake.write("t", frame, part)
+    assert (first.is_new, again.is_new) == (True, False)
+    assert again.sha256 == sha256_of(first.path)
+    assert first.path.stat() == stood
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pl.DataFrame({"a": [-0.0, 1.0]}),
+        pl.DataFrame({"a": [0, 1]}),
+        pl.DataFrame({"b": [0.0, 1.0]}),
+        pl.DataFrame({"a": [1.0, 0.0]}),
+        pl.DataFrame({"a": [0.0, 1.0, None]}),
+    ],
+    ids=["bits", "type", "name", "order", "rows"],
+)
+def test_other_rows_are_written(tmp_path, other):
+    lake, part = Lake(tmp_path), Partition(DAY, "F01")
+    lake.write("t", pl.DataFrame({"a": [0.0, 1.0]}), part)
+    assert lake.write("t", other, part).is_new
+    found = lake.read("t", part)
+    assert_frame_equal(found, other)
+    assert str(found["a" if "a" in other else "b"][0]) == str(other.item(0, 0))
+
+
+def test_a_damaged_file_is_written_anew(tmp_path):
+    lake, part = Lake(tmp_path), Partition(DAY, "F01")
+    frame = pl.DataFrame({"a": [1]})
+    lake.write("t", frame, part).path.write_bytes(b"damaged")
+    assert lake.write("t", frame, part).is_new
+    assert_frame_equal(lake.read("t", part), frame)
+
+
 def test_nearest_skips_days_without_data_and_other_factories(tmp_path):
     lake = Lake(tmp_path)
     frame = pl.DataFrame({"a": [1]})
