@@ -155,6 +155,8 @@ def events_of_machines(events: pl.LazyFrame) -> pl.LazyFrame:
 def losses_beside_oee(losses: pl.LazyFrame) -> pl.LazyFrame:
     """Losses with what they leave of their shift's PBT, as its OEE has it."""
     keys = losses.select("partition_day", "factory_id").unique().collect().rows()
+    if not keys:  # a day on which no shift has begun yet
+        return losses.with_columns(unaccounted_us=pl.lit(None, pl.Int64))
     figures = Lake(HOME.lake).scan("oee_by_shift", [Partition(day, site) for day, site in keys])
     none_yet = pl.LazyFrame(schema=OEE_BY_SHIFT)
     return soundness.of_losses(losses, none_yet if figures is None else figures)

@@ -66,7 +66,7 @@ def _of_order(
     found = stations.filter(pl.col("unit_no").is_not_null())
     paces = pace.by_product(cycles, found)
     made = by_product(known, pace.as_cycles(paces), profile)
-    rows = _stations(oee.figures(known, times, made, profile), found)
+    rows = _stations(oee.figures(known, times, made, cycles, profile), found)
     mix = _mix(known, made, found, profile)
     shares = pace.shares(rows, mix, paces, LINE_SHIFT)
     figures = _figures(rows, _beside(mix, known), shares, stations).with_columns(
