@@ -8,7 +8,10 @@ from typing import Final
 
 from pipelines.fingerprints import digest
 
-ROOTS: Final = ["bronze", "raw", "clock", "carry", "states", "counters", "process", "oee", "losses"]
+ROOTS: Final = [
+    "bronze", "raw", "clock", "carry", "states", "counters", "process", "oee", "losses", "lines",
+    "reliability", "semi",
+]  # fmt: skip
 """Modules of `pipelines` from which all others of raw -> silver -> gold are imported."""
 
 _PACKAGE: Final = "pipelines"

@@ -129,6 +129,7 @@ def outside_of(
         "catalogue": _content(lake, "tags", factory),
         "cycles": _content(lake, "cycles", factory),
         "reasons": _content(lake, "reasons", factory),
+        "lines": _content(lake, "lines", factory),
         "profile": digest([repr(DEFAULT)]),
         "code": arithmetic_version(),
     }

@@ -18,8 +18,8 @@ FIGURES: Final = [
 """Every number of a shift, and the profile it was made by."""
 
 CAUSES: Final = [
-    "late_values", "carried_values", "clock", "catalogue", "plan", "cycles", "reasons", "coverage",
-    "profile", "code",
+    "late_values", "carried_values", "clock", "catalogue", "plan", "cycles", "reasons", "lines",
+    "coverage", "profile", "code",
 ]  # fmt: skip
 """Components of a fingerprint that are reasons of their own, in the order they are told."""
 NEIGHBOURS: Final = "neighbours"
