@@ -84,7 +84,10 @@ def _stations(figures: pl.DataFrame, stations: pl.DataFrame) -> pl.DataFrame:
     )
     return rows.with_columns(
         *(_us(f"{name}_s").alias(f"{name}_us") for name in (*EACH, *IDEALS)),
-        lower_us=(pl.col("lower") * _us("pbt_s")).round().cast(pl.Int64).fill_null(0),
+        *(
+            (pl.col(name) * _us("pbt_s")).round().cast(pl.Int64).fill_null(0).alias(f"{name}_us")
+            for name in ("lower", "upper")
+        ),
     )
 
 
@@ -163,8 +166,9 @@ def _if_read() -> list[pl.Expr]:
 def _sums() -> list[pl.Expr]:
     """Of the stations of a line and shift: the bottleneck's times, the last stage's pieces."""
     last, share = pl.col("is_last"), pl.col("share")
-    unseen = (pl.col("unknown_us") + pl.col("unread_us")) * pl.col("haste").fill_null(1.0)
-    reach = pl.col("most_us") + unseen.round().cast(pl.Int64)
+    unseen = pl.col("unknown_us") + pl.col("unread_us")
+    catching_up = unseen * (pl.col("haste").fill_null(1.0) - 1).clip(lower_bound=0)
+    reach = pl.col("upper_us") + catching_up.round().cast(pl.Int64)
     return [
         *((pl.col(f"{name}_us") * share).round().cast(pl.Int64).sum() for name in SUMS),
         *(_all_or_none(name, last) for name in ("pq", "gq", *(f"{n}_us" for n in IDEALS))),
