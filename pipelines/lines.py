@@ -123,7 +123,7 @@ def _beside(mix: pl.DataFrame, known: Asked) -> pl.DataFrame:
     unit = [*LINE_SHIFT, "work_unit_id"]
     lost = mix.group_by(unit).agg(
         pl.sum("lost"), _all_or_none("lost_us"),
-        most_us=pl.sum("ideal_most_us"), known_us=pl.sum("ideal_good_us"),
+        known_us=pl.sum("ideal_good_us"),
     )  # fmt: skip
     return lost.join(
         unread.select(*unit, unread_us="unread_gq"), on=unit, how="full", coalesce=True,
@@ -160,7 +160,7 @@ def _if_read() -> list[pl.Expr]:
         pl.when(is_read).then(pl.when(idle).then(0).otherwise(name)).alias(name)
         for name in ("lost", "lost_us")
     ]
-    return [*lost, pl.col("most_us", "known_us", "unread_us").fill_null(0)]
+    return [*lost, pl.col("known_us", "unread_us").fill_null(0)]
 
 
 def _sums() -> list[pl.Expr]:
