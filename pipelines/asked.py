@@ -17,16 +17,16 @@ class Asked(NamedTuple):
     """Shifts (numbered by `shift`) of work units (by `unit_no`), cut at the end of coverage.
 
     `own` is the time of each shift and `pieces` its busy intervals, both disjoint; `covered` spans
-    by work unit; `counts` what was read of pieces, `unread` when in busy time a figure's counters
-    were not, one by one, `doubts` the same as disjoint spans; `since` from when on they had spoken;
-    `counters` the kinds a work unit counts.
+    by work unit; `counts` what was read of pieces by lane; `unread` when in busy time a figure's
+    counters were not, one by one, `doubts` the same as disjoint spans; `since` from when on they
+    had spoken; `counters` the kinds a work unit counts.
     """
 
     shifts: pl.DataFrame
     own: pl.DataFrame
     pieces: pl.DataFrame
     covered: pl.DataFrame
-    counts: readings.Counts
+    counts: pl.DataFrame
     counters: pl.DataFrame
     unread: pl.DataFrame
     doubts: pl.DataFrame
@@ -48,7 +48,7 @@ def asked(
     if profile.breaks == "kept":
         planned = planned.filter(pl.col("kind") != "break")
     shifts, own, pieces = _clipped(planned, vouched, units, known)
-    counts = readings.by_kind(count_increments, units)
+    counts = readings.counts(count_increments, units)
     spoken = readings.heard(counts)
     counters = _counters(spoken, known, units)
     uses = readings.needed(counters)

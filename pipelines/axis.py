@@ -1,7 +1,8 @@
 """One axis for the time of many work units, so that order, edges and nearest rows need one column.
 
-`at` is unit_no x span + microseconds since `begin_us`: sorted by it, rows stand by work unit and
-time, and one as-of join without groups finds what stood at an edge.
+`at` is a lane's number x span + microseconds since `begin_us`: sorted by it, rows stand by lane and
+time, and one as-of join without groups finds what stood at an edge. A lane is a work unit, or one
+of its counters.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,28 +18,30 @@ _OUTSIDE: Final = -1
 
 
 class Axis(NamedTuple):
-    """Where the axis begins (microseconds since 1970), and what one work unit takes of it."""
+    """Where the axis begins (microseconds since 1970), and what one lane takes of it."""
 
     begin_us: int
     span_us: int
 
-    def at(self, time: str) -> pl.Expr:
-        """The place of a row's `time`, of its `unit_no`."""
+    def at(self, time: str, lane: str = "unit_no") -> pl.Expr:
+        """The place of a row's `time` in its `lane`."""
         us = pl.col(time).dt.epoch("us") - self.begin_us
-        return pl.col("unit_no").cast(pl.Int64) * self.span_us + us
+        return pl.col(lane).cast(pl.Int64) * self.span_us + us
 
 
-def axis(units: int, times: Iterable[pl.Series]) -> Axis:
-    """The axis on which all of `times` lie, for so many work units.
+def axis(lanes: int, times: Iterable[pl.Series]) -> Axis:
+    """The axis on which all of `times` lie, for so many lanes.
 
-    ValueError where the years of all work units together are more than 64 bits hold.
+    ValueError where the years of all lanes together are more than 64 bits hold.
     """
     ends = [end for s in times for end in (s.dt.epoch("us").min(), s.dt.epoch("us").max())]
     known = [end for end in ends if isinstance(end, int)] or [0]
     span_us = max(known) - min(known) + 2
-    if units * span_us > _MOST:
+    if lanes * span_us > _MOST:
         years = span_us // 31_557_600_000_000
-        raise ValueError(f"{units} work units over {years} years: compute fewer or less at a time")
+        raise ValueError(
+            f"{lanes} lanes of {years} years: compute fewer work units or days at once"
+        )
     return Axis(min(known), span_us)
 
 
@@ -51,24 +54,31 @@ def ordered(frame: pl.DataFrame, by: str = "at") -> pl.DataFrame:
 
 
 def with_unit_no(frame: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the work units in `units` (`catalogue.numbered`), with `unit_no` for their key.
+    """Rows of the work units in `units` (`catalogue.numbered`), with `unit_no` for their key."""
+    return with_number(frame, units.select(*UNIT, "unit_no"))
 
-    The rows of a unit mostly stand together: a unit is looked up once a run.
+
+def with_number(frame: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose key is in `numbers`, with its last column for the others, the key.
+
+    Rows of one key mostly stand together: it is looked up once a run.
     """
-    keyed = frame.drop(UNIT).with_columns(_unit_numbers(frame.select(UNIT), units))
-    return keyed if not keyed["unit_no"].has_nulls() else keyed.drop_nulls("unit_no")
+    *key, name = numbers.columns
+    found = _looked_up(frame.select(key), numbers)
+    keyed = frame.drop(key).with_columns(found.alias(name))
+    return keyed.drop_nulls(name) if found.has_nulls() else keyed
 
 
-def _unit_numbers(keys: pl.DataFrame, units: pl.DataFrame) -> pl.Series:
+def _looked_up(keys: pl.DataFrame, numbers: pl.DataFrame) -> pl.Series:
     same = keys.select(pl.all().eq_missing(pl.all().first()).all()).row(0) if keys.height else ()
-    varying = [name for name, is_same in zip(UNIT, same, strict=False) if not is_same]
+    varying = [name for name, is_same in zip(keys.columns, same, strict=False) if not is_same]
     differs = (pl.col(name).ne_missing(pl.col(name).shift(1)) for name in varying)
     begins = keys.select(pl.int_range(pl.len()) == 0, *differs).select(pl.any_horizontal(pl.all()))
     first = begins.to_series()
     heads = keys.filter(first).join(
-        units, on=UNIT, how="left", nulls_equal=True, maintain_order="left"
+        numbers, on=keys.columns, how="left", nulls_equal=True, maintain_order="left"
     )
-    return heads["unit_no"].gather(first.cast(pl.UInt32).cum_sum() - 1)
+    return heads.to_series(-1).gather(first.cast(pl.UInt32).cum_sum() - 1)
 
 
 def atoms(layers: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

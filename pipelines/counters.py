@@ -182,8 +182,9 @@ def _judged(steps: pl.DataFrame) -> pl.DataFrame:
     rollover = ((step < 0) & (wrapped <= pl.col("possible"))).fill_null(value=False)
     first, skipped = pl.col("before").is_null(), pl.col("skipped").fill_null(value=False)
     cause = (
-        pl.when(rollover).then(pl.lit("rollover")).when(step < 0).then(pl.lit("reset"))
-        .when(first | skipped).then(pl.lit("gap")).otherwise(pl.lit("step"))
+        pl.when((step < 0) & ~rollover).then(pl.lit("reset"))
+        .when(first | skipped).then(pl.lit("gap"))
+        .when(rollover).then(pl.lit("rollover")).otherwise(pl.lit("step"))
     )  # fmt: skip
     unforeseen = (pl.col("reset_policy").fill_null("never") == "never") | skipped
     product_set = (pl.col("set_time") > pl.col("from_time")).fill_null(value=False)

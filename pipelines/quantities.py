@@ -5,11 +5,10 @@ from typing import Final
 import polars as pl
 
 from pipelines.asked import Asked
-from pipelines.axis import atoms, axis, ordered, with_unit_no
+from pipelines.booking import booked
 from pipelines.cycles import per_unit, with_pri
 from pipelines.profiles import Profile
-from pipelines.readings import AFTER, BESIDE, KIND, KINDS
-from pipelines.schemas import TIME
+from pipelines.readings import KINDS
 
 US: Final = 1_000_000
 QUANTITIES: Final = {"pq": "total", "gq": "good", "sq": "scrap", "rq": "rework"}
@@ -18,7 +17,6 @@ IDEAL: Final = {
     "ideal_start_us": "bad_at_start",
 }  # fmt: skip
 """Ideal microseconds, and the pieces they are of."""
-NOWHERE: Final = pl.DataFrame(schema={"unit_no": pl.UInt32(), "start": TIME, "end": TIME})
 
 
 def by_product(
@@ -34,15 +32,8 @@ def by_product(
     microseconds of IDEAL are null where the product has no PRI.
     """
     prices = per_unit(cycles, known.counters)
-    spans = _spans(known, prices, starts)
-    times = [rows["to_time"] for rows in known.counts.values()]
-    whole = axis(known.counters.height, [*times, spans["start"]])
-    spans = spans.with_columns(at=whole.at("start"))
-    placed = {k: rows.with_columns(at=whole.at("to_time")) for k, rows in known.counts.items()}
-    steps = _steps(placed["total"])
-    placed |= {kind: ordered(_moved(placed[kind], steps)) for kind in BESIDE}
-    sums = pl.concat(_summed(rows, spans, kind) for kind, rows in placed.items())
     least = prices.group_by("unit_no").agg(fastest_s=pl.min("pri_s"))
+    sums = booked(known, prices, starts)
     priced = with_pri(sums, prices, "start").join(least, on="unit_no", how="left")
     key = ["shift", "busy", "unit_no", "product_id", "pri_s", "fastest_s"]
     return _filled(priced.group_by(key).agg(_kinds()), known.counters, profile)
@@ -63,109 +54,6 @@ def per_shift(made: pl.DataFrame) -> pl.DataFrame:
 def inside_plan(made: pl.DataFrame) -> pl.DataFrame:
     """Of `by_product` what was made in the shift's own busy time."""
     return made.filter(pl.col("busy") == pl.col("shift"))
-
-
-def _spans(known: Asked, prices: pl.DataFrame, starts: pl.DataFrame | None) -> pl.DataFrame:
-    """Spans in which all pieces of a product count alike: one shift, busy interval, doubt, price.
-
-    `unit_no start shift busy busy_start doubted starting`, since when all was heard without a break
-    (`heard_since`, AFTER where it is not), and what was so at the start of the busy interval
-    (`heard_before`). What is counted while another counter that good pieces follow from was not
-    read, its edges left out, is doubted.
-    """
-    just_after = pl.col("from_time") + pl.duration(microseconds=1)
-    in_doubt = known.doubts.filter(pl.col("figure") == "gq").select(
-        "unit_no", start=just_after, end="to_time", id=1
-    )
-    inside = pl.col("valid_from").is_between(known.own["start"].min(), known.own["end"].max())
-    dated = prices.filter(inside).select("unit_no", start="valid_from").unique()
-    busy = known.pieces.select("unit_no", "start", "end", busy="shift").with_row_index("id")
-    heard = with_unit_no(known.covered, known.counters).select(
-        "unit_no", start="from_time", end="to_time"
-    ).with_row_index("id")  # fmt: skip
-    layers = {
-        "heard": heard,
-        "shift": known.own.select("unit_no", "start", "end", id="shift"),
-        "piece": busy,
-        "doubt": in_doubt,
-        "price": dated.with_columns(end=pl.lit(None, TIME), id=0),
-        "starting": (NOWHERE if starts is None else starts).with_columns(id=1),
-    }
-    begun = busy.select("busy", piece=pl.col("id").cast(pl.Int64), busy_start="start")
-    since = heard.select(heard=pl.col("id").cast(pl.Int64), heard_since="start")
-    before = pl.min_horizontal("heard_since", "busy_start").first().over("piece")
-    return (
-        atoms(layers)
-        .join(begun, on="piece", how="left", maintain_order="left")
-        .join(since, on="heard", how="left", maintain_order="left")
-        .with_columns(pl.col("heard_since").fill_null(AFTER))
-        .with_columns(
-            pl.col("shift").cast(pl.UInt32),
-            pl.col("starting").is_not_null(),
-            heard_before=before,
-            doubted=pl.col("doubt").is_not_null(),
-        )
-    )
-
-
-def _steps(total: pl.DataFrame) -> pl.DataFrame:
-    """At every word of a total counter the last step before: `step_at`, what it `made`, `of` whom.
-
-    Null from where the counter is not read until it is again.
-    """
-    words = total.select("at", "amount", step_at="at", made="product_id", of="unit_no")
-    is_step = pl.col("amount") > 0
-    if words.select(is_step.all()).item():
-        return words.drop("amount")
-    step = pl.when(is_step).then(pl.struct("step_at", "made", "of")).forward_fill()
-    told = pl.when(pl.col("amount").is_not_null()).then(step)
-    return words.select("at", told.alias("step")).unnest("step")
-
-
-def _moved(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
-    """Scrap and rework at the step of a total counter before them, where their piece was made.
-
-    What is told while the total is not read stays where it is: its piece was made there.
-    """
-    own = pl.col("of") == pl.col("unit_no")
-    found = rows.join_asof(steps, on="at", check_sortedness=False)
-    return found.with_columns(
-        pl.when(own).then(new).otherwise(old).alias(old)
-        for old, new in (("at", "step_at"), ("product_id", "made"))
-    ).select(rows.columns)
-
-
-def _summed(rows: pl.DataFrame, spans: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Pieces of one kind by span, product, `unseen` and `crossing`.
-
-    Unseen: made while not all was heard. Crossing: perhaps before their busy interval, in time that
-    was unread or not heard, or in unread time in which the product changed.
-    """
-    known = spans.with_row_index("span")
-    edges = known.select("at", "span", "busy_start", "heard_since", "heard_before")
-    found = rows.join_asof(edges, on="at", check_sortedness=False)
-    gone = pl.col("unread") & (pl.col("from_time") < pl.col("busy_start"))
-    mixed = ~pl.col("is_reset") & pl.col("estimated")
-    unseen = (pl.col("good_since") < pl.col("heard_since")).fill_null(value=False)
-    unheard = pl.col("good_since") < pl.col("heard_before")
-    crossing = (gone | unheard).fill_null(value=False) | mixed
-    # Two columns are grouped faster than four; sums of integers are the same in any order.
-    code = pl.col("span").cast(pl.Int64) * 4 + unseen * 2 + crossing
-    sums = (
-        found.lazy()
-        .filter(pl.col("amount") > 0)
-        .group_by(code.alias("code"), "product_id")
-        .agg(pl.sum("amount"))
-        .collect(engine="streaming")
-    )
-    return sums.select(
-        "product_id",
-        "amount",
-        span=(pl.col("code") // 4).cast(pl.UInt32),
-        unseen=pl.col("code") % 4 >= 2,
-        crossing=pl.col("code") % 2 == 1,
-        kind=pl.lit(kind, KIND),
-    ).join(known.drop("at", "end").filter(pl.col("shift").is_not_null()), on="span")
 
 
 def _kinds() -> list[pl.Expr]:

@@ -1,10 +1,10 @@
 """Which count a figure needs, and when its counters were not read."""
 
-from typing import Final, TypeAlias
+from typing import Final
 
 import polars as pl
 
-from pipelines.axis import with_unit_no
+from pipelines.axis import with_number
 from pipelines.coverage import disjoint
 from pipelines.equipment import UNIT, AnyFrame, eager
 from pipelines.schemas import TIME
@@ -15,38 +15,50 @@ AFTER: Final = pl.datetime(2200, 1, 1, time_zone="UTC").cast(TIME)
 
 FIGURES: Final = {"pq": "total", "gq": "good"}
 BESIDE: Final = ["scrap", "rework"]
-KINDS: Final = ["total", "good", *BESIDE]
+KINDS: Final = ["good", "rework", "scrap", "total"]
+"""In the order in which silver keeps them."""
 KIND: Final = pl.Enum(KINDS)
-
+LANES: Final = len(KINDS)
+"""A work unit has a lane for each kind: unit_no x LANES + its place in KINDS."""
 
 READ: Final = [*UNIT, "from_time", "to_time", "kind", "amount", "product_id", "cause", "estimated"]
-TOLD: Final = ["unit_no", "from_time", "to_time", "amount", "product_id", "estimated"]
+TOLD: Final = ["lane", "from_time", "to_time", "amount", "product_id", "estimated"]
 SEEN: Final = (pl.col("cause") == "reset") & (pl.col("amount") == 0)
 """A reset that was read as 0: each piece before it was a change, and would have been told."""
 
-Counts: TypeAlias = dict[str, pl.DataFrame]
-"""Increments by kind, in order of work unit and time: TOLD, `is_reset`, `unread` where nobody
-counted in the time they span, which begins at `good_since`, the good reading before."""
 
+def counts(increments: AnyFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """The increments of `units` (see `catalogue.numbered`) by lane, in order of time.
 
-def by_kind(increments: AnyFrame, units: pl.DataFrame) -> Counts:
-    """The increments of `units` (see `catalogue.numbered`)."""
-    keyed = with_unit_no(eager(increments.lazy().select(READ)), units).lazy()
+    TOLD, `is_reset`, and `unread` where nobody counted in the time they span, which begins at
+    `good_since`, the good reading before.
+    """
+    kinds = pl.DataFrame({"kind": KINDS, "place": range(LANES)})
+    number = pl.col("unit_no") * LANES + pl.col("place")
+    lanes = units.join(kinds, how="cross").select(*UNIT, "kind", lane=number.cast(pl.UInt32))
+    keyed = with_number(eager(increments.lazy().select(READ)), lanes)
     is_reset = pl.col("cause") == "reset"
     unread = (pl.col("cause") == "gap") | (is_reset & pl.col("estimated"))
-    told = keyed.select(
-        *TOLD, "kind", is_reset=is_reset, unread=unread, seen=SEEN, good_since="from_time"
-    )
-    parts = [told.filter(pl.col("kind") == kind).drop("kind") for kind in KINDS]
-    found = pl.collect_all(parts, engine="in-memory")
-    return {kind: _gone(_sorted(part)) for kind, part in zip(KINDS, found, strict=True)}
+    told = keyed.select(*TOLD, is_reset=is_reset, unread=unread, seen=SEEN, good_since="from_time")
+    return _gone(_sorted(told))
+
+
+def lane(kind: str) -> pl.Expr:
+    """Whether a row is of the counters of a kind."""
+    return pl.col("lane") % LANES == KINDS.index(kind)
+
+
+def unit_and_kind() -> list[pl.Expr]:
+    """What a lane is of: `unit_no` and `kind`."""
+    kind = (pl.col("lane") % LANES).cast(pl.UInt8).replace_strict(dict(enumerate(KINDS)))
+    return [(pl.col("lane") // LANES).alias("unit_no"), kind.cast(KIND).alias("kind")]
 
 
 def _sorted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by work unit and time; silver mostly is, and to look costs less than to sort."""
-    units, times = rows["unit_no"], rows["to_time"]
-    runs_back = (units < units.shift(1)) | ((units == units.shift(1)) & (times < times.shift(1)))
-    return rows.sort("unit_no", "to_time", maintain_order=True) if runs_back.any() else rows
+    """Rows by lane and time; silver mostly is, and to look costs less than to sort."""
+    lanes, times = rows["lane"], rows["to_time"]
+    runs_back = (lanes < lanes.shift(1)) | ((lanes == lanes.shift(1)) & (times < times.shift(1)))
+    return rows.sort("lane", "to_time", maintain_order=True) if runs_back.any() else rows
 
 
 def _gone(rows: pl.DataFrame) -> pl.DataFrame:
@@ -57,10 +69,10 @@ def _gone(rows: pl.DataFrame) -> pl.DataFrame:
     unread = rows.with_row_index("row").filter("unread")
     if unread.is_empty():
         return rows
-    ordered = unread.sort("unit_no", "to_time", pl.col("amount").is_null(), maintain_order=True)
+    ordered = unread.sort("lane", "to_time", pl.col("amount").is_null(), maintain_order=True)
     lost = pl.col("amount").is_null()
     follows = pl.all_horizontal(
-        pl.col(name) == pl.col(name).shift(1) for name in ("unit_no", "from_time")
+        pl.col(name) == pl.col(name).shift(1) for name in ("lane", "from_time")
     )
     after_lost = follows & lost.shift(1)
     since = (
@@ -95,15 +107,11 @@ def needed(counters: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def heard(counts: Counts) -> pl.DataFrame:
+def heard(rows: pl.DataFrame) -> pl.DataFrame:
     """Per `unit_no` and kind the first good reading, `first`, and the end of the last row."""
     first = pl.coalesce("from_time", "to_time").min()
-    return pl.concat(
-        rows.group_by("unit_no").agg(
-            first=first, last=pl.max("to_time"), kind=pl.lit(kind, KIND).first()
-        )
-        for kind, rows in counts.items()
-    )
+    lanes = rows.group_by("lane").agg(first=first, last=pl.max("to_time"))
+    return lanes.select(*unit_and_kind(), "first", "last")
 
 
 def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
@@ -116,7 +124,7 @@ def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
     """`unit_no figure from_time to_time brings mixed` in which a needed counter was not read.
 
     Before its first reading, in a gap, before an estimated reset, and after the last reading that
@@ -129,11 +137,9 @@ def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataF
         "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
         brings=pl.lit(None, pl.Int64), mixed=pl.lit(value=False),
     )  # fmt: skip
-    lost = pl.concat(
-        rows.filter(pl.col("unread"), pl.col("from_time").is_not_null())
-        .with_columns(kind=pl.lit(kind, KIND))
-        for kind, rows in counts.items()
-    )  # fmt: skip
+    lost = rows.filter(pl.col("unread"), pl.col("from_time").is_not_null()).with_columns(
+        unit_and_kind()
+    )
     told = lost.join(spoken, on=key).filter(
         pl.col("amount").is_not_null() | (pl.col("to_time") == pl.col("last"))
     )
@@ -147,12 +153,15 @@ def unread(counts: Counts, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataF
 
 
 def doubtful(spans: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
-    """The unread spans of each busy interval (`shift`), cut to it, with what each `brings`.
+    """The unread spans (by `span`) of each busy interval (`shift`), cut to it; what each `brings`.
 
     A span whose pieces came back within the same busy interval is in no doubt.
     """
-    inside = spans.join(pieces.select("unit_no", "shift", "start", "end"), on="unit_no").filter(
-        pl.col("from_time") < pl.col("end"), pl.col("to_time") > pl.col("start")
+    busy = pieces.select("unit_no", "shift", "start", "end")
+    inside = (
+        spans.with_row_index("span")
+        .join(busy, on="unit_no")
+        .filter(pl.col("from_time") < pl.col("end"), pl.col("to_time") > pl.col("start"))
     )
     same = (pl.col("from_time") >= pl.col("start")) & (pl.col("to_time") < pl.col("end"))
     whole = pl.col("brings").is_not_null() & ~pl.col("mixed") & same

@@ -146,7 +146,7 @@ def steps(said, measure, counter_max, pri):
                 most = 2 * (s.second - before.second) + 2 * cycle
                 made = s.value if s.value * cycle <= most else 0
                 amount = wrapped if wrapped * cycle <= most else made
-                cause = "step" if wrapped * cycle <= most else "reset"
+                cause = cause if wrapped * cycle <= most else "reset"
             if amount or cause != "step":
                 out.append((before.second, s.second, amount, product, cause))
         before, skipped = s, False

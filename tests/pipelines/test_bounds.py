@@ -72,6 +72,26 @@ def test_the_truth_is_inside_bounds_that_are_sharp():
     law(50)
 
 
+def pieces(*seconds):
+    return [Piece(second, "A", "parts_good") for second in seconds]
+
+
+def of(pieces, spells, measures):
+    return History(pieces, [(-500, "A")], [], spells, 991, 999, measures, "never")
+
+
+def test_a_rollover_that_nobody_read_is_unread_time():
+    outages = [Spell(560, 600, "parts_total", True), Spell(960, 961, None, False)]
+    made = pieces(*range(-100, -57, 7), -47, 560)
+    hold(of(made, outages, ("parts_total", "parts_bad", "parts_rework")), [])
+
+
+def test_no_more_pieces_are_unseen_than_the_next_reading_brings():
+    outages = [Spell(560, 1291, "parts_good", True), Spell(1201, 1202, None, False)]
+    made = pieces(406, 413, 420, 549, 556, 563, 570, 577)
+    hold(of(made, outages, ("parts_good", "parts_bad", "parts_rework")), [])
+
+
 @pytest.mark.soak
 def test_the_truth_is_inside_bounds_that_are_sharp_at_length():
     law(1500)
