@@ -1,5 +1,6 @@
 """What is asked for: the shifts of work units, their busy time, and what vouches for it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import polars as pl
@@ -10,14 +11,14 @@ from pipelines.counters import KINDS
 from pipelines.coverage import covered, horizon
 from pipelines.equipment import UNIT, AnyFrame, eager, lifespans, units_of
 from pipelines.profiles import Profile
-from pipelines.shifts import SHIFT_KEY, busy_intervals, territories, windows
+from pipelines.shifts import KEY, SHIFT_KEY, calendar_of
 
 
 class Asked(NamedTuple):
     """Shifts (numbered by `shift`) of work units (by `unit_no`), cut at the end of coverage.
 
     `own` is the time of each shift and `pieces` its busy intervals, both disjoint; `covered` spans
-    by work unit; `counts` what was read of pieces by lane; `unread` when in busy time a figure's
+    by work unit; `counts` what was read of pieces; `unread` when in busy time a figure's
     counters were not, one by one, `doubts` the same as disjoint spans; `since` from when on they
     had spoken; `counters` the kinds a work unit counts.
     """
@@ -26,7 +27,7 @@ class Asked(NamedTuple):
     own: pl.DataFrame
     pieces: pl.DataFrame
     covered: pl.DataFrame
-    counts: pl.DataFrame
+    counts: readings.Counts
     counters: pl.DataFrame
     unread: pl.DataFrame
     doubts: pl.DataFrame
@@ -47,17 +48,21 @@ def asked(
     planned = eager(plan)
     if profile.breaks == "kept":
         planned = planned.filter(pl.col("kind") != "break")
-    shifts, own, pieces = _clipped(planned, vouched, units, known)
-    counts = readings.counts(count_increments, units)
-    spoken = readings.heard(counts)
+    # The files are read beside: the calendar knows nothing of them, and Polars keeps no lock.
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(readings.counts, count_increments, units)
+        shifts, own, pieces = _clipped(planned, vouched, units, known)
+        spans = covered(vouched, known, eager(gaps))
+        counts = reading.result()
+    spoken = readings.heard(counts.rows)
     counters = _counters(spoken, known, units)
     uses = readings.needed(counters)
-    unread = readings.doubtful(readings.unread(counts, uses, spoken), pieces)
+    unread = readings.doubtful(readings.unread(counts.told, uses, spoken), pieces)
     return Asked(
         shifts,
         own,
         pieces,
-        covered(vouched, known, eager(gaps)),
+        spans,
         counts,
         counters,
         unread,
@@ -74,30 +79,29 @@ def _clipped(
     Numbered by `shift`, and by the `unit_no` of `units`. A work unit has no shifts after its last
     tag has ended: it was taken away or renamed.
     """
-    seen = horizon(coverage)
+    seen, calendar = horizon(coverage), calendar_of(plan, units)
     begun = (pl.col("start") < pl.col("last")) & (pl.col("end") > pl.col("first"))
+    windows = units.join(calendar.windows, on="unit_no", maintain_order="right")
     shifts = (
-        _while_there(windows(plan, units), tags)
-        .join(seen, on="factory_id")
+        _while_there(windows, tags)
+        .join(seen, on="factory_id", maintain_order="left")
         .filter(begun)
         .with_columns(is_open=pl.col("end") > pl.col("last"))
         .with_columns(end=pl.min_horizontal("end", "last"))
         .drop("first")
-        .join(units, on=UNIT, nulls_equal=True, maintain_order="left")
         .with_row_index("shift")
     )
     number = shifts.select(*SHIFT_KEY, "shift", "unit_no", "last")
 
     def cut(spans: pl.DataFrame) -> pl.DataFrame:
         return (
-            spans.join(number, on=SHIFT_KEY, nulls_equal=True)
+            spans.join(number, on=KEY, maintain_order="left")
             .with_columns(end=pl.min_horizontal("end", "last"))
             .filter(pl.col("start") < pl.col("end"))
             .drop("last")
         )
 
-    own, pieces = cut(territories(plan, units)), cut(busy_intervals(plan, units))
-    return shifts.drop("last"), own, pieces
+    return shifts.drop("last"), cut(calendar.own), cut(calendar.busy)
 
 
 def _while_there(shifts: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:

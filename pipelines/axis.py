@@ -55,30 +55,28 @@ def ordered(frame: pl.DataFrame, by: str = "at") -> pl.DataFrame:
 
 def with_unit_no(frame: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """Rows of the work units in `units` (`catalogue.numbered`), with `unit_no` for their key."""
-    return with_number(frame, units.select(*UNIT, "unit_no"))
+    number = numbers_of(frame, units.select(*UNIT, "unit_no"))
+    keyed = frame.drop(UNIT).with_columns(number)
+    return keyed.drop_nulls("unit_no") if number.has_nulls() else keyed
 
 
-def with_number(frame: pl.DataFrame, numbers: pl.DataFrame) -> pl.DataFrame:
-    """Rows whose key is in `numbers`, with its last column for the others, the key.
+def numbers_of(frame: pl.DataFrame, numbers: pl.DataFrame) -> pl.Series:
+    """For each row the last column of `numbers`, whose others are its key; null where it has none.
 
     Rows of one key mostly stand together: it is looked up once a run.
     """
     *key, name = numbers.columns
-    found = _looked_up(frame.select(key), numbers)
-    keyed = frame.drop(key).with_columns(found.alias(name))
-    return keyed.drop_nulls(name) if found.has_nulls() else keyed
-
-
-def _looked_up(keys: pl.DataFrame, numbers: pl.DataFrame) -> pl.Series:
-    same = keys.select(pl.all().eq_missing(pl.all().first()).all()).row(0) if keys.height else ()
-    varying = [name for name, is_same in zip(keys.columns, same, strict=False) if not is_same]
-    differs = (pl.col(name).ne_missing(pl.col(name).shift(1)) for name in varying)
-    begins = keys.select(pl.int_range(pl.len()) == 0, *differs).select(pl.any_horizontal(pl.all()))
-    first = begins.to_series()
-    heads = keys.filter(first).join(
-        numbers, on=keys.columns, how="left", nulls_equal=True, maintain_order="left"
+    if frame.is_empty():
+        return pl.Series(name, [], numbers.schema[name])
+    same = frame.select(pl.col(key).eq_missing(pl.col(key).first()).all()).row(0)
+    varying = [pl.col(one) for one, is_same in zip(key, same, strict=True) if not is_same]
+    differs = pl.any_horizontal(
+        pl.lit(value=False), *(one.ne_missing(one.shift(1)) for one in varying)
     )
-    return heads.to_series(-1).gather(first.cast(pl.UInt32).cum_sum() - 1)
+    begins = frame.select(pl.repeat(value=False, n=pl.len()) | differs).to_series()
+    heads = frame.select(key).filter(begins.scatter(0, values=True))
+    found = heads.join(numbers, on=key, how="left", nulls_equal=True, maintain_order="left")
+    return found[name].gather(begins.scatter(0, values=False).cast(pl.UInt32).cum_sum())
 
 
 def atoms(layers: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """OEE per work unit and shift, with the times and quantities it was computed from."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
@@ -41,9 +42,11 @@ def by_shift(
     """
     rules = profile_of(profile)
     known = asked(count_increments, plan, coverage, tags, gaps, rules)
-    times = element_times(state_episodes, known.covered, known.pieces, rules)
     prices = eager(cycles)
-    return figures(known, times, by_product(known, prices, rules), prices, rules)
+    with ThreadPoolExecutor(1) as beside:
+        times = beside.submit(element_times, state_episodes, known.covered, known.pieces, rules)
+        made = by_product(known, prices, rules)
+    return figures(known, times.result(), made, prices, rules)
 
 
 def figures(

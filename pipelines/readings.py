@@ -1,10 +1,10 @@
 """Which count a figure needs, and when its counters were not read."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from pipelines.axis import with_number
+from pipelines.axis import numbers_of
 from pipelines.coverage import disjoint
 from pipelines.equipment import UNIT, AnyFrame, eager
 from pipelines.schemas import TIME
@@ -25,27 +25,59 @@ READ: Final = [*UNIT, "from_time", "to_time", "kind", "amount", "product_id", "c
 TOLD: Final = ["lane", "from_time", "to_time", "amount", "product_id", "estimated"]
 SEEN: Final = (pl.col("cause") == "reset") & (pl.col("amount") == 0)
 """A reset that was read as 0: each piece before it was a change, and would have been told."""
+MORE: Final = ((pl.col("cause") != "step") | pl.col("estimated")).fill_null(value=True)
 
 
-def counts(increments: AnyFrame, units: pl.DataFrame) -> pl.DataFrame:
-    """The increments of `units` (see `catalogue.numbered`) by lane, in order of time.
+class Counts(NamedTuple):
+    """Increments by lane, in order of time.
 
-    TOLD, `is_reset`, and `unread` where nobody counted in the time they span, which begins at
-    `good_since`, the good reading before.
+    `rows`: `lane to_time good_since amount product_id`, since the good reading before. `told` are
+    those that are more than a step, by `row`: TOLD, `good_since`, `is_reset`, and `unread` where
+    nobody counted from `from_time` on.
     """
+
+    rows: pl.DataFrame
+    told: pl.DataFrame
+
+
+def counts(increments: AnyFrame, units: pl.DataFrame) -> Counts:
+    """The increments of `units` (see `catalogue.numbered`)."""
     kinds = pl.DataFrame({"kind": KINDS, "place": range(LANES)})
     number = pl.col("unit_no") * LANES + pl.col("place")
     lanes = units.join(kinds, how="cross").select(*UNIT, "kind", lane=number.cast(pl.UInt32))
-    keyed = with_number(eager(increments.lazy().select(READ)), lanes)
+    read = eager(increments.lazy().select(*READ, more=MORE))
+    told = read.with_row_index("row").filter("more").drop(UNIT, "kind")
+    lane = numbers_of(read, lanes)
+    names = {"good_since": "from_time"}
+    rows = read.select("to_time", "amount", "product_id", **names).with_columns(lane)
+    told = told.with_columns(lane.gather(told["row"]))
+    if not (rows["lane"].has_nulls() or _runs_back(rows)):
+        return Counts(rows, _told(told))
+    own = rows.with_row_index("was").drop_nulls("lane")
+    own = own.sort("lane", "to_time", maintain_order=True).with_row_index("row")
+    moved = told.rename({"row": "was"}).join(own.select("was", "row"), on="was")
+    return Counts(own.drop("was", "row"), _told(moved))
+
+
+def _told(rows: pl.DataFrame) -> pl.DataFrame:
     is_reset = pl.col("cause") == "reset"
     unread = (pl.col("cause") == "gap") | (is_reset & pl.col("estimated"))
-    told = keyed.select(*TOLD, is_reset=is_reset, unread=unread, seen=SEEN, good_since="from_time")
-    return _gone(_sorted(told))
+    return _gone(
+        rows.select(
+            "row", *TOLD, is_reset=is_reset, unread=unread, seen=SEEN, good_since="from_time"
+        )
+    )
 
 
 def lane(kind: str) -> pl.Expr:
     """Whether a row is of the counters of a kind."""
     return pl.col("lane") % LANES == KINDS.index(kind)
+
+
+def is_beside() -> pl.Expr:
+    """Whether a row is of one of BESIDE, which stand together in KINDS."""
+    places = [KINDS.index(kind) for kind in BESIDE]
+    return (pl.col("lane") % LANES).is_between(min(places), max(places))
 
 
 def unit_and_kind() -> list[pl.Expr]:
@@ -54,11 +86,11 @@ def unit_and_kind() -> list[pl.Expr]:
     return [(pl.col("lane") // LANES).alias("unit_no"), kind.cast(KIND).alias("kind")]
 
 
-def _sorted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by lane and time; silver mostly is, and to look costs less than to sort."""
+def _runs_back(rows: pl.DataFrame) -> bool:
+    """Whether rows are not in order of lane and time. To look costs less than to sort again."""
     lanes, times = rows["lane"], rows["to_time"]
-    runs_back = (lanes < lanes.shift(1)) | ((lanes == lanes.shift(1)) & (times < times.shift(1)))
-    return rows.sort("lane", "to_time", maintain_order=True) if runs_back.any() else rows
+    back = (lanes < lanes.shift(1)) | ((lanes == lanes.shift(1)) & (times < times.shift(1)))
+    return bool(back.any())
 
 
 def _gone(rows: pl.DataFrame) -> pl.DataFrame:
@@ -66,10 +98,6 @@ def _gone(rows: pl.DataFrame) -> pl.DataFrame:
 
     A reset that was seen has no unread time before it.
     """
-    unread = rows.with_row_index("row").filter("unread")
-    if unread.is_empty():
-        return rows
-    ordered = unread.sort("lane", "to_time", pl.col("amount").is_null(), maintain_order=True)
     lost = pl.col("amount").is_null()
     follows = pl.all_horizontal(
         pl.col(name) == pl.col(name).shift(1) for name in ("lane", "from_time")
@@ -77,11 +105,11 @@ def _gone(rows: pl.DataFrame) -> pl.DataFrame:
     after_lost = follows & lost.shift(1)
     since = (
         pl.when(lost).then("to_time").when(after_lost).then(pl.col("to_time").shift(1))
-        .when("seen").then("to_time")
+        .when("seen").then("to_time").otherwise("from_time")
     )  # fmt: skip
-    known = ordered.select("row", since.otherwise("from_time").alias("from_time"))
-    begun = rows["from_time"].clone().scatter(known["row"], known["from_time"])
-    return rows.with_columns(begun)
+    unread = rows.filter("unread").sort("lane", "to_time", lost, maintain_order=True)
+    known = pl.concat([unread.with_columns(from_time=since), rows.filter(~pl.col("unread"))])
+    return known.drop("seen").sort("row")
 
 
 def needed(counters: pl.DataFrame) -> pl.DataFrame:
@@ -109,8 +137,10 @@ def needed(counters: pl.DataFrame) -> pl.DataFrame:
 
 def heard(rows: pl.DataFrame) -> pl.DataFrame:
     """Per `unit_no` and kind the first good reading, `first`, and the end of the last row."""
-    first = pl.coalesce("from_time", "to_time").min()
-    lanes = rows.group_by("lane").agg(first=first, last=pl.max("to_time"))
+    by_lane = rows.with_columns(pl.col("lane").set_sorted()).group_by("lane")
+    lanes = by_lane.agg(
+        first=pl.min_horizontal(pl.min("good_since"), pl.min("to_time")), last=pl.max("to_time")
+    )
     return lanes.select(*unit_and_kind(), "first", "last")
 
 
@@ -124,7 +154,7 @@ def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+def unread(told: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
     """`unit_no figure from_time to_time brings mixed` in which a needed counter was not read.
 
     Before its first reading, in a gap, before an estimated reset, and after the last reading that
@@ -137,14 +167,14 @@ def unread(rows: pl.DataFrame, uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.D
         "unit_no", "figure", from_time=BEFORE, to_time=pl.col("first").fill_null(AFTER),
         brings=pl.lit(None, pl.Int64), mixed=pl.lit(value=False),
     )  # fmt: skip
-    lost = rows.filter(pl.col("unread"), pl.col("from_time").is_not_null()).with_columns(
+    lost = told.filter(pl.col("unread"), pl.col("from_time").is_not_null()).with_columns(
         unit_and_kind()
     )
-    told = lost.join(spoken, on=key).filter(
+    good_again = lost.join(spoken, on=key).filter(
         pl.col("amount").is_not_null() | (pl.col("to_time") == pl.col("last"))
     )
     known = pl.col("amount").is_not_null()
-    spans = told.join(uses, on=key).select(
+    spans = good_again.join(uses, on=key).select(
         "unit_no", "figure", "from_time",
         to_time=pl.when(known).then("to_time").otherwise(AFTER),
         brings=pl.when(~pl.col("is_reset")).then("amount"), mixed="estimated",

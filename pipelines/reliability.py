@@ -18,7 +18,7 @@ from pipelines.equipment import UNIT, AnyFrame, eager, lifespans, units_of
 from pipelines.formulas import RELIABILITY, quotients
 from pipelines.profiles import DEFAULT, ELEMENTS, Profile, element_no
 from pipelines.schemas import FAILURES, RELIABILITY_BY_SHIFT
-from pipelines.shifts import SHIFT_KEY, busy_intervals, windows
+from pipelines.shifts import KEY, SHIFT_KEY, calendar_of
 from pipelines.states import MAINTENANCE, NOT_EXECUTING, OUT_OF_SERVICE, PROCESSING, stitch
 
 STATE: Final = ["item_state", "operation_mode", "order_id", "stop_reason_code"]
@@ -104,18 +104,18 @@ def _figures(sums: pl.DataFrame) -> pl.DataFrame:
 
 def _busy(plan: pl.DataFrame, coverage: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     """Busy intervals (numbered by `id`) of the shifts that coverage reaches, cut at its end."""
-    units = units_of(tags)
-    seen = windows(plan, units).join(horizon(coverage), on="factory_id")
+    units = numbered(units_of(tags))
+    calendar = calendar_of(plan, units)
+    seen = units.join(calendar.windows, on="unit_no").join(horizon(coverage), on="factory_id")
     seen = seen.filter(pl.col("start") < pl.col("last"), pl.col("end") > pl.col("first"))
     if "valid_to" in tags.columns:
         seen = seen.join(lifespans(tags), on=UNIT, how="left", nulls_equal=True)
         seen = seen.filter((pl.col("start") < pl.col("until")).fill_null(value=True))
     return (
-        busy_intervals(plan, units)
-        .join(seen.select(*SHIFT_KEY, "last"), on=SHIFT_KEY, nulls_equal=True)
+        calendar.busy.join(seen.select(*UNIT, *KEY, "last"), on=KEY)
         .with_columns(end=pl.min_horizontal("end", "last"))
         .filter(pl.col("start") < pl.col("end"))
-        .drop("last")
+        .drop("last", "unit_no")
         .sort(*UNIT, "start")
         .with_row_index("id")
     )

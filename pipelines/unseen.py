@@ -100,7 +100,7 @@ def _untold(known: Asked) -> pl.DataFrame:
 
 def _resets(known: Asked) -> pl.DataFrame:
     """The spans, as a layer of atoms, from the last reading before a reset to the first after."""
-    lanes = known.counts.filter("is_reset").with_columns(unit_and_kind())
+    lanes = known.counts.told.filter("is_reset").with_columns(unit_and_kind())
     rows = lanes.select("unit_no", from_time="good_since", to_time="to_time")
     spans = disjoint(rows, ["unit_no"])
     return spans.select("unit_no", start="from_time", end="to_time", id=1)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import oee, shifts
+from pipelines.catalogue import numbered
 from pipelines.days import midnight
 from pipelines.schemas import PLAN
 from tests.pipelines import plant
@@ -74,7 +75,7 @@ def test_three_shifts_with_weekly_rotation():
     assert sum(lasted(found).values()) == 21 * 3 * 7.5
     starts = {crew: [s for d, c, s, _ in found if c == crew and s in (6, 14, 22)] for crew in "ABC"}
     assert starts["A"] == [6] * 7 + [14] * 7 + [22] * 7
-    own = shifts.territories(calendar(*rows), UNITS)
+    own = shifts.calendar_of(calendar(*rows), numbered(UNITS)).own
     assert (own["start"].to_list()[1:], own["end"][-1]) == (own["end"].to_list()[:-1], at(21, 6))
 
 
@@ -94,7 +95,7 @@ def test_planned_maintenance_over_two_shifts_and_midnight():
     service = row(0, "B", 20, 32, "planned_maintenance")
     rows = [row(0, "B", 14, 22), row(0, "N", 22, 30), row(1, "A", 6, 14), service]
     assert busy(*rows) == [(0, "B", 14, 20), (1, "A", 8, 14)]
-    windows = hours(shifts.windows(calendar(*rows), UNITS))
+    windows = hours(shifts.calendar_of(calendar(*rows), numbered(UNITS)).windows)
     assert (0, "N", 22, 30) in windows
 
 
@@ -108,7 +109,9 @@ def test_a_holiday_a_make_up_saturday_and_the_sunday_after():
     assert busy(*rows) == [(5, "A", 8, 16)]
     own = [row(4, "A", 8, 12, line_id="L1"), row(5, "A", 8, 16, "not_planned", line_id="L1")]
     assert busy(*rows, *own) == [(4, "A", 8, 12)]
-    assert [day for day, *_ in hours(shifts.windows(calendar(*rows), UNITS))] == [4, 5, 6]
+    assert [
+        day for day, *_ in hours(shifts.calendar_of(calendar(*rows), numbered(UNITS)).windows)
+    ] == [4, 5, 6]
 
 
 def test_a_shift_that_is_both_planned_and_not_does_not_run():
@@ -225,7 +228,7 @@ EVERYONE = pl.concat(
 
 def all_of(rows):
     plan = calendar(*rows)
-    return [f(plan, EVERYONE) for f in (shifts.windows, shifts.territories, shifts.busy_intervals)]
+    return shifts.calendar_of(plan, numbered(EVERYONE))
 
 
 def same(left, right):
@@ -237,16 +240,16 @@ def same(left, right):
 def test_the_time_of_shifts_is_disjoint_and_busy_time_lies_in_it(rows):
     windows, own, busy_time = all_of(rows)
     for part in (own, busy_time):
-        after = pl.col("start").shift(-1).over(shifts.UNIT)
+        after = pl.col("start").shift(-1).over("unit_no")
         assert part.filter(after < pl.col("end")).is_empty()
         assert part.filter(pl.col("start") >= pl.col("end")).is_empty()
-    key = shifts.SHIFT_KEY
-    inside = busy_time.join(own, on=key, suffix="_own", nulls_equal=True).filter(
+    key = shifts.KEY
+    inside = busy_time.join(own, on=key, suffix="_own").filter(
         pl.col("start") >= pl.col("start_own"), pl.col("end") <= pl.col("end_own")
     )
     assert inside.height == busy_time.height
     pbt = busy_time.group_by(key).agg(pbt=(pl.col("end") - pl.col("start")).sum())
-    beside = pbt.join(windows, on=key, nulls_equal=True)
+    beside = pbt.join(windows, on=key)
     assert beside.height == pbt.height
     assert beside.filter(pl.col("pbt") > pl.col("end") - pl.col("start")).is_empty()
 
@@ -297,6 +300,6 @@ def test_a_calendar_is_the_same_a_day_or_a_year_later(rows, days):
     _, moved_own, moved_found = all_of(moved)
     for here, there in ((own, moved_own), (found, moved_found)):
         back = there.with_columns(pl.col("start", "end") - later)
-        assert back.select("start", "end", "work_unit_id", "shift_id").equals(
-            here.select("start", "end", "work_unit_id", "shift_id")
+        assert back.select("start", "end", "unit_no", "shift_id").equals(
+            here.select("start", "end", "unit_no", "shift_id")
         )

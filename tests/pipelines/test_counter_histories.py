@@ -166,4 +166,4 @@ def test_a_wrap_in_a_gap_over_midnight_is_one():
     days = [plant.DAY + timedelta(days=n) for n in range(-3, 5)]
     parts = [i for _, i in plant.by_day(plant.raw(said), tags, plant.cycles(A=10.0), days)]
     joined = pl.concat(parts).drop_nulls("amount").filter(pl.col("from_time").is_not_null())
-    assert joined.select("amount", "cause").rows() == [(9, "rollover")]
+    assert joined.select("amount", "cause").rows() == [(9, "gap")]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import shifts
+from pipelines.catalogue import numbered
 from pipelines.days import local_day
 from tests.pipelines import plant, slow_oee
 
@@ -50,12 +51,12 @@ def test_the_most_specific_row_says_how_long_a_shift_is():
 
 def test_a_shift_that_does_not_run_is_a_window_without_busy_time():
     plan = plant.plan(("A", 0, 8 * H, "not_planned"))
-    assert shifts.windows(plan, UNITS).height == 2
+    assert shifts.calendar_of(plan, numbered(UNITS)).windows.height == 2
     assert shifts.busy_intervals(plan, UNITS).is_empty()
 
 
 def test_a_night_shift_stays_with_the_day_it_starts():
-    found = shifts.windows(plant.plan(("N", 22 * H, 30 * H, "busy")), UNITS)
+    found = shifts.calendar_of(plant.plan(("N", 22 * H, 30 * H, "busy")), numbered(UNITS)).windows
     assert set(found["production_day"]) == {date(2026, 3, 2)}
     assert set(found.select(local_day(pl.col("end"))).to_series()) == {date(2026, 3, 3)}
     assert (found["end"] - found["start"]).dt.total_hours().to_list() == [8, 8]
@@ -76,7 +77,9 @@ def test_an_overlap_of_two_shifts_is_of_the_later_one():
     assert hours(busy(a, b)) == hours(busy(b, a)) == [("A", 0, 4), ("B", 4, 8)]
     inside = ("A", 0, 8 * H, "busy"), ("B", H, 2 * H, "busy"), ("B", 1.5 * H, 2 * H, "break")
     assert hours(busy(*inside)) == [("A", 0, 1), ("B", 1, 1.5), ("A", 2, 8)]
-    found = shifts.territories(plant.plan(*inside), UNITS[:1]).select("shift_id", "start", "end")
+    found = shifts.calendar_of(plant.plan(*inside), numbered(UNITS[:1])).own.select(
+        "shift_id", "start", "end"
+    )
     assert hours(found.rows()) == [("A", 0, 1), ("B", 1, 2), ("A", 2, 8)]
 
 
@@ -90,7 +93,11 @@ def test_every_second_is_of_one_shift(drawn, random):
     rows = [(shift, start, start + length, kind) for shift, start, length, kind in drawn]
     found = busy(*rows)
     assert busy(*random.sample(rows, len(rows))) == found
-    own = shifts.territories(plant.plan(*rows), UNITS[:1]).select("shift_id", "start", "end").rows()
+    own = (
+        shifts.calendar_of(plant.plan(*rows), numbered(UNITS[:1]))
+        .own.select("shift_id", "start", "end")
+        .rows()
+    )
     for second in range(91):
         holders = [s for s, a, b in own if a <= plant.at(second) < b]
         working = [s for s, a, b in found if a <= plant.at(second) < b]
