@@ -183,6 +183,22 @@ def test_a_profile_is_asked_only_of_the_work_units_that_have_it():
     assert by_convention(figures, TAGS.clear(), PLANS, table(*rows)).is_empty()
 
 
+def test_a_node_that_was_rewired_keeps_its_past_whoever_is_asked():
+    """It spoke for M1 until nine; a gap before that is none of M2's."""
+    moved, nine = TAGS.filter(work_unit_id="M1", measure="order_id"), plant.at(9 * H)
+    moved = moved.with_columns(node_id=pl.lit("moved"))
+    first = moved.with_columns(valid_from=plant.at(0), valid_to=nine)
+    then = moved.with_columns(work_unit_id=pl.lit("M2"), valid_from=nine)
+    tags = pl.concat([TAGS, first.cast(TAGS.schema), then.cast(TAGS.schema)])
+    gap = plant.gaps((None, 7 * H, 8 * H)).with_columns(node_id=pl.lit("moved"))
+    by_shift = partial(oee.by_shift, *GIVEN, gaps=gap)
+    known = table(convention("own", -9, line_id="L1", work_unit_id="M2"))
+    found = by_convention(by_shift, tags, PLANS, known)
+    assert found.drop("profile_id").equals(by_shift(tags=tags).drop("profile_id"))
+    unknown = found.filter(production_day=DAYS[0])["unknown_s"].to_list()
+    assert unknown == [H, 0, 0]
+
+
 def test_a_line_has_the_profile_of_its_line_and_not_that_of_a_station():
     rows = [convention("kept", 1, line_id="L1", breaks="kept"),
             convention("own", 0, line_id="L1", work_unit_id="M2"),
