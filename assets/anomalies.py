@@ -10,6 +10,7 @@ import polars as pl
 from assets.collected import box
 from assets.partitions import FACTORIES, FACTORY_DAYS, HOME, SAME_FACTORY, SINGLE_RUN, factory_days
 from assets.storage import BY_DAY
+from assets.tables import readable
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.ledger import Ledger
@@ -21,6 +22,7 @@ from models.rules import Habits
 from models.schemas import ANOMALY_EVENTS, TRACES
 from models.training import TrainingSpan, training_spans
 from pipelines import states
+from pipelines.conventions import with_least
 from pipelines.days import day_of, midnight
 from pipelines.schemas import TABLES
 
@@ -291,7 +293,7 @@ def _report(
         events=found,
         signals=drawn.collect(),
         episodes=episodes,
-        oee=table("oee_by_shift", part),
+        oee=with_least(table("oee_by_shift", part), readable(lake, "conventions", factory)),
         gaps=data_gaps(episodes, until),
         notes=notes,
     )

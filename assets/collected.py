@@ -112,6 +112,15 @@ OUTSIDE: Final = [
         ),
     ),
     outside(
+        "conventions",
+        FACTORIES,
+        "csv",
+        both(
+            "工厂约定（按生效的生产日）：口径、休息、返工、短停阈值；不在表中的设备用默认口径。",
+            "Which profile a work unit has from a production day on; others have the default.",
+        ),
+    ),
+    outside(
         "park_gateways",
         PARKS,
         "opcua",

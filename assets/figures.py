@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 import dagster as dg
@@ -28,6 +29,8 @@ from assets.words import INCOMPLETE, OWNERS, both
 from connectors.factory_days import account, counted
 from connectors.lake import Lake
 from pipelines import levels, lines, losses, oee, reliability, semi
+from pipelines.conventions import NO_CONVENTIONS, by_convention, with_least
+from pipelines.pace import LINE
 from pipelines.schemas import LINE_OEE_BY_SHIFT, SEMI_BY_DAY
 
 IC: Final = "ic"
@@ -46,11 +49,14 @@ SILVER: Final = {
 }
 """What figures of a shift are made of; the ledger's account is read beside it."""
 
+BY_PROFILE: Final = SILVER | {"conventions": dg.AssetIn(partition_mapping=SAME_FACTORY)}
+"""The same for figures that a factory's conventions say how to make."""
+
 
 @dg.asset(
     partitions_def=FACTORY_DAYS,
     backfill_policy=SINGLE_RUN,
-    ins=SILVER,
+    ins=BY_PROFILE,
     metadata=BY_DAY | {RESTATED: True},
     group_name="gold",
     kinds={"polars"},
@@ -67,18 +73,20 @@ def oee_by_shift(
     plan: pl.LazyFrame,
     cycles: pl.LazyFrame,
     tags: pl.LazyFrame,
+    conventions: pl.LazyFrame,
 ) -> pl.DataFrame:
     """OEE per work unit and shift, with the times and quantities it was computed from."""
     coverage, gaps = account(HOME)
     made = counted(last_values, count_increments, tags)
-    figures = oee.by_shift(state_episodes, made, plan, cycles, coverage, tags, gaps=gaps)
+    by_shift = partial(oee.by_shift, state_episodes, made, plan, cycles, coverage, gaps=gaps)
+    figures = by_convention(by_shift, tags, plan, conventions)
     return figures.with_columns(partition_day=pl.col("production_day"))
 
 
 @dg.asset(
     partitions_def=FACTORY_DAYS,
     backfill_policy=SINGLE_RUN,
-    ins=SILVER | {"reasons": dg.AssetIn(partition_mapping=SAME_FACTORY)},
+    ins=BY_PROFILE | {"reasons": dg.AssetIn(partition_mapping=SAME_FACTORY)},
     metadata=BY_DAY,
     group_name="gold",
     kinds={"polars"},
@@ -96,14 +104,15 @@ def losses_by_shift(
     plan: pl.LazyFrame,
     cycles: pl.LazyFrame,
     tags: pl.LazyFrame,
+    conventions: pl.LazyFrame,
     reasons: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Where planned busy time went, by loss, category, stop reason and product."""
     coverage, gaps = account(HOME)
     made = counted(last_values, count_increments, tags)
-    lost = losses.by_shift(
-        state_episodes, made, plan, cycles, coverage, tags, reasons=reasons, gaps=gaps
-    )
+    given = (state_episodes, made, plan, cycles, coverage)
+    by_shift = partial(losses.by_shift, *given, reasons=reasons, gaps=gaps)
+    lost = by_convention(by_shift, tags, plan, conventions)
     context.add_output_metadata({"losses": lost["loss"].n_unique()})
     return lost.with_columns(partition_day=pl.col("production_day"))
 
@@ -111,7 +120,7 @@ def losses_by_shift(
 @dg.asset(
     partitions_def=FACTORY_DAYS,
     backfill_policy=SINGLE_RUN,
-    ins=SILVER | {"lines": dg.AssetIn(partition_mapping=SAME_FACTORY)},
+    ins=BY_PROFILE | {"lines": dg.AssetIn(partition_mapping=SAME_FACTORY)},
     metadata=BY_DAY,
     group_name="gold",
     kinds={"polars"},
@@ -128,6 +137,7 @@ def line_oee_by_shift(
     plan: pl.LazyFrame,
     cycles: pl.LazyFrame,
     tags: pl.LazyFrame,
+    conventions: pl.LazyFrame,
     lines: pl.LazyFrame,
 ) -> pl.DataFrame:
     """OEE of the lines whose order is known; a factory without one has no rows."""
@@ -135,14 +145,16 @@ def line_oee_by_shift(
     if not order.is_empty():
         coverage, gaps = account(HOME)
         made = counted(last_values, count_increments, tags)
-        figures = line_figures(state_episodes, made, plan, cycles, coverage, tags, order, gaps=gaps)
+        given = (state_episodes, made, plan, cycles, coverage)
+        by_shift = partial(line_figures, *given, lines=order, gaps=gaps)
+        figures = by_convention(by_shift, tags, plan, conventions, LINE)
     return figures.with_columns(partition_day=pl.col("production_day"))
 
 
 @dg.asset(
     partitions_def=FACTORY_DAYS,
     backfill_policy=SINGLE_RUN,
-    ins={name: SILVER[name] for name in ("state_episodes", "plan", "tags")},
+    ins={name: BY_PROFILE[name] for name in ("state_episodes", "plan", "tags", "conventions")},
     metadata=BY_DAY,
     group_name="gold",
     kinds={"polars"},
@@ -159,10 +171,12 @@ def reliability_by_shift(
     state_episodes: pl.LazyFrame,
     plan: pl.LazyFrame,
     tags: pl.LazyFrame,
+    conventions: pl.LazyFrame,
 ) -> pl.DataFrame:
     """Reliability per work unit and shift, a failure in the shift that first saw it."""
     coverage, gaps = account(HOME)
-    figures = reliability.by_shift(state_episodes, plan, coverage, tags, gaps)
+    by_shift = partial(reliability.by_shift, state_episodes, plan, coverage, gaps=gaps)
+    figures = by_convention(by_shift, tags, plan, conventions)
     context.add_output_metadata({"failures": int(figures["failures"].sum())})
     return figures.with_columns(partition_day=pl.col("production_day"))
 
@@ -222,7 +236,7 @@ def semi_figures(
         "oee_by_shift": dg.AssetIn(partition_mapping=SAME_DAY),
         "line_oee_by_shift": dg.AssetIn(partition_mapping=SAME_DAY),
     },
-    deps=["tags", "plan"],
+    deps=["tags", "plan", "conventions"],
     metadata=BY_DAY,
     group_name="gold",
     kinds={"polars"},
@@ -241,9 +255,12 @@ def oee_roll_up(
 ) -> pl.DataFrame:
     """OEE by level; a level's key columns that do not apply are null."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
+    lake = Lake(HOME.lake)
+    own = [readable(lake, "conventions", one) for one in FACTORY_IDS]
+    conventions = pl.concat([NO_CONVENTIONS, *own])
     rolled = levels.by_day(
-        oee_by_shift.collect(engine="in-memory"),
-        line_oee_by_shift.collect(engine="in-memory"),
+        with_least(oee_by_shift, conventions),
+        with_least(line_oee_by_shift, conventions),
         expected(FACTORY_IDS, days),
     )
     context.add_output_metadata(_seen(rolled))

@@ -13,11 +13,11 @@ from connectors.segments import Sidecar
 
 
 def materializations() -> Iterator[dg.AssetMaterialization]:
-    """One event per site for its servers, segments and tags, per factory for plan and cycles."""
+    """One event per site for its servers, segments and tags, per factory for what it plans."""
     for site in FACTORY_IDS:
         yield from _collected(site, "opcua_servers", "segments", "tags")
         yield from _events(site)
-        for table in ("plan", "cycles", "reasons", "lines"):
+        for table in ("plan", "cycles", "reasons", "lines", "conventions"):
             yield from _file(table, site, Lake(HOME.lake).path(table, Partition(factory=site)))
     for site in PARK_IDS:
         yield from _collected(site, "park_gateways", "park_segments", "park_tags")

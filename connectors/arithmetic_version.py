@@ -10,7 +10,7 @@ from pipelines.fingerprints import digest
 
 ROOTS: Final = [
     "bronze", "raw", "clock", "carry", "states", "counters", "process", "oee", "losses", "lines",
-    "reliability", "semi",
+    "reliability", "semi", "conventions",
 ]  # fmt: skip
 """Modules of `pipelines` from which all others of raw -> silver -> gold are imported."""
 

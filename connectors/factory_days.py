@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -13,6 +14,7 @@ from connectors.ledger import Ledger
 from connectors.restating import replace_figures
 from connectors.segments import Sidecar
 from pipelines import bronze, carry, clock, counters, losses, oee, raw, states
+from pipelines.conventions import by_convention
 from pipelines.days import local_day
 from pipelines.fingerprints import DAY, near_days
 from pipelines.restatement import UNRECORDED, cause_of
@@ -150,14 +152,21 @@ def recompute(
     sources = Bronze(_table(lake, "raw_values", near), carried, offsets, tags)
     written += _silver(home, sources, parts)
     coverage, gaps = account(home)
-    plan, cycles, reasons = (
-        _table(lake, name, [Partition(factory=factory)]) for name in ("plan", "cycles", "reasons")
+    plan, cycles, reasons, conventions = (
+        _table(lake, name, [Partition(factory=factory)])
+        for name in ("plan", "cycles", "reasons", "conventions")
     )
     plan = plan.filter(near_days(days[0], days[-1], home.first_day))
     episodes = _table(lake, "state_episodes", near).collect(engine="in-memory")
     made = counted(carried, _table(lake, "count_increments", near), tags)
-    figures = oee.by_shift(episodes, made, plan, cycles, coverage, tags, gaps=gaps)
-    lost = losses.by_shift(episodes, made, plan, cycles, coverage, tags, reasons=reasons, gaps=gaps)
+    given = (episodes, made, plan, cycles, coverage)
+    figures, lost = (
+        by_convention(make, tags, plan, conventions)
+        for make in (
+            partial(oee.by_shift, *given, gaps=gaps),
+            partial(losses.by_shift, *given, reasons=reasons, gaps=gaps),
+        )
+    )
     why = causes(home, factory, days, run_id)
     for part, rows in cut(figures, _clipped(figures["production_day"], home), parts).items():
         cause = why[part.day or days[0]]

@@ -7,7 +7,7 @@ its days stale again instead of passing for read.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from pipelines import fingerprints
 from pipelines.clock import days_of, judged
 from pipelines.fingerprints import CHARACTERS, DAY, HELD, Fingerprint, digest
 from pipelines.profiles import DEFAULT
-from pipelines.schemas import PLAN
+from pipelines.schemas import TABLES
 
 TABLE: Final = "fingerprints"
 BEGUN: Final = "begun"
@@ -130,13 +130,13 @@ def outside_of(
         "cycles": _content(lake, "cycles", factory),
         "reasons": _content(lake, "reasons", factory),
         "lines": _content(lake, "lines", factory),
-        "profile": digest([repr(DEFAULT)]),
         "code": arithmetic_version(),
     }
     by_day = {
         "late_values": _segments(home, days, sealed),
         "plan": _planned(home, factory, days),
         "coverage": _vouched(home, factory, days),
+        "profile": _agreed(home, factory, days),
     }
     return {day: whole | {name: parts[day] for name, parts in by_day.items()} for day in days}
 
@@ -166,10 +166,27 @@ def _content(lake: Lake, table: str, factory: str) -> str:
 
 
 def _planned(home: Home, factory: str, days: Sequence[date]) -> dict[date, str]:
-    path = Lake(home.lake).path("plan", Partition(factory=factory))
+    return _by_day(home, "plan", factory, days, fingerprints.planned)
+
+
+def _agreed(home: Home, factory: str, days: Sequence[date]) -> dict[date, str]:
+    """Per day the hash of the profiles that hold, the default among them."""
+    held = _by_day(home, "conventions", factory, days, fingerprints.agreed)
+    return {day: digest([repr(DEFAULT), own]) for day, own in held.items()}
+
+
+def _by_day(
+    home: Home,
+    table: str,
+    factory: str,
+    days: Sequence[date],
+    hashes: Callable[[pl.DataFrame, Sequence[date], date], dict[date, str]],
+) -> dict[date, str]:
+    """Hashes of a small table's rows by day; of its bytes where it cannot be read."""
+    path = Lake(home.lake).path(table, Partition(factory=factory))
     try:
-        plan = pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=PLAN)
-        return fingerprints.planned(plan, days, home.first_day)
+        rows = pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=TABLES[table])
+        return hashes(rows, days, home.first_day)
     except pl.exceptions.PolarsError:
         return dict.fromkeys(days, sha256_of(path)[:CHARACTERS])
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlparse
 
+from connectors.conventions import read_conventions
 from connectors.errors import FleetFileError
 from connectors.node_text import is_node_id
 from connectors.plans import read_calendar, read_cycles, read_lines, read_reasons
 from connectors.tag_file import read_tags
 
-_FILES: Final = ("calendar", "cycles", "tags", "reasons", "lines")
+_FILES: Final = ("calendar", "cycles", "tags", "reasons", "lines", "conventions")
 _SITE_KEYS: Final = {"id", "name", "sector", "server", *_FILES}
-_OF_MACHINES: Final = ("tags", "reasons", "lines", "sector")
+_OF_MACHINES: Final = ("tags", "reasons", "lines", "conventions", "sector")
 SECTORS: Final = ("biopharma", "ev", "materials", "equipment", "ic", "other")
 """What a factory may be of; the tools of one of integrated circuits (ic) get SEMI figures too."""
 _SERVER_KEYS: Final = {
@@ -80,6 +81,7 @@ class Site:
     tags: Path | None = None
     reasons: Path | None = None
     lines: Path | None = None
+    conventions: Path | None = None
     sector: str | None = None
 
     @property
@@ -134,6 +136,8 @@ def _check_files(site: Site) -> None:
         read_reasons(site.reasons, site.site_id)
     if site.lines is not None:
         read_lines(site.lines, site.site_id)
+    if site.conventions is not None:
+        read_conventions(site.conventions, site.site_id)
 
 
 def _tables(path: Path, content: dict[str, Any], key: str, name: str) -> list[dict[str, Any]]:

@@ -89,6 +89,14 @@ class Row:
             self.refuse(column, "it is not finite", "give a number")
         return value
 
+    def between(self, column: str, least: float, most: float) -> float:
+        """A number from `least` to `most`."""
+        value = self._parsed(column, float, "a number")
+        if not least <= value <= most:
+            why = f"it is not from {least:,.0f} to {most:,.0f}"
+            self.refuse(column, why, f"give a number from {least:,.0f} to {most:,.0f}")
+        return value
+
     def positive(self, column: str) -> float:
         """A finite number above zero."""
         value = self._parsed(column, float, "a number")

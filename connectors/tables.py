@@ -1,4 +1,4 @@
-"""Small tables the collector leaves in the home: plans, cycles, reasons, lines, the catalogue."""
+"""Small tables the collector leaves in the home: what factories plan, and the catalogue."""
 
 import io
 import logging
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from connectors.fleet import Fleet
+from connectors.conventions import profiles_of, read_conventions, refuse_renamed
+from connectors.fleet import Fleet, Site
 from connectors.home import write_atomic
 from connectors.plans import read_calendar, read_cycles, read_lines, read_reasons
 from pipelines import schemas
@@ -24,8 +25,12 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 
 def write_plans(fleet: Fleet, home: Path) -> None:
-    """Copy the fleet file, and the calendars, cycles, reasons and lines it names, into the home."""
+    """Copy the fleet file and the tables it names into the home.
+
+    FleetFileError, before anything is written, where a profile has another meaning than it had.
+    """
     home.mkdir(parents=True, exist_ok=True)
+    profiles = {site: _named_profiles(site, home) for site in fleet.sites}
     if fleet.text:
         write_atomic(home / "fleet.toml", fleet.text.encode())
     for site in fleet.sites:
@@ -34,15 +39,39 @@ def write_plans(fleet: Fleet, home: Path) -> None:
             ("cycles", site.cycles, read_cycles),
             ("reasons", site.reasons, read_reasons),
             ("lines", site.lines, read_lines),
+            ("conventions", site.conventions, read_conventions),
         ):
             if path is not None:
-                part = home / "lake" / table / f"factory={site.site_id}" / "part.parquet"
-                write_parquet(read(path, site.site_id), part)
+                write_parquet(read(path, site.site_id), _path(home, table, site.site_id))
+        if not profiles[site].is_empty():
+            write_parquet(profiles[site], _path(home, "profiles", site.site_id))
+
+
+def _named_profiles(site: Site, home: Path) -> pl.DataFrame:
+    """Every profile that a site's conventions ever named; FleetFileError where one is another."""
+    if site.conventions is None:
+        return pl.DataFrame()
+    given = read_conventions(site.conventions, site.site_id)
+    named, path = profiles_of(given), _path(home, "profiles", site.site_id)
+    try:
+        standing = pl.read_parquet(path).match_to_schema(named.schema)
+    except FileNotFoundError:
+        return named
+    except pl.exceptions.PolarsError as error:
+        log.warning("%s: it cannot be read (%s); what profiles meant before is not compared",
+                    path, str(error).partition("\n")[0])  # fmt: skip
+        return named
+    refuse_renamed(site.conventions, standing, given)
+    return pl.concat([standing, named]).unique(maintain_order=True)
+
+
+def _path(home: Path, table: str, site_id: str) -> Path:
+    return home / "lake" / table / f"factory={site_id}" / "part.parquet"
 
 
 def catalogue_path(home: Path, site_id: str) -> Path:
     """Where a site's tag catalogue lies."""
-    return home / "lake" / "tags" / f"factory={site_id}" / "part.parquet"
+    return _path(home, "tags", site_id)
 
 
 def write_catalogue(
@@ -77,7 +106,7 @@ def write_catalogue(
 
 def _browsed_path(home: Path, site_id: str) -> Path:
     """What browsing found, before anybody said otherwise: the ground of the next comparison."""
-    return home / "lake" / "tags_browsed" / f"factory={site_id}" / "part.parquet"
+    return _path(home, "tags_browsed", site_id)
 
 
 def _tell_changes(before: pl.DataFrame, after: pl.DataFrame) -> None:

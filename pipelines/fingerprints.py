@@ -8,11 +8,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from typing import Final, TypeAlias
 
 import polars as pl
 
 from pipelines.days import day_start, local_day
+from pipelines.equipment import UNIT
 
 Hashes: TypeAlias = Mapping[str, str]
 
@@ -83,6 +85,24 @@ def vouched(spans: pl.DataFrame, days: Sequence[date], since: date) -> dict[date
         from_time=pl.max_horizontal("from_time", begin), to_time=pl.min_horizontal("to_time", end)
     )
     return _grouped(cut.filter(pl.col("from_time") < pl.col("to_time")), spans.columns, days)
+
+
+def agreed(conventions: pl.DataFrame, days: Sequence[date], since: date) -> dict[date, str]:
+    """Per day the hash of which profile holds where, in a table of `schemas.CONVENTIONS`.
+
+    The same said again later is no change. The first day of the home, `since`, also holds what is
+    older.
+    """
+    starts = conventions["valid_from"].sort()
+
+    @cache
+    def held(begun: int, *, is_first: bool) -> str:
+        rows = conventions.sort("valid_from").head(begun)
+        newest = rows.unique(UNIT, keep="last", maintain_order=True).drop("valid_from")
+        return content(rows if is_first else newest)
+
+    begun = starts.search_sorted(pl.Series(days, dtype=pl.Date()), side="right")
+    return {day: held(n, is_first=day <= since) for day, n in zip(days, begun, strict=True)}
 
 
 def _near(

@@ -26,7 +26,7 @@ from pipelines.amounts import (
 )
 from pipelines.equipment import UNIT, Frame
 from pipelines.formulas import BESIDE_OEE, OF_OEE, RELIABILITY, quotients
-from pipelines.profiles import DEFAULT, PROFILES
+from pipelines.profiles import least_completeness
 
 BOUNDS: Final = ["lower", "upper"]
 
@@ -51,13 +51,14 @@ def roll_up(frame: Frame, by: str | Sequence[str]) -> Frame:
     `oee` is sum(PRI x GQ) / sum(PBT), literally: pieces in rows of PBT = 0 count (`by_shift` has
     none there); the three factors multiply to it. A sum with an unknown part is unknown. Counts
     `work_units` and `shifts`, and gives completeness, lower, upper, where their columns are there,
-    and with completeness `is_reliable` by the strictest of the rows' profiles.
+    and with completeness `is_reliable` by the strictest of the rows' profiles (`profile_id`, or
+    `least_completeness`).
     """
     keys = [by] if isinstance(by, str) else list(by)
     schema: pl.Schema = frame.lazy().collect_schema()
     whole, ideals = with_ideal(schema)
     rows = frame.with_columns(whole).with_columns(ideals).with_columns(_bounded(schema))
-    sums = [*_sums(schema), *_least(schema)]
+    sums = [*_sums(schema), least_completeness(schema).max().alias("_least")]
     grouped = rows.group_by(keys).agg(sums).sort(keys) if keys else rows.select(sums)
     made: list[str] = [*schema, *(f"{stem}_s" for stem in IDEALS)]
     return (
@@ -146,16 +147,6 @@ def _members(names: Collection[str]) -> list[pl.Expr]:
     unit = [name for name in UNIT if name in names]
     units = [pl.struct(unit).n_unique().alias("work_units")] if "work_unit_id" in names else []
     return [*units, *([pl.len().alias("shifts")] if "shift_id" in names else [])]
-
-
-def _least(names: Collection[str]) -> list[pl.Expr]:
-    """The completeness that the rows' profiles ask for; a profile nobody knows asks the usual."""
-    usual = pl.lit(DEFAULT.least_completeness)
-    if "profile_id" not in names:
-        return [usual.alias("_least")]
-    asked = {name: one.least_completeness for name, one in PROFILES.items()}
-    least = pl.col("profile_id").replace_strict(asked, default=usual, return_dtype=pl.Float64)
-    return [least.max().alias("_least")]
 
 
 def _shown(schema: pl.Schema) -> list[pl.Expr]:

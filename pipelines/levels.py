@@ -13,7 +13,7 @@ from pipelines.equipment import UNIT, lifespans
 from pipelines.indices import reliable, roll_up
 from pipelines.lines import LINE_BOTTLENECK
 from pipelines.pace import LINE
-from pipelines.profiles import DEFAULT, PROFILES
+from pipelines.profiles import least_completeness
 from pipelines.schemas import EQUIPMENT
 
 LEVELS: Final = {"line": LINE, "factory": UNIT[:2], "park": UNIT[:1], "district": []}
@@ -103,11 +103,8 @@ def _sequential(lines: pl.DataFrame) -> pl.DataFrame:
         pl.max("is_open", "work_units", "work_units_missing"),
         pl.col("bottleneck").drop_nulls().unique().sort().str.join(", ").replace("", None),
         completeness=_weighted("completeness"),
-        _least=pl.col("profile_id").replace_strict(
-            {name: one.least_completeness for name, one in PROFILES.items()},
-            default=DEFAULT.least_completeness, return_dtype=pl.Float64,
-        ).max(),
-    )  # fmt: skip
+        _least=least_completeness(lines.columns).max(),
+    )
     rolled = roll_up(rows, by).drop("completeness", "is_reliable")
     return (
         rolled.join(told, on=by, nulls_equal=True)

@@ -4,7 +4,7 @@ A figure carries the `profile_id` it was made by. A convention that changes gets
 that no figure changes its meaning in silence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -103,6 +103,26 @@ def profile_of(profile: str | Profile) -> Profile:
     if profile not in PROFILES:
         raise KeyError(f"no profile {profile}; there are {', '.join(PROFILES)}")
     return PROFILES[profile]
+
+
+def planned(plan: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """A plan as a profile reads it: breaks that are kept are busy time."""
+    return plan.filter(pl.col("kind") != "break") if profile.breaks == "kept" else plan
+
+
+def least_completeness(names: Collection[str]) -> pl.Expr:
+    """The completeness that a row's profile asks for, of rows with these columns.
+
+    What `least_completeness` says (see `conventions.with_least`), or the profile of that
+    `profile_id`; a profile that nobody knows asks the usual.
+    """
+    usual = pl.lit(DEFAULT.least_completeness)
+    if "least_completeness" in names:
+        return pl.col("least_completeness").fill_null(usual)
+    if "profile_id" not in names:
+        return usual
+    asked = {name: one.least_completeness for name, one in PROFILES.items()}
+    return pl.col("profile_id").replace_strict(asked, default=usual, return_dtype=pl.Float64)
 
 
 def element(profile: str | Profile = DEFAULT) -> pl.Expr:

@@ -16,7 +16,7 @@ from pipelines.catalogue import numbered
 from pipelines.coverage import NO_GAPS, covered, horizon
 from pipelines.equipment import UNIT, AnyFrame, eager, lifespans, units_of
 from pipelines.formulas import RELIABILITY, quotients
-from pipelines.profiles import DEFAULT, ELEMENTS, Profile, element_no
+from pipelines.profiles import DEFAULT, ELEMENTS, Profile, element_no, planned, profile_of
 from pipelines.schemas import FAILURES, RELIABILITY_BY_SHIFT
 from pipelines.shifts import KEY, SHIFT_KEY, calendar_of
 from pipelines.states import MAINTENANCE, NOT_EXECUTING, OUT_OF_SERVICE, PROCESSING, stitch
@@ -60,9 +60,10 @@ def by_shift(
 
     Times lie where they passed; a failure and all its TTR belong to the shift that first saw it.
     """
-    busy = _busy(eager(plan), eager(coverage), eager(tags))
+    rules = profile_of(profile)
+    busy = _busy(planned(eager(plan), rules), eager(coverage), eager(tags))
     walked = _walked(eager(state_episodes), busy, eager(coverage), eager(tags), eager(gaps))
-    spent = walked.filter(pl.col("busy").is_not_null()).group_by("busy").agg(_spent(profile))
+    spent = walked.filter(pl.col("busy").is_not_null()).group_by("busy").agg(_spent(rules))
     ended = ~pl.col("is_censored")
     found = (
         _failures(walked)
@@ -74,9 +75,11 @@ def by_shift(
     )
     whole = rows.group_by(SHIFT_KEY).agg(pl.col(*TIMES, *COUNTS).fill_null(0).sum())
     figures = _figures(whole.rename({name: f"_{name}_us" for name in TIMES}))
-    return figures.select(
-        pl.col(name).cast(dtype) for name, dtype in RELIABILITY_BY_SHIFT.items()
-    ).sort(SHIFT_KEY)
+    return (
+        figures.with_columns(profile_id=pl.lit(rules.profile_id))
+        .select(pl.col(name).cast(dtype) for name, dtype in RELIABILITY_BY_SHIFT.items())
+        .sort(SHIFT_KEY)
+    )
 
 
 def roll_up(frame: pl.DataFrame, by: str | Sequence[str]) -> pl.DataFrame:
@@ -194,7 +197,7 @@ def _failures(walked: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _spent(profile: str | Profile) -> list[pl.Expr]:
+def _spent(profile: Profile) -> list[pl.Expr]:
     """Microseconds of busy intervals by role; time to and between failures as ISO counts them."""
     lasted, known = pl.col("lasted"), pl.col("is_known")
     down = known & pl.col("failing")

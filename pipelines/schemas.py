@@ -436,6 +436,7 @@ RELIABILITY_BY_SHIFT: Final = pl.Schema(
         "mtbf_s": pl.Float64(),
         "mttf_s": pl.Float64(),
         "mttr_s": pl.Float64(),
+        "profile_id": pl.String(),
     }
 )
 """Reliability per work unit and shift. Up, down (in failures), other and unknown time sum to PBT.
@@ -483,6 +484,7 @@ TABLES: Final = {
     "cycles": CYCLES,
     "reasons": REASONS,
     "lines": LINES,
+    "conventions": CONVENTIONS,
     "oee_by_shift": OEE_BY_SHIFT,
     "losses_by_shift": LOSSES_BY_SHIFT,
     "line_oee_by_shift": LINE_OEE_BY_SHIFT,

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from connectors.reports import figures, words
 from connectors.reports.figures import ZONE, Axis, number
-from pipelines.profiles import DEFAULT, PROFILES
+from pipelines.profiles import least_completeness
 
 RANK: Final = {"high": 0, "medium": 1, "low": 2}
 SHOWN_SIGNALS: Final = 3
@@ -199,11 +199,8 @@ def _totals(oee: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         *(_sum_if_known(name) for name in ("ideal_total_s", "ideal_good_s")),
         (pl.col("lower") * pbt).sum().alias("lower_s"),
         (pl.col("upper") * pbt).sum().alias("upper_s"),
-        pl.col("profile_id").replace_strict(
-            {name: one.least_completeness for name, one in PROFILES.items()},
-            default=DEFAULT.least_completeness, return_dtype=pl.Float64,
-        ).max().alias("least"),
-    ]  # fmt: skip
+        least_completeness(oee.columns).max().alias("least"),
+    ]
     return oee.group_by(by).agg(sums) if by else oee.select(sums)
 
 

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from connectors.simulator.conventions import Convention
+
 FLEET_TOML: Final = Path(__file__).with_name("fleet.toml")
 SONGJIANG: Final = "310117"
 """Administrative division code (GB/T 2260) that a Songjiang USCC carries."""
@@ -97,6 +99,7 @@ class Factory:
     maintenance: tuple[int, int, int]
     reset_policy: str
     source_clock_offset_s: int
+    convention: Convention | None
     machines: tuple[Machine, ...] = field(repr=False)
 
     @property
@@ -191,6 +194,7 @@ def _factory(entry: dict[str, Any], data: dict[str, Any], types: dict[str, Machi
         maintenance=(weekday, minutes(clock), length),
         reset_policy=entry["reset_policy"],
         source_clock_offset_s=entry.get("source_clock_offset_s", 0),
+        convention=Convention(**entry["convention"]) if "convention" in entry else None,
         machines=_machines(entry, types),
     )
 

@@ -1,4 +1,4 @@
-"""The fleet file of a simulated fleet, with the calendar, cycle and reason files it names."""
+"""The fleet file of a simulated fleet, with the tables it names."""
 
 import csv
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.simulator.calendars import ZONE, plan, to_time
+from connectors.simulator.conventions import Convention
 from connectors.simulator.fleet import Factory, fleet, parks
 from connectors.simulator.kinds import KINDS
 from connectors.simulator.said import Span
@@ -19,10 +20,14 @@ EVIDENCE_HOURS: Final = 24 * 120
 """A park gateway has 120 days of daily evidence, and adoption looks back 90."""
 CYCLES: Final = ("line_id", "work_unit_id", "product_id", "pri_s", "origin", "valid_from")
 REASONS: Final = ("stop_reason_code", "name_zh", "name_en", "category", "valid_from")
+CONVENTIONS: Final = (
+    "line_id", "work_unit_id", "profile_id", "rules", "breaks", "rework", "micro_stop_s",
+    "start_up_s", "least_completeness", "valid_from",
+)  # fmt: skip
 
 
 def write_fleet(path: Path, urls: Mapping[str, str], span: Span) -> None:
-    """Write the fleet TOML, and `<site>.calendar.csv`, `.cycles.csv`, `.reasons.csv` beside it.
+    """Write the fleet TOML, and the tables it names beside it (`<site>.calendar.csv`, ...).
 
     `urls` is by site id; the calendars cover `span`. Needs no timeline, only what is planned.
     """
@@ -34,6 +39,9 @@ def write_fleet(path: Path, urls: Mapping[str, str], span: Span) -> None:
         _write_csv(path.parent / _name(factory, "calendar"), CALENDAR, calendar_rows(factory, span))
         _write_csv(path.parent / _name(factory, "cycles"), CYCLES, cycle_rows(factory, span))
         _write_csv(path.parent / _name(factory, "reasons"), REASONS, reason_rows(span))
+        if factory.convention is not None:
+            rows = [convention_row(factory.convention, span)]
+            _write_csv(path.parent / _name(factory, "conventions"), CONVENTIONS, rows)
 
 
 def calendar_rows(factory: Factory, span: Span) -> list[tuple[str, ...]]:
@@ -68,6 +76,13 @@ def reason_rows(span: Span) -> list[tuple[str, ...]]:
     ]
 
 
+def convention_row(agreed: Convention, span: Span) -> tuple[str, ...]:
+    """The profile of all machines; blank is as in the default."""
+    since = agreed.valid_from(span.day).isoformat()
+    said = (agreed.profile_id, agreed.rules, "", "", str(agreed.micro_stop_s), "", "")
+    return ("", "", *said, since)
+
+
 def local_iso(ms: int) -> str:
     """Epoch milliseconds as ISO 8601 in Asia/Shanghai, with offset."""
     return to_time(ms).astimezone(ZONE).isoformat()
@@ -81,6 +96,8 @@ def _entry(site_id: str, factory: Factory | None, url: str) -> str:
     if factory is not None:
         lines += [f"sector = {json.dumps(factory.sector.name)}"]
         lines += [f"{what} = {json.dumps(_name(factory, what))}" for what in FILES]
+        if factory.convention is not None:
+            lines += [f"conventions = {json.dumps(_name(factory, 'conventions'))}"]
     lines += [f"[[{kind}.server]]", f"url = {json.dumps(url)}"]
     if factory is None:
         lines += [f"history_hours = {EVIDENCE_HOURS}"]

@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from connectors.simulator import kinds as k
 from connectors.simulator.calendars import MINUTE_MS, Shift
+from connectors.simulator.conventions import held
 from connectors.simulator.course import GOOD, Activity
 from connectors.simulator.machine_shifts import EQUIPMENT, keys
 from connectors.simulator.said import MachineTimeline
 from connectors.simulator.timeline import FactoryTimeline
 
-MICRO_STOP_MS: Final = 5 * MINUTE_MS
 START_UP_MS: Final = 10 * MINUTE_MS
 NOT_SHORT: Final = ("setup", "no_order")
 """Categories that are never a minor stop."""
@@ -61,20 +61,25 @@ def machine_losses(sites: Sequence[FactoryTimeline]) -> pa.Table:
         {**keys(machine, shift), "loss": loss, "lost_s": us / 1_000_000}
         for site in sites
         for machine in site.machines
-        for (shift, loss), us in _losses(machine).items()
+        for (shift, loss), us in _losses(site, machine).items()
         if shift.start_ms >= site.span.start_ms and shift.end_ms <= site.span.end_ms and us
     ]
     return pa.Table.from_pylist(rows, schema=MACHINE_LOSSES)
 
 
-def _losses(machine: MachineTimeline) -> Losses:
+def _losses(site: FactoryTimeline, machine: MachineTimeline) -> Losses:
+    def loss(stop: Sequence[Stretch], shift: Shift) -> str:
+        agreed = held(site.factory.convention, site.span.day, shift.production_day)
+        return _loss(stop, agreed.micro_stop_s * 1000)
+
     stretches = list(_stretches(machine))
     stops = list(_runs(stretches))
     setups = [stop[-1].end_ms for stop in stops if stop[0].known and stop[0].kind == k.SETUP]
     found: Losses = Counter()
     for stop in stops:
         for stretch in stop:
-            found[_shift(stretch), _loss(stop)] += stretch.ms * 1000
+            shift = _shift(stretch)
+            found[shift, loss(stop, shift)] += stretch.ms * 1000
     for stretch in stretches:
         if stretch.known and stretch.kind == k.PRODUCE:
             found[_shift(stretch), "speed"] += stretch.ms * 1000
@@ -114,11 +119,11 @@ def _stop(run: list[Stretch]) -> Iterator[list[Stretch]]:
         yield run
 
 
-def _loss(stop: Sequence[Stretch]) -> str:
+def _loss(stop: Sequence[Stretch], micro_stop_ms: int) -> str:
     if not stop[0].known:
         return "unknown"
     category = k.KINDS[stop[0].kind].category
-    if sum(one.ms for one in stop) < MICRO_STOP_MS and category not in NOT_SHORT:
+    if sum(one.ms for one in stop) < micro_stop_ms and category not in NOT_SHORT:
         return "minor_stop"
     return LOSS_OF.get(category, "breakdown")
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from connectors.raw import EPOCH_TICKS
-from connectors.simulator import kinds as k
 from connectors.simulator.calendars import Shift, to_time
+from connectors.simulator.conventions import element, held
 from connectors.simulator.course import GOOD, REWORK, SCRAP, Activity
 from connectors.simulator.said import TICKS_PER_MS, MachineTimeline
 from connectors.simulator.timeline import FactoryTimeline
@@ -55,11 +55,12 @@ def _rows(site: FactoryTimeline, machine: MachineTimeline) -> Iterator[dict[str,
             by_shift.setdefault(activity.shift, []).append(activity)
     for shift, activities in by_shift.items():
         if shift.start_ms >= site.span.start_ms and shift.end_ms <= site.span.end_ms:
+            agreed = held(site.factory.convention, site.span.day, shift.production_day)
             yield {
                 **keys(machine, shift),
                 "start": to_time(shift.start_ms),
                 "end": to_time(shift.end_ms),
-                **_figures(machine, activities),
+                **_figures(machine, activities, agreed.rules),
                 "fully_covered": not any(
                     left < shift.end_ms and right > shift.start_ms for left, right in doubts
                 ),
@@ -78,10 +79,12 @@ def keys(machine: MachineTimeline, shift: Shift) -> dict[str, Any]:
     }
 
 
-def _figures(machine: MachineTimeline, activities: Sequence[Activity]) -> dict[str, Any]:
+def _figures(
+    machine: MachineTimeline, activities: Sequence[Activity], rules: str
+) -> dict[str, Any]:
     """Times and pieces of one shift: whole ms and items, divided once."""
     busy = [a for a in activities if a.slice.kind == "busy"]
-    times = _times_ms(machine, busy)
+    times = _times_ms(machine, busy, rules)
     inside = _counted(machine, busy)
     outside = _counted(machine, [a for a in activities if a.slice.kind != "busy"])
     pri_us = np.array([p.pri_us for p in machine.machine.type.products], np.int64)
@@ -101,7 +104,7 @@ def _figures(machine: MachineTimeline, activities: Sequence[Activity]) -> dict[s
     }
 
 
-def _times_ms(machine: MachineTimeline, busy: Sequence[Activity]) -> dict[str, int]:
+def _times_ms(machine: MachineTimeline, busy: Sequence[Activity], rules: str) -> dict[str, int]:
     """Milliseconds per time element; a blackout of the state takes its time out of them."""
     times = dict.fromkeys(_SECONDS, 0)
     for activity in busy:
@@ -112,7 +115,7 @@ def _times_ms(machine: MachineTimeline, busy: Sequence[Activity]) -> dict[str, i
         )
         times["pbt_s"] += length
         times["unknown_s"] += unknown
-        times[f"{k.KINDS[activity.kind].element}_s"] += length - unknown
+        times[f"{element(activity.kind, rules)}_s"] += length - unknown
     return times
 
 

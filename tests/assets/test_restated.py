@@ -11,6 +11,7 @@ import pytest
 from connectors.lake import Lake, Partition
 from connectors.raw import RAW_SCHEMA, ticks_of
 from connectors.segments import SegmentWriter
+from pipelines.schemas import CONVENTIONS
 
 ABORTING = 8
 """PackML: the machine is out of service."""
@@ -158,3 +159,40 @@ def test_a_late_segment_restates_just_what_it_touches(late):
     assert 0 < apt["old"] - apt["new"] <= (found["end"] - found["start"]).total_seconds()
     assert {"apt_s", "availability"} <= set(rows["figure"])
     assert rows["figure"].is_in(["pq", "gq", "completeness", "profile_id", "pbt_s"]).sum() == 0
+
+
+def test_a_convention_restates_the_days_from_its_own_on_and_no_others(late):
+    from assets.materialize import instance
+    from assets.partitions import local_today
+
+    first, second, today = late.first_day, late.first_day + timedelta(days=1), local_today()
+    lake = Lake(late.lake)
+    agreed = [{"factory_id": "F01", "profile_id": "own", "rules": "semi-e10", "breaks": "cut",
+               "rework": "not_good", "micro_stop_s": 60.0, "start_up_s": 600.0,
+               "least_completeness": 0.9, "valid_from": second}]  # fmt: skip
+    before = files_of(late)
+    lake.write("conventions", pl.DataFrame(agreed, CONVENTIONS), Partition(factory="F01"))
+    with instance() as opened:
+        since = newest(opened, "restatements")
+        assert ticks_to_the_end(opened) == [(f"{second}|F01", f"{today}|F01")]
+        keys, records = made_since(opened, "restatements", since)
+    assert sorted(keys) == [f"{second}|F01", f"{today}|F01"]
+    causes = [record.asset_materialization.metadata["causes"].value for record in records]
+    assert ["profile"] in causes
+    assert all(set(cause) <= {"profile"} for cause in causes)
+
+    changed = {name for name, seen in files_of(late).items() if before.get(name) != seen}
+    days = {name.split("/")[1] for name in changed if "/day=" in name}
+    assert days == {f"day={second}", f"day={today}"}
+    assert {name.split("/")[0] for name in changed} == {
+        "conventions", "oee_by_shift", "losses_by_shift", "reliability_by_shift", "restatements",
+        "fingerprints",
+    }  # fmt: skip
+    for day, name in ((first, "opc40001-1"), (second, "own")):
+        for table in ("oee_by_shift", "losses_by_shift", "reliability_by_shift"):
+            assert set(lake.read(table, Partition(day, "F01"))["profile_id"]) >= {name}
+    rows = lake.read("restatements", Partition(second, "F01"))
+    told = rows.filter(figure="profile_id").select("old_text", "new_text").unique().rows()
+    assert told == [("opc40001-1", "own")]
+    assert "adet_s" in set(rows["figure"])
+    assert rows["figure"].is_in(["pbt_s", "pq", "gq", "oee"]).sum() == 0

@@ -9,8 +9,11 @@ from connectors.home import Home
 from connectors.lake import Lake, Partition
 from connectors.ledger import Ledger
 from pipelines import carry, clock, oee, states
+from pipelines.conventions import NO_CONVENTIONS
+from pipelines.schemas import CONVENTIONS
 from tests.pipelines import plant
 from tests.pipelines.plant import Said
+from tests.pipelines.test_conventions import convention
 from tests.pipelines.test_lines import order, ran
 
 RUNNING = [Said(-60, "item_state", 3), Said(-60, "operation_mode", 3)]
@@ -40,7 +43,8 @@ def test_an_outage_without_history_is_unknown(tmp_path, monkeypatch):
     episodes, increments = plant.silver(plant.raw(RUNNING), tags, cycles)
     plan = plant.plan(("A", 0, 3600, "busy"))
     carried = plant.NOTHING_CARRIED
-    frames = [frame.lazy() for frame in (episodes, increments, carried, plan, cycles, tags)]
+    given = (episodes, increments, carried, plan, cycles, tags, NO_CONVENTIONS)
+    frames = [frame.lazy() for frame in given]
     found = figures.oee_by_shift(*frames).row(0, named=True)
     assert (found["apt_s"], found["unknown_s"]) == (1200, 2400)
     assert found["completeness"] == pytest.approx(1 / 3)
@@ -88,12 +92,13 @@ def here(home, tmp_path, monkeypatch):
 
 
 def one_hour(*stories, units=("M1", "M2")):
-    """The frames of an hour: episodes, increments, nothing carried, plan, cycles, tags."""
+    """The frames of an hour: episodes, increments, nothing carried, plan, cycles, tags, no
+    conventions."""
     tags, cycles = plant.tags(units=units), plant.cycles(A=60.0)
     said = [s for story in stories for s in story]
     episodes, increments = plant.silver(plant.raw(said), tags, cycles)
     plan = plant.plan(("A", 0, 3600, "busy"))
-    frames = (episodes, increments, plant.NOTHING_CARRIED, plan, cycles, tags)
+    frames = (episodes, increments, plant.NOTHING_CARRIED, plan, cycles, tags, NO_CONVENTIONS)
     return [frame.lazy() for frame in frames]
 
 
@@ -107,6 +112,9 @@ def test_a_sequential_line_in_the_lineage(here):
     assert row["partition_day"] == plant.DAY
     nothing = figures.line_oee_by_shift(*frames, order({}).lazy())
     assert nothing.is_empty()
+    agreed = pl.DataFrame([convention("own", 0, line_id="L1")], CONVENTIONS).lazy()
+    (row,) = figures.line_oee_by_shift(*frames[:-1], agreed, given).to_dicts()
+    assert (row["oee"], row["profile_id"]) == (40 * 60 / 3600, "own")
 
 
 def test_reliability_in_the_lineage(here):
@@ -115,15 +123,15 @@ def test_reliability_in_the_lineage(here):
     from assets import figures
 
     broken = [Said(1800, "item_state", 1, unit="M1"), Said(2400, "item_state", 3, unit="M1")]
-    episodes, _, _, plan, _, tags = one_hour(ran("M1", 0), broken, ran("M2", 0))
-    found = figures.reliability_by_shift(dg.build_asset_context(), episodes, plan, tags)
+    episodes, _, _, plan, _, *known = one_hour(ran("M1", 0), broken, ran("M2", 0))
+    found = figures.reliability_by_shift(dg.build_asset_context(), episodes, plan, *known)
     assert found.select("failures", "repairs", "mttr_s").rows() == [(1, 1, 600.0), (0, 0, None)]
 
 
 def test_semi_counts_a_tool_s_whole_day(here):
     from assets import figures
 
-    episodes, increments, _, plan, cycles, tags = one_hour(ran("M1", 60), ran("M2", 30))
+    episodes, increments, _, plan, cycles, tags, _ = one_hour(ran("M1", 60), ran("M2", 30))
     found = figures.semi_figures(episodes, increments.collect(), plan, cycles, tags, [plant.DAY])
     assert found["prd_s"].to_list() == [3600, 3600]
     assert found["total_s"].to_list() == [3600, 3600]  # the day is cut where coverage ends

@@ -30,6 +30,22 @@ def test_what_comes_out_is_what_the_simulator_knows(walked, truth):
     assert result["adoption"]["figures"] == 16
 
 
+PROFILED = ["oee_by_shift", "losses_by_shift", "reliability_by_shift"]
+
+
+@pytest.mark.parametrize("table", PROFILED)
+def test_a_factory_that_changes_its_convention_has_both(walked, table):
+    """The machine tools of F07 have their own from yesterday on, F01 the default."""
+    lake = Lake(walked.lake)
+    parts = [lake.read(table, part) for part in lake.partitions(table)]
+    rows = pl.concat(parts).select("factory_id", "production_day", "profile_id").unique()
+    made = {(factory, day): profile for factory, day, profile in rows.rows()}
+    assert len(made) == rows.height
+    own = {key: key[0] == "F07" and key[1] > walked.first_day for key in made}
+    assert {("F07", walked.first_day), ("F07", walked.first_day + timedelta(days=1))} <= set(made)
+    assert made == {key: "machining-2" if own[key] else "opc40001-1" for key in own}
+
+
 def test_nothing_reads_the_truth_and_a_second_run_gives_the_same_bytes(walked, truth, tmp_path):
     from assets.materialize import everything
 

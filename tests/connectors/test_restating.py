@@ -10,14 +10,14 @@ import pytest
 
 from connectors import fingerprints
 from connectors.factory_days import receive, recompute
-from connectors.home import Home
+from connectors.home import Home, write_atomic
 from connectors.lake import Lake, Partition
 from connectors.ledger import Ledger
 from connectors.raw import RAW_SCHEMA
 from connectors.restating import replace_figures
 from connectors.segments import SegmentWriter
 from pipelines.fingerprints import boxes
-from pipelines.schemas import PLAN, RESTATEMENTS
+from pipelines.schemas import CONVENTIONS, PLAN, RESTATEMENTS
 from tests.pipelines import plant
 from tests.pipelines.plant import Said
 
@@ -36,6 +36,19 @@ def plan(days, hours=8):
         for n, day in enumerate(DAYS) if day in days
     ]  # fmt: skip
     return pl.DataFrame(rows, PLAN)
+
+
+def breaks(days):
+    """An hour in each shift."""
+    rest = pl.col("start") + timedelta(hours=3)
+    whole = plan(days).with_columns(start=rest, end=rest + timedelta(hours=1))
+    return whole.with_columns(kind=pl.lit("break"))
+
+
+def convention(name, start, kept):
+    return {"factory_id": "F01", "profile_id": name, "rules": "opc40001-1", "breaks": kept,
+            "rework": "not_good", "micro_stop_s": 300.0, "start_up_s": 600.0,
+            "least_completeness": 0.9, "valid_from": DAYS[start]}  # fmt: skip
 
 
 def told(states):
@@ -190,6 +203,44 @@ def test_a_changed_plan_restates_its_days_and_no_others(home):
     assert told[5].filter(figure="pbt_s").select("old", "new").row(0) == (8 * HOUR_S, 4 * HOUR_S)
 
 
+def test_a_convention_restates_the_days_from_its_own_on_and_leaves_those_before(home):
+    lake, site = Lake(home.lake), Partition(factory="F01")
+    lake.write("plan", pl.concat([plan(DAYS), breaks(DAYS)]), site)
+    settle(home)
+    before = files_of(home)
+
+    def agree(*rows):
+        lake.write(
+            "conventions", pl.DataFrame([convention(*row) for row in rows], CONVENTIONS), site
+        )
+
+    agree(("kept", 5, "kept"))
+    assert settle(home) == [[5, 6, 7, 8]]
+    own = {n: rows.filter(cause="profile") for n, rows in restated(home).items()}
+    assert [n for n, rows in own.items() if rows.height] == [5, 6, 7, 8]
+    for rows in list(own.values())[5:]:
+        sides = {row["figure"]: row for row in rows.to_dicts()}
+        texts = [sides["profile_id"][name] for name in ("old_text", "new_text")]
+        assert texts == ["opc40001-1", "kept"]
+        numbers = [sides["pbt_s"][name] for name in ("old", "new")]
+        assert numbers == [7 * HOUR_S, 8 * HOUR_S]
+    after = files_of(home)
+    written = {name for name in after if after[name] != before.get(name)}
+    assert {name.split("/")[1] for name in written if "day=" in name} == {
+        f"day={day}" for day in DAYS[5:]
+    }
+    for table in ("oee_by_shift", "losses_by_shift"):
+        made = [set(lake.read(table, Partition(day, "F01"))["profile_id"]) for day in DAYS]
+        assert made == [{"opc40001-1"}] * 5 + [{"kept"}] * 4
+
+    agree(("kept", 5, "kept"), ("usual", 7, "cut"))
+    assert settle(home) == [[7, 8]]
+    last = restated(home)[7].filter(figure="pbt_s", cause="profile").select("old", "new").rows()
+    assert last == [(7 * HOUR_S, 8 * HOUR_S), (8 * HOUR_S, 7 * HOUR_S)]
+    agree(("usual", 7, "cut"), ("kept", 5, "kept"))
+    assert settle(home) == []
+
+
 def test_other_cycles_restate_every_day(home):
     faster = _cycle().with_columns(pri_s=pl.lit(150.0))
     Lake(home.lake).write("cycles", faster, Partition(factory="F01"))
@@ -213,8 +264,13 @@ def test_a_damaged_plan_or_fingerprint_makes_stale_and_is_no_end(home):
     path.write_text("{")
     assert list(fingerprints.stale(home, "F01", TODAY)) == DAYS[3:7]  # what it held is unknown
     assert settle(home)[-1]
-    Lake(home.lake).path("plan", Partition(factory="F01")).write_bytes(b"no plan")
-    assert list(fingerprints.stale(home, "F01", TODAY)) == DAYS
+    for table in ("plan", "conventions"):
+        path = Lake(home.lake).path(table, Partition(factory="F01"))
+        kept = path.read_bytes() if path.exists() else None
+        write_atomic(path, b"no table")
+        assert list(fingerprints.stale(home, "F01", TODAY)) == DAYS
+        path.write_bytes(kept) if kept else path.unlink()
+        assert fingerprints.stale(home, "F01", TODAY) == {}
 
 
 def test_what_stands_for_a_later_segment_is_not_taken_for_read(home):

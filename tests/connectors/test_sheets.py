@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from openpyxl import Workbook
 
+from connectors.conventions import read_conventions
 from connectors.errors import FleetFileError
 from connectors.plans import read_calendar, read_cycles, read_lines, read_reasons
 from pipelines import schemas
@@ -131,6 +132,64 @@ def test_a_bad_station_is_named(tmp_path, old, new, culprit):
     with pytest.raises(FleetFileError) as caught:
         read_lines(path, "F01")
     assert culprit in str(caught.value)
+
+
+CONVENTIONS = """\
+line_id,work_unit_id,profile_id,rules,breaks,rework,micro_stop_s,start_up_s,least_completeness,valid_from
+,,short,opc40001-1,cut,not_good,120,600,0.9,2026-03-01
+L1,M1,e10,semi-e10,kept,good_once_passed,0,0,1,2026-03-01
+L1,,semi-e10,semi-e10,,,,,,2026-03-01
+L1,M1,short,opc40001-1,cut,not_good,120,600,0.9,2026-04-01
+"""
+
+
+def test_conventions_are_read_from_csv_and_worksheet(tmp_path):
+    path = tmp_path / "conventions.csv"
+    path.write_text(CONVENTIONS, "utf-8")
+    read = read_conventions(path, "F01")
+    assert read.schema == schemas.CONVENTIONS
+    assert read["work_unit_id"].to_list() == [None, "M1", None, "M1"]
+    assert read["micro_stop_s"].to_list() == [120, 0, 300, 120]
+    usual = read.select("breaks", "rework", "start_up_s", "least_completeness").row(2)
+    assert usual == ("cut", "not_good", 600.0, 0.9)
+    head, *lines = (line.split(",") for line in CONVENTIONS.splitlines())
+    days = [[*line[:-1], date.fromisoformat(line[-1])] for line in lines]
+    assert read_conventions(sheet(tmp_path / "c.xlsx", [head, *days]), "F01").equals(read)
+    path.write_text(CONVENTIONS.splitlines()[0], "utf-8")
+    assert read_conventions(path, "F01").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "culprit", "remedy"),
+    [
+        ("short,opc40001-1", "short,opc", "line 2 column rules: 'opc': it is none", "opc40501-1"),
+        (",cut", ",off", "line 2 column breaks: 'off': it is none", "use cut, kept"),
+        ("good_once_passed", "good", "line 3 column rework: 'good': it is none", "not_good"),
+        ("120", "-1", "line 2 column micro_stop_s: '-1': it is not from 0 to 86,400", "give a num"),
+        ("120", "nan", "line 2 column micro_stop_s: 'nan': it is not from", "give a number"),
+        ("120", "1e300", "line 2 column micro_stop_s: '1e300': it is not from", "86,400"),
+        ("120", "2 min", "line 2 column micro_stop_s: '2 min': it is not a number", "a number"),
+        ("0.9", "90", "line 2 column least_completeness: '90': it is not from 0 to 1", "a number"),
+        ("short", "", "line 2 column profile_id: '': it is blank", "fill it in"),
+        ("2026-03-01", "1 March", "line 2 column valid_from: '1 March'", "an ISO 8601 date"),
+        ("120", "60", "line 5 column profile_id: 'short': line 2 of that name has micro_stop_s 60,"
+         " not 120", "a name of its own"),
+        ("semi-e10,,,,", "semi-e10,kept,,,", "line 4 column profile_id: 'semi-e10': ParkPulse's own"
+         " profile of that name has breaks cut, not kept", "a name of its own"),
+        ("L1,,semi-e10", ",,semi-e10", "line 4 column valid_from: '2026-03-01': line 2 has a "
+         "convention there already", "delete one, or give it a later valid_from"),
+        ("micro_stop_s", "micro_stop", "it has no column `micro_stop_s`", "give it the columns"),
+    ],
+)  # fmt: skip
+def test_a_bad_convention_is_named(tmp_path, old, new, culprit, remedy):
+    path = tmp_path / "conventions.csv"
+    path.write_text(CONVENTIONS.replace(old, new, 1), "utf-8")
+    with pytest.raises(FleetFileError) as caught:
+        read_conventions(path, "F01")
+    assert str(caught.value).startswith(f"{path}")
+    assert culprit in str(caught.value)
+    assert remedy in caught.value.remedy
+    assert "\n" not in str(caught.value)
 
 
 def test_every_bad_line_is_named_at_once(tmp_path):

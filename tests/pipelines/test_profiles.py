@@ -1,14 +1,10 @@
-"""Conventions as data: what each does to a shift, and from when on which holds."""
-
-from datetime import timedelta
+"""Conventions as data: what each does to a shift."""
 
 import polars as pl
 import pytest
 
 from pipelines import oee
-from pipelines.conventions import NO_CONVENTIONS, by_convention
 from pipelines.profiles import PROFILES, Profile, element, profile_of
-from pipelines.schemas import CONVENTIONS
 from tests.pipelines import plant
 from tests.pipelines.plant import Said
 
@@ -81,40 +77,3 @@ def test_every_profile_knows_every_state():
     for name in PROFILES:
         every = [told(name, i, m, o) for i in range(4) for m in range(4) for o in ("O", None)]
         assert None not in every
-
-
-def convention(name, start, **more):
-    base = {"factory_id": "F01", "profile_id": name, "rules": "opc40001-1", "breaks": "cut",
-            "rework": "not_good", "micro_stop_s": 300.0, "start_up_s": 600.0,
-            "least_completeness": 0.9, "valid_from": plant.DAY + timedelta(days=start)}  # fmt: skip
-    return base | more
-
-
-UNITS = ("M1", "M2")
-
-
-def named(*rows):
-    """The profile of each work unit on three production days."""
-
-    def figures(profile):
-        keys = [{**plant.KEY, "work_unit_id": u, "production_day": plant.DAY + timedelta(days=d),
-                 "profile_id": profile.profile_id} for u in UNITS for d in range(3)]  # fmt: skip
-        return pl.DataFrame(keys)
-
-    table = pl.DataFrame(list(rows), CONVENTIONS) if rows else NO_CONVENTIONS
-    found = by_convention(figures, table).sort("work_unit_id", "production_day")
-    assert found.height == 6
-    return found["profile_id"].to_list()
-
-
-def test_a_convention_holds_from_its_day_on():
-    default = "opc40001-1"
-    assert named() == [default] * 6
-    assert named(convention("new", 1)) == [default, "new", "new"] * 2
-    both = convention("one", 0), convention("two", 2)
-    assert named(*both) == ["one", "one", "two"] * 2
-
-
-def test_the_convention_of_a_machine_comes_before_its_factorys():
-    own = convention("own", 0, line_id="L1", work_unit_id="M2")
-    assert named(own, convention("all", 1)) == ["opc40001-1", "all", "all", "own", "own", "own"]

@@ -118,6 +118,7 @@ async def test_the_guide_leads_from_a_flat_server_to_its_oee(press, tmp_path):
     assert row["oee"] == PRI_S * GOOD / PBT_S
     assert (row["pbt_s"], row["adet_s"] + row["adot_s"], row["unknown_s"]) == (PBT_S, 900, 0)
     assert (row["completeness"], row["lower"], row["upper"]) == (1, row["oee"], row["oee"])
+    assert row["profile_id"] == "stops-2-min"
     reasons = pl.read_parquet(tmp_path / "home/lake/reasons/factory=F01/part.parquet")
     assert reasons["category"].to_list() == ["setup", "starved"]
     (of_line,) = [

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
+from connectors.conventions import read_conventions
 from connectors.plans import CATEGORIES, read_reasons
 from connectors.raw import EPOCH_TICKS
 from connectors.simulator.fleet_file import CALENDAR, CYCLES, calendar_rows, cycle_rows, write_fleet
@@ -78,7 +79,8 @@ def test_shifts_equal_a_walk_through_what_was_said(factories, shifts, number):
             )
             if key not in known:
                 continue
-            expected = _walk(row, plan, machine.machine.line_id, said)
+            rules = _rules(site, key[1])
+            expected = _walk(row, plan, machine.machine.line_id, said, rules)
             true = known[key]
             for name, seconds in expected["times"].items():
                 assert true[name] == pytest.approx(seconds, abs=1e-4), (key, name)
@@ -111,7 +113,13 @@ _NEEDED = {
 }  # fmt: skip
 
 
-def _walk(shift, plan, line_id, said):
+def _rules(site, day):
+    """F09's tools are of SEMI E10; F07's of OPC 40501-1 from the default day on."""
+    switched = site.site_id == "F07" and day >= site.span.day
+    return "semi-e10" if site.site_id == "F09" else "opc40501-1" if switched else "opc40001-1"
+
+
+def _walk(shift, plan, line_id, said, rules):
     start, end = (datetime.fromisoformat(shift[n]).timestamp() for n in ("start", "end"))
     cut = [
         tuple(datetime.fromisoformat(row[name]).timestamp() for name in ("start", "end"))
@@ -133,7 +141,7 @@ def _walk(shift, plan, line_id, said):
         covered &= all(status == 0 for _, status in now.values())
         if planned(left):
             times["pbt_s"] += right - left
-            times[_element(now)] += right - left
+            times[_element(now, rules)] += right - left
     pieces = defaultdict(int)
     for measure, rows in said.items():
         if measure.startswith("parts_"):
@@ -163,11 +171,16 @@ def _standing(rows, time):
     return next((value, status) for t, value, status in reversed(rows) if t <= time)
 
 
-def _element(now):
-    """The rules of docs/architecture.md, once more and in another shape."""
+def _element(now, rules):
+    """The rules of docs/architecture.md and of two more profiles, once more in another shape."""
     if any(status >= BAD for _, status in now.values()):
         return "unknown_s"
     order = now["order_id"][0] != ""
+    if rules == "opc40501-1":
+        running = {3: "apt_s", 2: "aust_s"}.get(now["operation_mode"][0], "adot_s")
+        return {3: running, 2: "adot_s"}.get(now["item_state"][0], "adet_s")
+    if rules == "semi-e10" and (now["item_state"][0], now["operation_mode"][0]) in [(2, 3), (2, 0)]:
+        return "adot_s"
     if "packml_state" in now:
         state, mode = now["packml_state"][0], now["packml_mode"][0]
         if mode == 3:
@@ -255,6 +268,7 @@ def test_fleet_file_and_its_csvs(factories, tmp_path):
     write_fleet(path, urls, factories[0].span)
     fleet = tomllib.loads(path.read_text(encoding="utf-8"))
     assert [entry["id"] for entry in fleet["factory"]] == [s.site_id for s in factories]
+    told = {}
     for entry in fleet["factory"]:
         assert entry["server"][0]["url"] == urls[entry["id"]]
         calendar = pl.read_csv(path.parent / entry["calendar"], infer_schema=False)
@@ -266,3 +280,10 @@ def test_fleet_file_and_its_csvs(factories, tmp_path):
         assert set(calendar["kind"]) <= {"busy", "break", "planned_maintenance", "not_planned"}
         assert all(datetime.fromisoformat(t).tzinfo for t in calendar["start"])
         assert cycles["pri_s"].cast(pl.Float64).min() > 0
+        if "conventions" in entry:
+            agreed = read_conventions(path.parent / entry["conventions"], entry["id"])
+            told[entry["id"]] = agreed.select("profile_id", "micro_stop_s", "valid_from").row(0)
+    day = factories[0].span.day
+    assert told == {
+        "F07": ("machining-2", 120, day), "F09": ("semi-e10", 300, day - timedelta(days=30)),
+    }  # fmt: skip
