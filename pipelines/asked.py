@@ -10,7 +10,7 @@ from pipelines.catalogue import is_measure, numbered
 from pipelines.counters import KINDS
 from pipelines.coverage import covered, horizon
 from pipelines.equipment import UNIT, AnyFrame, eager, lifespans, units_of
-from pipelines.profiles import Profile
+from pipelines.profiles import Profile, planned
 from pipelines.shifts import KEY, SHIFT_KEY, calendar_of
 
 
@@ -45,13 +45,10 @@ def asked(
     """The shifts that have begun, and what is known of their time and counters."""
     known, vouched = eager(tags), eager(coverage)
     units = numbered(units_of(known))
-    planned = eager(plan)
-    if profile.breaks == "kept":
-        planned = planned.filter(pl.col("kind") != "break")
     # The files are read beside: the calendar knows nothing of them, and Polars keeps no lock.
     with ThreadPoolExecutor(1) as beside:
         reading = beside.submit(readings.counts, count_increments, units)
-        shifts, own, pieces = _clipped(planned, vouched, units, known)
+        shifts, own, pieces = _clipped(planned(eager(plan), profile), vouched, units, known)
         spans = covered(vouched, known, eager(gaps))
         counts = reading.result()
     spoken = readings.heard(counts.rows)
