@@ -137,7 +137,14 @@ def anomaly_events(
         "anomaly_model": dg.AssetIn(partition_mapping=SAME_FACTORY),
         "tags": dg.AssetIn(partition_mapping=SAME_FACTORY),
     },
-    deps=["anomaly_events", "anomaly_traces", "oee_by_shift", "state_episodes"],
+    deps=[
+        "anomaly_events",
+        "anomaly_traces",
+        "oee_by_shift",
+        "losses_by_shift",
+        "state_episodes",
+        dg.AssetDep("reasons", partition_mapping=SAME_FACTORY),
+    ],
     metadata=BY_DAY,
     group_name="reports",
     kinds={"html"},
@@ -293,6 +300,8 @@ def _report(
         episodes=episodes,
         oee=table("oee_by_shift", part),
         gaps=data_gaps(episodes, until),
+        losses=table("losses_by_shift", part),
+        reasons=table("reasons", [Partition(factory=factory)]),
         notes=notes,
     )
     return {
