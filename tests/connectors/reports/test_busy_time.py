@@ -57,7 +57,8 @@ def page_data(rows, reasons=None, shifts=None):
 
 any_row = st.builds(
     lambda machine, shift, product, loss, us, cause: lost(
-        machine, loss, (us if loss == "speed" else abs(us)) / 60e6, shift_id=shift, product_id=product, **cause
+        machine, loss, (us if loss == "speed" else abs(us)) / 60e6, shift_id=shift,
+        product_id=product, **cause,
     ),
     st.sampled_from(["M1", "M2", "M3"]), st.sampled_from(["E", "L"]),
     st.sampled_from(["A", "B", None]), st.sampled_from(PARTS), st.integers(-10**9, 3 * 10**10),
