@@ -11,7 +11,7 @@ from connectors.lake import ZSTD_LEVEL
 from pipelines import raw
 from pipelines.schemas import RAW, TAGS
 
-UNITS: Final = 40
+UNITS: Final = 30
 PROCESS_S: Final = 30
 REPEATED: Final = 0.05
 """Share of values received a second time, as in the measurement of compaction."""
