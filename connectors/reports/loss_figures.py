@@ -12,7 +12,7 @@ ROW: Final = 24
 BAR: Final = 14
 NAMES: Final = 140
 """Left of the bars stand the machines."""
-CAUSES: Final = 264
+CAUSES: Final = 272
 """Left of the Pareto's bars stand losses and reasons, in English up to 40 letters."""
 FIGURES: Final = 240
 """Right of them minutes, stops and where most of it was."""
