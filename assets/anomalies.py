@@ -139,7 +139,14 @@ def anomaly_events(
         "anomaly_model": dg.AssetIn(partition_mapping=SAME_FACTORY),
         "tags": dg.AssetIn(partition_mapping=SAME_FACTORY),
     },
-    deps=["anomaly_events", "anomaly_traces", "oee_by_shift", "state_episodes"],
+    deps=[
+        "anomaly_events",
+        "anomaly_traces",
+        "oee_by_shift",
+        "losses_by_shift",
+        "state_episodes",
+        dg.AssetDep("reasons", partition_mapping=SAME_FACTORY),
+    ],
     metadata=BY_DAY,
     group_name="reports",
     kinds={"html"},
@@ -295,6 +302,8 @@ def _report(
         episodes=episodes,
         oee=with_least(table("oee_by_shift", part), readable(lake, "conventions", factory)),
         gaps=data_gaps(episodes, until),
+        losses=table("losses_by_shift", part),
+        reasons=table("reasons", [Partition(factory=factory)]),
         notes=notes,
     )
     return {

@@ -19,6 +19,7 @@ MEASUREMENTS: Final = {
     "oee": "oee.measurement",
     "oee-scaling": "oee.scaling",
     "oee-memory": "oee.memory",
+    "compaction-oee": "raw_oee.measurement",
     "compaction": "compaction.measurement",
     "restate": "restate.measurement",
     "imports": "imports.measurement",

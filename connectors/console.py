@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from connectors import shift_tables
 from connectors.options import FIRST_YEAR
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def print_verification(result: Result) -> None:
     """Every figure of the comparison with the truth, what it must be and whether it is."""
     out = console()
     out.print(_figures(result))
+    if result["machine_shifts"]:
+        out.print(*shift_tables.tables(result["machine_shifts"]), sep="\n")
     if result["planted"]:
         out.print(_plantings(result["planted"]))
     for line in result["broken"]:
@@ -57,7 +60,7 @@ def _figures(result: Result) -> Table:
     table = Table(title="Recovered figures against the truth", title_justify="left")
     for heading in ("part", "figure", "value", "must be", ""):
         side: Literal["left", "right"] = "right" if heading in ("value", "must be") else "left"
-        table.add_column(heading, justify=side)
+        table.add_column(heading, justify=side, overflow="fold")
     for part in PARTS:
         figures = result[part]
         if figures is None:
@@ -87,7 +90,8 @@ def _plantings(planted: Result) -> Table:
     """What was planted in the collected window, beside what of it was recovered."""
     table = Table(title="Planted and recovered", title_justify="left")
     for heading in ("planted kind", "planted", "recovered", ""):
-        table.add_column(heading, justify="right" if heading.endswith("ed") else "left")
+        side: Literal["left", "right"] = "right" if heading.endswith("ed") else "left"
+        table.add_column(heading, justify=side, overflow="fold")
     for kind, counts in planted.items():
         found = counts["recovered"]
         mark = "" if found is None else _mark(found < counts["planted"])

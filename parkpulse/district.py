@@ -125,11 +125,12 @@ def release(period: str | None, folder: Path | None, home: Path) -> None:
 )
 @home_option
 @json_option
-def verify(truth: Path, home: Path, as_json: bool) -> None:
+@click.option("--shifts", is_flag=True, help="Every machine-shift beside the true one.")
+def verify(truth: Path, home: Path, as_json: bool, shifts: bool) -> None:
     """Compare recovered figures with what the simulator knows to be true."""
     from connectors.console import print_verification
     from connectors.verification import verify as compare
 
-    result = compare(use(home), truth.resolve())
+    result = compare(use(home), truth.resolve(), shifts=shifts)
     click.echo(json.dumps(result, ensure_ascii=False)) if as_json else print_verification(result)
     sys.exit(0 if result["ok"] else 1)

@@ -5,18 +5,18 @@ from typing import Any, Final
 
 import polars as pl
 
+from pipelines import shift_errors
 from pipelines.catalogue import NODE
 from pipelines.coverage import disjoint
 from pipelines.equipment import AnyFrame, eager
 from pipelines.raw import event_ticks, time_of
 from pipelines.schemas import TIME
+from pipelines.shift_errors import ROUNDING
 from pipelines.shifts import SHIFT_KEY
 
 Tally = dict[str, int | float | None]
 
 ELEMENTS_S: Final = ["apt_s", "aust_s", "adet_s", "adot_s"]
-ROUNDING: Final = 1e-9
-"""An OEE of whole microseconds over a shift cannot differ by less than 1e-11 and mean it."""
 
 ADOPTION_KEY: Final = ["reference_date", "park_id", "metric_id", "basis"]
 ADOPTION_FIGURES: Final = ["numerator", "denominator", "unknown"]
@@ -78,25 +78,11 @@ def oee(
     The tally: machine_shifts (asked for), missing (of those, the ones that we lack or still call
     open), fully_covered, inside_bounds; over fully_covered ones max_abs_error (1 where only one
     side is defined) and max_loss_error_s (of any time element); over all asked for
-    max_completeness_error and median_bound_width; partly_collected and partly_inside_bounds are
-    the closed ones that a window cuts.
+    max_completeness_error, median_bound_width and max_bound_width; partly_collected and
+    partly_inside_bounds are the closed ones that a window cuts.
     """
     beside = _beside(eager(figures), eager(truth), windows)
-    asked, closed = beside.filter("asked"), beside.filter("closed")
-    ours, whole = closed.filter("asked"), closed.filter("whole")
-    partly = closed.filter(~pl.col("asked"))
-    tally: Tally = {
-        "machine_shifts": asked.height,
-        "missing": asked.filter("missing").height,
-        "fully_covered": asked.filter("fully_covered").height,
-        "max_abs_error": _most(whole, "abs_error"),
-        "inside_bounds": ours.filter("inside_bounds").height,
-        "median_bound_width": _number(ours["bound_width"].median()),
-        "max_completeness_error": _most(ours, "completeness_error"),
-        "max_loss_error_s": _most(whole, "loss_error_s"),
-        "partly_collected": partly.height,
-        "partly_inside_bounds": partly.filter("inside_bounds").height,
-    }
+    tally: Tally = beside.select(shift_errors.tally()).row(0, named=True)
     return tally, beside
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from connectors.reports import figures, view, words
+from connectors.reports import busy_time, figures, loss_figures, view, words
+from pipelines.reasons import NO_REASONS
 
 NAME: Final = "report.html"
 _ENVIRONMENT: Final = Environment(
@@ -32,6 +33,8 @@ def write_report(
     episodes: pl.DataFrame,
     oee: pl.DataFrame,
     gaps: pl.DataFrame | None = None,
+    losses: pl.DataFrame | None = None,
+    reasons: pl.DataFrame | None = None,
     notes: Mapping[str, list[str]] | None = None,
     lang: str = "zh",
 ) -> Path:
@@ -49,11 +52,15 @@ def write_report(
         episodes: `pipelines.schemas.STATE_EPISODES` of the factory.
         oee: `pipelines.schemas.OEE_BY_SHIFT` of the day.
         gaps: spans without data (`work_unit_id start end minutes`).
+        losses: `pipelines.schemas.LOSSES_BY_SHIFT` of the day; without it nothing is said of them.
+        reasons: `pipelines.schemas.REASONS`, for the names of stop reason codes.
         notes: per machine, what its detector cannot judge and why.
         lang: the language shown first, zh or en; the page holds both.
     """
     names = {"id": factory, "zh": factory, "en": factory} if isinstance(factory, str) else factory
     shown = view.items(events, signals, episodes, until)
+    named = NO_REASONS if reasons is None else reasons
+    spent = None if losses is None else busy_time.busy_time(losses, oee, named, until)
     page = _ENVIRONMENT.get_template("report.html.j2").render(
         factory=names,
         day=day,
@@ -66,6 +73,10 @@ def write_report(
         lost=sum(i["lost_min"] or 0 for i in shown),
         open_shifts=int(oee["is_open"].sum()) if oee.height else 0,
         gaps=[] if gaps is None else view.gap_rows(gaps),
+        spent=spent,
+        division=spent and loss_figures.division_of(spent),
+        pareto=spent and loss_figures.pareto_of(spent),
+        minutes=loss_figures.minutes,
         notes=_notes(notes or {}),
         legend=figures.legend(),
         priorities=words.PRIORITIES,

@@ -49,6 +49,33 @@ REASONS: Final[dict[str, Pair]] = {
     "not_planned": ("未排班", "shift not planned"),
     "missing_data": ("数据缺失", "data missing"),
 }
+PARTS: Final[dict[str, Pair]] = {
+    "productive": ("有效", "productive"),
+    "breakdown": ("故障停机", "breakdown"),
+    "setup": ("换型调整", "setup"),
+    "minor_stop": ("短停", "minor stops"),
+    "speed": ("速度损失", "speed loss"),
+    "start_up": ("启动损失", "start-up"),
+    "defect": ("废品", "defects"),
+    "waiting": ("等待", "waiting"),
+    "unrated": ("未评定", "not rated"),
+    "unknown": ("数据缺失", "no data"),
+}
+"""What planned busy time is divided into (`pipelines.losses.PARTS`)."""
+CATEGORIES: Final[dict[str, Pair]] = {
+    "planned": ("计划停机", "planned"),
+    "setup": ("换型", "setup"),
+    "breakdown": ("故障", "breakdown"),
+    "minor_stop": ("短停", "minor stop"),
+    "starved": ("待料", "starved"),
+    "blocked": ("下游堵塞", "blocked"),
+    "no_order": ("无订单", "no order"),
+    "quality": ("质量", "quality"),
+    "unplanned": ("原因未报", "no reason given"),
+}
+MACHINE: Final[Pair] = ("设备", "Machine")
+SHIFT: Final[Pair] = ("班次", "Shift")
+PRODUCT: Final[Pair] = ("产品", "Product")
 
 
 def pair(table: dict[str, Pair], key: str | None) -> Pair:

@@ -15,19 +15,19 @@ from connectors.verification.window import Window, collected
 __all__ = ["verify"]
 
 
-def verify(home: Home, truth: Path) -> dict[str, Any]:
+def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
     """Compare the values and figures of a home with a truth folder; JSON-ready.
 
-    Parts `values`, `oee`, `losses`, `adoption`, `anomaly` (null where not computed), `planted` by
-    kind, `tolerances` in words, `broken` one line each, `ok`. ParkPulseError without a home or a
-    whole truth.
+    Parts `values`, `oee`, `losses`, `machine_shifts` (`every` one with `shifts`), `adoption`,
+    `anomaly` (null where not computed), `planted` by kind, `tolerances` in words, `broken` one line
+    each, `ok`. ParkPulseError without a home or a whole truth.
     """
     if not home.exists():
         raise HomeRefused(home.root, "is no home", "run `parkpulse collect` first or give --home")
     known = Truth.open(truth)
     window = collected(home, known)
     compared = values.compare(home, known, window)
-    oee, losses, shifts = figures.oee(home, known, window)
+    oee, losses, beside = figures.oee(home, known, window)
     true_adoption = known.adoption
     adoption, unequal = None, pl.DataFrame()
     if true_adoption is not None:
@@ -37,6 +37,7 @@ def verify(home: Home, truth: Path) -> dict[str, Any]:
         "values": None if compared is None else compared.figures(window),
         "oee": oee,
         "losses": losses,
+        "machine_shifts": figures.machine_shifts(beside, every=shifts),
         "adoption": adoption,
         "anomaly": anomaly,
         "planted": _planted(home, known, window, compared, faults),
@@ -45,7 +46,7 @@ def verify(home: Home, truth: Path) -> dict[str, Any]:
     expected = {"values"}
     expected |= {"oee", "losses"} if known.machine_shifts.height else set()
     expected |= set() if true_adoption is None else {"adoption"}
-    culprits = _culprits(compared, window, shifts, unequal)
+    culprits = _culprits(compared, window, beside, unequal)
     result["broken"] = list(tolerances.broken(result, expected, culprits))
     result["ok"] = not result["broken"]
     return {key: _finite(part) for key, part in result.items()}
@@ -112,4 +113,6 @@ def _finite(part: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     """JSON has no NaN and no infinity: null."""
     if isinstance(part, dict):
         return {key: _finite(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_finite(value) for value in part]
     return None if isinstance(part, float) and not math.isfinite(part) else part

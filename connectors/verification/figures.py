@@ -9,11 +9,13 @@ from connectors.home import Home
 from connectors.lake import Lake, Partition
 from connectors.verification.truth import Truth
 from connectors.verification.window import Window
-from pipelines import comparison
+from pipelines import comparison, shift_errors
 from pipelines.days import day_start
 from pipelines.schemas import TIME
 
 WEEK_US: Final = 7 * 24 * 3600 * 1_000_000
+WORST: Final = 5
+"""Machine-shifts named as the worst; the result has the others on demand."""
 _DAY: Final = timedelta(days=1)
 
 Part = dict[str, Any]
@@ -48,10 +50,30 @@ def oee(home: Home, truth: Truth, window: Window) -> tuple[Part | None, Part | N
     losses: Part | None = None if element is None else {"max_abs_error_s": element}
     lost, true = table(home, "losses_by_shift", window), truth.machine_losses
     if losses is not None and lost is not None and true is not None:
-        compared, _ = comparison.losses(lost, true, beside)
+        compared, apart = comparison.losses(lost, true, beside)
+        beside = shift_errors.with_losses(beside, apart)
         most = max(element or 0.0, compared.pop("max_abs_error_s") or 0.0)
         losses = {"max_abs_error_s": most, **compared}
     return dict(tally), losses, beside
+
+
+def machine_shifts(beside: pl.DataFrame, *, every: bool) -> Part | None:
+    """The part `machine_shifts`: `by_factory`, `total`, `worst`, and on demand `every` one."""
+    if beside.is_empty():
+        return None
+    factories, total = shift_errors.by_factory(beside)
+    rows = shift_errors.ranked(beside)
+    part = {
+        "by_factory": factories,
+        "total": total,
+        "worst": _rows(rows.head(WORST)),
+    }
+    by_name = rows.sort(shift_errors.KEY, maintain_order=True)
+    return part | ({"every": _rows(by_name)} if every else {})
+
+
+def _rows(rows: pl.DataFrame) -> list[Part]:
+    return rows.with_columns(pl.col("production_day").dt.to_string()).to_dicts()
 
 
 def adoption(home: Home, truth: pl.DataFrame) -> tuple[Part | None, pl.DataFrame]:

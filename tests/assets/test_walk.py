@@ -1,6 +1,6 @@
 import re
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
@@ -139,3 +139,18 @@ def test_ten_runs_give_the_same_bits_and_the_same_events(walked):
     for again, found in seen[1:]:
         assert again == figures
         assert_frame_equal(found, events, abs_tol=1e-9, rel_tol=0)
+
+
+def test_reports_say_where_the_busy_time_of_their_day_went(walked):
+    lake = Lake(walked.lake)
+    pages = sorted(walked.reports.glob("*/*/report.html"))
+    assert pages
+    for page in pages:
+        factory, day = page.parts[-3], page.parts[-2]
+        part = Partition(date.fromisoformat(day), factory)
+        pbt_s = pl.read_parquet(lake.path("oee_by_shift", part))["pbt_s"].sum()
+        text = page.read_text(encoding="utf-8")
+        if pbt_s:
+            assert f"<b>{pbt_s / 60:,.1f} min</b>" in text
+            assert "Not broken down" not in text
+            assert "卡料短停" in text  # the name of the commonest reason code

@@ -343,6 +343,28 @@ def test_a_stop_in_the_wrong_loss_breaks(copy):
     assert [line.split(" ")[0] for line in result["broken"]] == ["losses.max_abs_error_s"]
 
 
+def test_a_stop_in_the_wrong_loss_names_its_shift(copy):
+    """The elements of every shift are right: only its losses tell which one it is."""
+    path = Lake(copy.home.lake).path("losses_by_shift", Partition(YESTERDAY, "F01"))
+    rows = pl.read_parquet(path)
+    shifts = pl.read_parquet(Lake(copy.home.lake).path("oee_by_shift", Partition(YESTERDAY, "F01")))
+    key = ["work_unit_id", "production_day", "shift_id"]
+    whole = shifts.filter(pl.col("start") >= START, ~pl.col("is_open")).select(key)
+    setups = rows.filter(pl.col("loss") == "setup").join(whole, on=key).sort(key)
+    name = dict(zip(key, setups.select(key).row(-1), strict=True))
+    here = pl.all_horizontal(pl.col(n) == value for n, value in name.items())
+    wrong = here & (pl.col("loss") == "setup")
+    rows.with_columns(loss=pl.when(wrong).then(pl.lit("waiting")).otherwise("loss")).write_parquet(
+        path
+    )
+    result = verify(copy.home, copy.truth)
+    (line,) = result["broken"]
+    assert line.endswith(f"{name['work_unit_id']} {name['production_day']} {name['shift_id']}")
+    first = result["machine_shifts"]["worst"][0]
+    assert [str(name[n]) for n in key] == [first[n] for n in key]
+    assert first["loss_error_s"] == pytest.approx(result["losses"]["max_abs_error_s"])
+
+
 def test_our_own_incompleteness_does_not_excuse_an_error(copy):
     change_shift(copy, oee=pl.col("oee") - 0.1, completeness=pl.lit(0.5))
     assert broken(copy) == ["oee.max_abs_error", "oee.max_completeness_error"]
@@ -537,6 +559,60 @@ def test_the_table_fits_a_terminal(world, monkeypatch, capsys):
     assert not any("…" in line for line in lines)
     assert "every stated tolerance holds" in lines
     assert any("max abs error" in line and "≤ 0.001" in line and "✓" in line for line in lines)
+
+
+def test_machine_shifts_add_up_to_the_part_oee(world):
+    result = verify(world.home, world.truth, shifts=True)
+    part, figures = result["machine_shifts"], result["oee"]
+    assert {name: part["total"][name] for name in figures} == figures
+    assert part["total"]["max_loss_error_s"] == result["losses"]["max_abs_error_s"]
+    assert [row["factory_id"] for row in part["by_factory"]] == ["F01", "F03"]
+    assert len(part["every"]) == figures["machine_shifts"] + figures["partly_collected"]
+    assert len(part["worst"]) == 5
+    assert "every" not in verify(world.home, world.truth)["machine_shifts"]
+    assert json.loads(json.dumps(part, allow_nan=False)) == part
+
+
+def test_a_spoiled_figure_is_the_worst_machine_shift(copy, monkeypatch, capsys):
+    """Not the first by name, and far less wrong than a cut shift may be."""
+    path = Lake(copy.home.lake).path("oee_by_shift", Partition(YESTERDAY, "F03"))
+    rows = pl.read_parquet(path)
+    whole = ((pl.col("start") >= START) & ~pl.col("is_open")).cum_sum() == 5
+    at = rows.select(whole.is_first_distinct() & whole).to_series()
+    rows.with_columns(oee=pl.col("oee") + pl.when(at).then(0.002).otherwise(0)).write_parquet(path)
+    spoiled = rows.filter(at).row(0, named=True)
+    result = verify(copy.home, copy.truth)
+    assert not result["ok"]
+    first = result["machine_shifts"]["worst"][0]
+    key = ("factory_id", "work_unit_id", "production_day", "shift_id")
+    assert [first[name] for name in key] == [str(spoiled[name]) for name in key]
+    assert first["abs_error"] == pytest.approx(0.002)
+    assert first["oee_true"] == pytest.approx(spoiled["oee"])
+    lines = printed(monkeypatch, capsys, console.print_verification, result)
+    at_line = lines.index(next(line for line in lines if line.startswith("Furthest from")))
+    row = next(line for line in lines[at_line:] if spoiled["work_unit_id"] in line)
+    assert row.split()[:5] == [*(str(spoiled[name]) for name in key), "fully"]
+    assert row.split()[5:8] == [
+        f"{spoiled['oee'] + 0.002:.4f}", f"{spoiled['oee']:.4f}", "0.0020",
+    ]  # fmt: skip
+    (factory,) = (line for line in lines if line.split()[:1] == ["F03"] and "/" in line)
+    assert "0.0020" in factory.split()
+
+
+@pytest.mark.parametrize("width", [100, 40])
+def test_machine_shifts_are_never_cut_off(world, monkeypatch, capsys, width):
+    """A narrow terminal folds them; no figure goes."""
+    monkeypatch.setattr(console, "console", lambda: Console(width=width))
+    result = verify(world.home, world.truth, shifts=True)
+    console.print_verification(result)
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= width
+    assert "…" not in out
+    if width == 100:
+        names = [line.split()[1] for line in out.splitlines() if " F01-M" in line[:20]]
+        units = [row["work_unit_id"] for row in result["machine_shifts"]["every"]]
+        assert sorted(names)[-1] == sorted(u for u in units if u.startswith("F01"))[-1]
+        assert len(names) >= sum(u.startswith("F01") for u in units)
 
 
 def test_what_is_broken_is_marked_and_told(copy, monkeypatch, capsys):
