@@ -40,6 +40,16 @@ TOLERANCES: Final = (
         "≥ 90 % of shifts",
         lambda figures: 10 * figures["fully_covered"] >= 9 * figures["machine_shifts"],
     ),
+    Tolerance(
+        "oee.inside_bounds",
+        "every closed shift",
+        lambda figures: figures["inside_bounds"] == figures["machine_shifts"] - figures["missing"],
+    ),
+    Tolerance(
+        "oee.partly_inside_bounds",
+        "every shift that the window cuts",
+        lambda figures: figures["partly_inside_bounds"] == figures["partly_collected"],
+    ),
     _at_most("oee", "max_abs_error", 0.001),
     _at_most("oee", "max_completeness_error", 0.001),
     _at_most("losses", "max_abs_error_s", 1.0),
