@@ -148,7 +148,10 @@ def worst(shifts: pl.DataFrame) -> dict[str, str]:
     """The shift with the largest error, by figure of a tolerance."""
     asked = shifts.filter("asked")
     missing, whole = asked.filter("missing"), asked.filter("whole")
+    outside = shifts.filter("closed", ~pl.col("inside_bounds"))
     return {
+        "oee.inside_bounds": _shift(outside.filter("asked"), "abs_error", "oee"),
+        "oee.partly_inside_bounds": _shift(outside.filter(~pl.col("asked")), "abs_error", "oee"),
         "oee.missing": _shift(missing, "production_day"),
         "oee.fully_covered": f"of {asked.height}",
         "oee.max_abs_error": _shift(whole, "abs_error", "oee"),

@@ -180,6 +180,13 @@ def test_a_right_home_passes(world):
     assert set(result["tolerances"]) >= {"values.lost", "oee.max_abs_error", "adoption.unequal"}
 
 
+def test_a_truth_outside_its_bounds_is_broken(copy):
+    change_lake(copy.home, "oee_by_shift", lambda rows: rows.with_columns(upper=pl.lit(0.01)))
+    told = [line for line in verify(copy.home, copy.truth)["broken"] if "inside_bounds" in line]
+    assert [line.split()[0] for line in told] == ["oee.inside_bounds", "oee.partly_inside_bounds"]
+    assert all("F01-" in line for line in told)
+
+
 def test_what_was_planted_is_recovered(world):
     result = verify(world.home, world.truth)
     faults = set(pl.read_parquet(world.truth / "faults.parquet")["kind"])
