@@ -19,7 +19,8 @@ OPTIONAL_TIMES: Final = [
     "uptime",
 ]  # fmt: skip
 PIECES: Final = [
-    "pq", "gq", "sq", "rq", "pq_outside_plan", "gp", "ip", "pq_first", "failures", "repairs",
+    "pq", "gq", "sq", "rq", "pq_outside_plan", "pq_estimated", "gp", "ip", "pq_first", "failures",
+    "repairs",
 ]  # fmt: skip
 MEASURED: Final = ["psq", "cm", "igq", "pl", "stl", "ol", "epc", "energy_kwh"]
 """Amounts that need not be whole: planned scrap, materials, losses, capacity, energy."""

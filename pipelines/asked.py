@@ -18,11 +18,12 @@ class Asked(NamedTuple):
     """Shifts (numbered by `shift`) of work units (by `unit_no`), cut at the end of coverage.
 
     `own` is the time of each shift and `pieces` its busy intervals, both disjoint; `covered` spans
-    by work unit; `counts` what was read of pieces; `unread` when in busy time a figure's
-    counters were not, one by one, `doubts` the same as disjoint spans; `since` from when on they
-    had spoken; `counters` the kinds a work unit counts.
+    by work unit; `states` the episodes as they were given; `counts` what was read of pieces;
+    `unread` when in busy time a figure's counters were not, one by one, `doubts` the same as
+    disjoint spans; `since` from when on they had spoken; `counters` the kinds a work unit counts.
     """
 
+    states: AnyFrame
     shifts: pl.DataFrame
     own: pl.DataFrame
     pieces: pl.DataFrame
@@ -35,6 +36,7 @@ class Asked(NamedTuple):
 
 
 def asked(
+    state_episodes: AnyFrame,
     count_increments: AnyFrame,
     plan: AnyFrame,
     coverage: AnyFrame,
@@ -56,6 +58,7 @@ def asked(
     uses = readings.needed(counters)
     unread = readings.doubtful(readings.unread(counts.told, uses, spoken), pieces)
     return Asked(
+        state_episodes,
         shifts,
         own,
         pieces,

@@ -48,7 +48,7 @@ def by_shift(
     stationed = catalogue.join(orders, on=UNIT, how="semi", nulls_equal=True)
     if stationed.is_empty():
         return pl.DataFrame(schema=LINE_OEE_BY_SHIFT)
-    known = asked(count_increments, plan, coverage, stationed, gaps, rules)
+    known = asked(state_episodes, count_increments, plan, coverage, stationed, gaps, rules)
     times = element_times(state_episodes, known.covered, known.pieces, rules)
     found = [
         _of_order(known, times, order, eager(cycles), rules)

@@ -53,7 +53,7 @@ def by_shift(
     faster than planned. The parts of a shift sum to its PBT, microsecond by microsecond.
     """
     rules = profile_of(profile)
-    known = asked(count_increments, plan, coverage, tags, gaps, rules)
+    known = asked(state_episodes, count_increments, plan, coverage, tags, gaps, rules)
     spent = _stops(_segments(eager(state_episodes), known, rules), eager(reasons), known, rules)
     prices = eager(cycles)
     made = by_product(known, prices, rules, _starts(spent, rules))

@@ -19,7 +19,8 @@ from pipelines.unseen import UNSEEN, unseen
 
 __all__ = ["by_shift", "indices", "roll_up"]
 
-BOUNDING: Final = ["ideal_known", "ideal_most", "ideal_read"]
+BESIDE_PQ: Final = ["pq_outside_plan", "pq_estimated"]
+BOUNDING: Final = ["ideal_known", "ideal_most", "ideal_read", "ideal_as_read"]
 
 
 def by_shift(
@@ -41,7 +42,7 @@ def by_shift(
     no such profile.
     """
     rules = profile_of(profile)
-    known = asked(count_increments, plan, coverage, tags, gaps, rules)
+    known = asked(state_episodes, count_increments, plan, coverage, tags, gaps, rules)
     prices = eager(cycles)
     with ThreadPoolExecutor(1) as beside:
         times = beside.submit(element_times, state_episodes, known.covered, known.pieces, rules)
@@ -71,7 +72,7 @@ def _figures(rows: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Working sums as `schemas.OEE_BY_SHIFT`."""
     times = ["pbt", *SUMS, "unread_pq", "unread_gq"]
     ideals = [*IDEALS, *BOUNDING]
-    counts = [*QUANTITIES, "pq_outside_plan"]
+    counts = [*QUANTITIES, *BESIDE_PQ]
     idle = pl.col("pq").is_null()
     sums = rows.with_columns(
         *(pl.col(name).fill_null(0).alias(f"_{name}_us") for name in times),
@@ -103,7 +104,7 @@ def _evident() -> list[pl.Expr]:
         & ((pl.col(f"_unread_{figure}_us") < pl.col("_pbt_us")) | (pl.col("_pbt_us") == 0))
         for figure in ("pq", "gq")
     }
-    told = {"pq": known["pq"], "pq_outside_plan": known["pq"], "_ideal_total_us": known["pq"]}
+    told = dict.fromkeys(("pq", *BESIDE_PQ, "_ideal_total_us"), known["pq"])
     told |= {"gq": known["gq"], "_ideal_good_us": known["gq"]}
     told |= {name: known["pq"] | known["gq"] | (pl.col(name) > 0) for name in ("sq", "rq")}
     return [pl.when(is_told).then(name).alias(name) for name, is_told in told.items()]
@@ -115,14 +116,16 @@ def _bounds() -> list[pl.Expr]:
     Lower counts what surely was made in the shift and takes unknown time as lost. Upper lets the
     machine make good pieces at its ideal rate all unknown and unread time, and end one begun before
     in each such spell; the pieces of a spell within busy time came with the next reading, though
-    perhaps of a slower product. It stays below 1 unless OEE itself does not.
+    perhaps of a slower product. All that was read in the shift may have been made in it. It stays
+    below 1 unless OEE itself does not.
     """
     pbt, unknown = pl.col("_pbt_us"), pl.col("_unknown_us")
     known = pl.col("_ideal_known_us")
     least = pl.min_horizontal(known, "_ideal_read_us")
     slower = pl.min_horizontal("closed", "unseen") * pl.col("spread_us")
     reach = pl.sum_horizontal("_ideal_most_us", unknown, "unread_us", "cut_us", slower)
-    most = pl.max_horizontal(pl.min_horizontal(reach, pbt), known)
+    reached = pl.max_horizontal(reach, "_ideal_as_read_us")
+    most = pl.max_horizontal(pl.min_horizontal(reached, pbt), known)
     undefined = pl.col("_ideal_good_us").is_null()
     most = pl.when(undefined).then(pl.max_horizontal(most, pbt)).otherwise(most)
     bounds = {"completeness": pbt - unknown, "lower": least, "upper": most}

@@ -14,7 +14,7 @@ US: Final = 1_000_000
 QUANTITIES: Final = {"pq": "total", "gq": "good", "sq": "scrap", "rq": "rework"}
 IDEAL: Final = {
     "ideal_total_us": "pq", "ideal_good_us": "gq", "ideal_most_us": "most",
-    "ideal_start_us": "bad_at_start",
+    "ideal_as_read_us": "as_read", "ideal_start_us": "bad_at_start",
 }  # fmt: skip
 """Ideal microseconds, and the pieces they are of."""
 
@@ -22,7 +22,7 @@ IDEAL: Final = {
 def by_product(
     known: Asked, cycles: pl.DataFrame, profile: Profile, starts: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Pieces by `shift busy unit_no product_id pri_s`: `pq gq sq rq`, and what bounds gq.
+    """Pieces by `shift busy unit_no product_id pri_s`: QUANTITIES, pq_estimated, what bounds gq.
 
     A piece belongs to the `shift` in whose time it was counted, an edge to what begins there;
     `busy` is the shift whose busy interval it lies in, null outside the plan. Good pieces are at
@@ -33,14 +33,14 @@ def by_product(
     """
     prices = per_unit(cycles, known.counters)
     least = prices.group_by("unit_no").agg(fastest_s=pl.min("pri_s"))
-    sums = booked(known, prices, starts)
+    sums = booked(known, prices, profile, starts)
     priced = with_pri(sums, prices, "start").join(least, on="unit_no", how="left")
     key = ["shift", "busy", "unit_no", "product_id", "pri_s", "fastest_s"]
     return _filled(priced.group_by(key).agg(_kinds()), known.counters, profile)
 
 
 def per_shift(made: pl.DataFrame) -> pl.DataFrame:
-    """Per `shift` that made anything: `pq gq sq rq pq_outside_plan` and ideal microseconds.
+    """Per `shift` that made anything: its pieces, pq_outside_plan, pq_estimated, and ideal time.
 
     Ideal times are null where a product has no PRI; the sums of the rest bound OEE: all (known),
     most and read as `by_product` says, `unseen` pieces.
@@ -59,15 +59,18 @@ def inside_plan(made: pl.DataFrame) -> pl.DataFrame:
 def _kinds() -> list[pl.Expr]:
     """Pieces per kind: all; not crossing (most); surely good (read); unseen and not crossing.
 
-    Beside them those made while starting up (start).
+    Beside them those made while starting up (start), those placed by the states (estimated), and
+    all at their reading (as_read).
     """
-    sure = ~pl.col("doubted")
+    sure, here = ~pl.col("doubted"), pl.col("place") != "away"
     sets = {
-        "": pl.lit(value=True),
+        "": here,
         "most_": ~pl.col("crossing"),
         "read_": sure & ~pl.col("crossing"),
         "unseen_": pl.col("unseen") & ~pl.col("crossing"),
-        "start_": pl.col("starting"),
+        "start_": pl.col("starting") & here,
+        "estimated_": pl.col("place").is_in(["kept", "dealt"]),
+        "as_read_": pl.col("place") != "dealt",
     }
     return [
         pl.col("amount").filter(pl.col("kind") == kind, chosen).sum().alias(prefix + kind)
@@ -79,21 +82,23 @@ def _kinds() -> list[pl.Expr]:
 def _filled(rows: pl.DataFrame, counters: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Adds pq, gq, sq, rq and what bounds gq; a counter that a machine lacks follows from others.
 
-    At most good is what no scrap of the shift is known for, at least what all scrap leaves.
+    At most good is what no scrap of the shift is known for, at least what all scrap read in it
+    leaves.
     """
     has = rows.join(counters.select("unit_no", "has_total", "has_good"), on="unit_no", how="left")
     passed = profile.rework == "good_once_passed"
-    sets = {"gq": ("", ""), "most": ("most_", "most_"), "read": ("read_", "")}
-    sets |= {"start_gq": ("start_", "start_")}
+    sets = {"gq": ("", ""), "most": ("most_", "most_"), "read": ("read_", "as_read_")}
+    sets |= {name: (f"{name}_",) * 2 for name in ("start", "as_read")}
     good = {name: _good(of, lost_of, passed=passed) for name, (of, lost_of) in sets.items()}
     counted = has.with_columns(
         _all("").alias("pq"),
         _all("start_").alias("start_pq"),
+        _all("estimated_").alias("pq_estimated"),
         *(expr.alias(name) for name, expr in good.items()),
         sq="scrap",
         rq="rework",
     )
-    bad_at_start = (pl.col("start_pq") - pl.col("start_gq")).clip(0, pl.col("pq") - pl.col("gq"))
+    bad_at_start = (pl.col("start_pq") - pl.col("start")).clip(0, pl.col("pq") - pl.col("gq"))
     own = pl.sum_horizontal("unseen_good", "unseen_rework") if passed else pl.col("unseen_good")
     unseen = pl.when("has_good").then(own).otherwise("unseen_total")
     return counted.with_columns(bad_at_start=bad_at_start, unseen=unseen).with_columns(
@@ -124,9 +129,12 @@ def _good(of: str, lost_of: str, *, passed: bool) -> pl.Expr:
 def _summed_up(rows: pl.DataFrame) -> pl.DataFrame:
     """Pieces and ideal time per shift."""
     return rows.group_by("shift").agg(
-        *(pl.sum(name) for name in QUANTITIES),
+        *(pl.sum(name) for name in (*QUANTITIES, "pq_estimated")),
         *(_null_if_any(name) for name in ("ideal_total_us", "ideal_good_us")),
-        *(pl.sum(name) for name in ("ideal_most_us", "ideal_read_us", "unseen")),
+        *(
+            pl.sum(name)
+            for name in ("ideal_most_us", "ideal_read_us", "ideal_as_read_us", "unseen")
+        ),
         ideal_known_us=pl.sum("ideal_good_us"),
     )
 

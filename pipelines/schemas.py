@@ -291,6 +291,7 @@ OEE_BY_SHIFT: Final = pl.Schema(
         "sq": pl.Int64(),
         "rq": pl.Int64(),
         "pq_outside_plan": pl.Int64(),
+        "pq_estimated": pl.Int64(),
         "ideal_total_s": pl.Float64(),
         "ideal_good_s": pl.Float64(),
         "availability": pl.Float64(),
@@ -310,8 +311,10 @@ OEE_BY_SHIFT: Final = pl.Schema(
 """OEE per work unit and shift. Seconds are whole microseconds divided once; `ideal_total_s` and
 `ideal_good_s` are the sums of PRI x PQ and PRI x GQ over products. A shift that has not ended
 counts up to the end of its coverage and says `is_open`. Quantities and what follows from them are
-null where no counter was read; `completeness` is of time, `lower` and `upper` are of both. What is
-not `is_reliable` (too little of the time is known, or no OEE) enters no ranking and no release."""
+null where no counter was read; `pq_estimated` of pq were placed by the states, as nobody saw on
+which side of an edge they were made. `completeness` is of time, `lower` and `upper` are of both.
+What is not `is_reliable` (too little of the time is known, or no OEE) enters no ranking and no
+release."""
 
 LINE_OEE_BY_SHIFT: Final = pl.Schema(
     {

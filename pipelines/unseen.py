@@ -41,13 +41,18 @@ def unseen(known: Asked, cycles: pl.DataFrame) -> pl.DataFrame:
 
 
 def _brought(known: Asked, of_unit: pl.DataFrame) -> pl.DataFrame:
-    """Per `shift` the `brought_us` that pieces of unread spans may take: no more than was read."""
+    """Per `shift` the `brought_us` that pieces of unread spans may take: no more than was read.
+
+    In each part of a span a piece may end that was begun before.
+    """
     lasted = (pl.col("to_time") - pl.col("from_time")).dt.total_microseconds()
     whole = known.unread.filter(pl.col("figure") == "gq").group_by("shift", "unit_no", "span")
-    spans = whole.agg(lasted.sum().alias("us"), pl.first("brings")).join(
+    spans = whole.agg(pl.first("brings"), us=lasted.sum(), parts=pl.len()).join(
         of_unit, on="unit_no", how="left"
     )
-    most = pl.min_horizontal("us", pl.col("brings") * pl.col("slowest_us"))
+    slowest = pl.col("slowest_us").fill_null(0)
+    begun = pl.col("us") + pl.col("parts") * slowest
+    most = pl.min_horizontal(begun, pl.col("brings") * slowest)
     return spans.group_by("shift").agg(brought_us=most.sum())
 
 

@@ -6,7 +6,19 @@ from math import isfinite
 
 TIMES = ("pbt", "apt", "aust", "adet", "adot", "pot", "calendar", "unknown", "aoet", "apwt",
          "apat", "cmt", "pmt", "tbf", "ttf", "ttr", "uptime")  # fmt: skip
-PIECES = ("pq", "gq", "sq", "rq", "pq_outside_plan", "gp", "ip", "pq_first", "failures", "repairs")
+PIECES = (
+    "pq",
+    "gq",
+    "sq",
+    "rq",
+    "pq_outside_plan",
+    "pq_estimated",
+    "gp",
+    "ip",
+    "pq_first",
+    "failures",
+    "repairs",
+)
 MEASURED = ("psq", "cm", "igq", "pl", "stl", "ol", "epc", "energy_kwh")
 INT64 = range(-(2**63), 2**63)
 

@@ -1,6 +1,7 @@
 """OEE of one machine by walking every second: the slow twin of `pipelines.oee.by_shift`."""
 
-from functools import cache
+from functools import cache, partial
+from itertools import groupby
 
 from tests.pipelines.plant import BAD, Said
 
@@ -186,22 +187,93 @@ def booked(said, second, product, counter_max, pri):
     return before[-1] if before else (second, product)
 
 
+def hears(covered, gaps, second):
+    return any(a <= second < b for a, b in covered) and is_heard(gaps, second)
+
+
+def gap_since(said, measure, step, covered, gaps):
+    """Since when nobody saw the pieces of a step being made; None where somebody did."""
+    low, to, amount, _, cause = step
+    if cause == "gap" and amount:
+        return min(s.second for s in readings(said, measure) if low < s.second < to)
+    if cause == "reset" or not amount or not hears(covered, gaps, to):
+        return None
+    deaf = [second for second in range(low, to) if not hears(covered, gaps, second)]
+    if not deaf:
+        return None
+    lost = deaf[-1]
+    while not hears(covered, gaps, lost - 1):
+        lost -= 1
+        if lost < min(a for a, _ in covered):
+            return None
+    return max(low, lost)
+
+
+def stretch(plan, covered, second):
+    """What a second belongs to: a shift that is asked for, and whether it is busy time."""
+    shift = owner(plan, second)
+    first, last = min(a for a, _ in covered), max(b for _, b in covered)
+    if shift is None or second >= last or window(plan, shift)[1] <= first:
+        return None, False
+    return shift, is_busy(plan, shift, second)
+
+
+def may_produce(said, second, covered, gaps, profile):
+    name = element(
+        state_at(said, "item_state", second),
+        state_at(said, "operation_mode", second),
+        context_at(said, "order_id", second),
+        profile,
+    )
+    return name in ("apt", "unknown") or not hears(covered, gaps, second)
+
+
+def shares(said, plan, measure, step, covered, gaps, profile):
+    """(second, pieces, whether dealt) of a step: at its reading, or shared by the time of a gap."""
+    _, to, amount, _, _ = step
+    since = gap_since(said, measure, step, covered, gaps)
+    if since is None or to - since > 8 * 3600:
+        return [(to, amount, False)]
+    runs = [list(run) for _, run in groupby(range(since, to), partial(stretch, plan, covered))]
+    at_home = runs and stretch(plan, covered, runs[-1][-1]) == stretch(plan, covered, to)
+    if not runs or (len(runs) == 1 and at_home):
+        return [(to, amount, False)]
+    weights = [sum(may_produce(said, s, covered, gaps, profile) for s in run) for run in runs]
+    if not any(weights):
+        weights = [len(run) for run in runs]
+    dealt = [amount * weight // sum(weights) for weight in weights]
+    rests = [-(amount * weight % sum(weights)) for weight in weights]
+    for place in sorted(range(len(runs)), key=rests.__getitem__)[: amount - sum(dealt)]:
+        dealt[place] += 1
+    stays = dealt.pop() if at_home else 0
+    return [(run[-1], n, True) for run, n in zip(runs, dealt, strict=False)] + [(to, stays, True)]
+
+
 KINDS = {"pq": "parts_total", "gq": "parts_good", "sq": "parts_bad", "rq": "parts_rework"}
 MEASURES = tuple(KINDS.values())
 
 
-def quantities(said, plan, shift, start, end, counter_max, pri, measures=MEASURES, passed=False):
+def quantities(
+    said, plan, shift, start, end, counter_max, pri, covered,
+    measures=MEASURES, passed=False, gaps=(), profile="opc40001-1",
+):  # fmt: skip
     """Pieces of a shift of a machine that has the `measures`; None where nobody read them.
 
     Reworked ones are good once they have `passed`.
     """
-    sums = dict.fromkeys([*KINDS, "outside"], 0)
+    sums = dict.fromkeys([*KINDS, "outside", "estimated"], 0)
     per_product = {}
     for name, measure in KINDS.items():
         if measure not in measures:
             continue
-        for _, to, amount, product, _ in steps(said, measure, counter_max, pri):
-            if name in ("sq", "rq"):
+        every = steps(said, measure, counter_max, pri)
+        parts = [
+            (step[1], step[3], *part)
+            for step in every
+            for part in shares(said, plan, measure, step, covered, gaps, profile)
+        ]
+        for read, product, to, amount, is_dealt in parts:
+            if name in ("sq", "rq") and to == read:
                 to, product = booked(said, to, product, counter_max, pri)
             if owner(plan, to) != shift or not start <= to < end:
                 continue
@@ -209,6 +281,7 @@ def quantities(said, plan, shift, start, end, counter_max, pri, measures=MEASURE
                 sums["outside"] += amount if name == "pq" else 0
                 continue
             sums[name] += amount
+            sums["estimated"] += amount if is_dealt and name == "pq" else 0
             if amount:
                 made = per_product.setdefault(product, dict.fromkeys(KINDS, 0))
                 made[name] += amount
@@ -241,7 +314,11 @@ def known(said, plan, shift, start, end, counter_max, pri, measures, sums):
         out[f"{name}_doubt"] = len(doubt)
         if busy and doubt >= busy:
             out |= {name: None}
-            out |= {"outside": None, "ideal_total": None} if name == "pq" else {"ideal_good": None}
+            out |= (
+                {"outside": None, "estimated": None, "ideal_total": None}
+                if name == "pq"
+                else {"ideal_good": None}
+            )
     if out.keys() >= {"pq", "gq"}:
         out |= {name: sums[name] or None for name in ("sq", "rq")}
     return out

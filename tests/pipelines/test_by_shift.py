@@ -177,7 +177,7 @@ def test_good_counter_that_stood_still_is_not_mistaken_for_none():
 
 
 def test_bounds_hold_whatever_was_lost():
-    """A gap over the edge brings B the pieces of A: the true OEE of both stays inside."""
+    """The pieces of a gap over the edge are shared by time: the true OEE of both stays inside."""
     seen = [*RUNNING, *pieces(*range(10, 3001, 10))]
     lost = [s for s in seen if not 2000 <= s.second < 2800]
     plan = [("A", 0, 2400, "busy"), ("B", 2400, 3000, "busy")]
@@ -185,7 +185,8 @@ def test_bounds_hold_whatever_was_lost():
     found = shifts_of(lost, *plan, covered=((-100, 2000), (2800, 3000)))
     for shift in "AB":
         assert found[shift]["lower"] <= true[shift]["oee"] <= found[shift]["upper"]
-    assert found["B"]["oee"] > true["B"]["oee"]
+    assert sum(found[s]["pq"] for s in "AB") == sum(true[s]["pq"] for s in "AB")
+    assert found["B"]["pq_estimated"] > 0
     assert found["A"]["lower"] < found["A"]["upper"] < 1.0001
 
 
@@ -268,15 +269,16 @@ def test_a_counter_that_spoke_once_is_evidence_until_it_goes_bad():
 
 
 def test_pieces_of_a_bad_spell_over_an_edge_stay_within_the_bounds():
-    """The next good reading brings B the pieces of A: 0.83 and 1.17 where both made 1.0."""
+    """The next good reading brings 61 pieces of 600 s of A and 10 s of B: 60 and 1."""
     seen = pieces(*range(10, 2 * H, 10))
     bad = [Said(s.second, s.measure, 0, BAD) if H - 600 < s.second < H + 5 else s for s in seen]
     true, found = m1_and(*seen), m1_and(*bad)
     for shift in "AB":
         assert found[shift]["lower"] <= true[shift]["oee"] <= found[shift]["upper"]
         assert true[shift]["lower"] == true[shift]["oee"] == true[shift]["upper"]
-    assert found["A"]["oee"] == found["A"]["lower"] < found["A"]["upper"]
-    assert found["B"]["lower"] < 1 < found["B"]["oee"]
+    assert [(found[s]["pq"], found[s]["pq_estimated"]) for s in "AB"] == [(360, 60), (359, 1)]
+    assert found["A"]["lower"] == pytest.approx(300 / 360)
+    assert found["B"]["lower"] < 1 == found["B"]["upper"]
 
 
 def test_a_bad_spell_within_busy_time_puts_nothing_in_doubt():

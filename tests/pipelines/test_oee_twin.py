@@ -90,13 +90,17 @@ def test_fast_equals_slow(said, measures, plan, gaps):
         shift = row["shift_id"]
         start, end = slow_oee.window(plan, shift)
         times = slow_oee.times(said, plan, shift, start, end, COVERED, of_these)
-        pieces = slow_oee.quantities(said, plan, shift, start, end, MAX, PRI, measures)
+        pieces = slow_oee.quantities(
+            said, plan, shift, start, end, MAX, PRI, COVERED, measures, gaps=of_these
+        )
         assert {name: row[f"{name}_s"] for name in times} == times
         assert row["pbt_s"] == sum(times.values())
         assert [row[n] for n in ("pq", "gq", "sq", "rq")] == [
             pieces[n] for n in ("pq", "gq", "sq", "rq")
         ]
-        assert row["pq_outside_plan"] == pieces["outside"]
+        assert (row["pq_outside_plan"], row["pq_estimated"]) == (
+            pieces["outside"], pieces["estimated"],
+        )  # fmt: skip
         total, good = pieces["ideal_total"], pieces["ideal_good"]
         assert row["ideal_total_s"] == (None if total is None else pytest.approx(total, abs=1e-6))
         assert row["oee"] == (
@@ -178,7 +182,13 @@ def test_laws_of_figures(said):
     assert rows.filter(pl.col("upper") < pl.col("oee")).is_empty()
     for row in rows.filter(pl.col("unknown_s") == 0).to_dicts():
         pieces = slow_oee.quantities(
-            said, PLAN, row["shift_id"], *slow_oee.window(PLAN, row["shift_id"]), MAX, PRI
+            said,
+            PLAN,
+            row["shift_id"],
+            *slow_oee.window(PLAN, row["shift_id"]),
+            MAX,
+            PRI,
+            COVERED,
         )
         if not pieces["gq_doubt"]:
             assert row["lower"] == row["oee"] == row["upper"]

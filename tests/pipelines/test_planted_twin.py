@@ -96,8 +96,8 @@ def slow(said, measures, plan, shift, covered, gaps, profile):
     return (
         slow_oee.times(said, plan, shift, *window, covered, heard, profile.profile_id),
         slow_oee.quantities(
-            said, plan, shift, *window, MAX, PRI, measures,
-            passed=profile.rework == "good_once_passed",
+            said, plan, shift, *window, MAX, PRI, covered, measures,
+            profile.rework == "good_once_passed", heard, profile.profile_id,
         ),
     )  # fmt: skip
 
@@ -115,8 +115,8 @@ def test_fast_equals_slow_whatever_is_planted(profile, planted, measures, plan):
         times, pieces = slow(said, measures, plan, row["shift_id"], covered, gaps, profile)
         assert row["profile_id"] == profile.profile_id
         assert {name: row[f"{name}_s"] for name in times} == times
-        assert [row[n] for n in ("pq", "gq", "sq", "rq", "pq_outside_plan")] == [
-            pieces[n] for n in ("pq", "gq", "sq", "rq", "outside")
+        assert [row[n] for n in ("pq", "gq", "sq", "rq", "pq_outside_plan", "pq_estimated")] == [
+            pieces[n] for n in ("pq", "gq", "sq", "rq", "outside", "estimated")
         ]
         good = pieces["ideal_good"]
         assert row["oee"] == (
