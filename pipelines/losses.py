@@ -6,6 +6,7 @@ blocked: the cause is elsewhere), unrated (it ran, and no cycle or no counter sa
 unknown.
 """
 
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
@@ -34,6 +35,10 @@ ELSEWHERE: Final = ["no_order", "planned", "starved", "blocked"]
 LONG_ANYWAY: Final = ["no_order", "planned"]
 """Categories that are no minor stop, however short."""
 
+LONGEST_PAUSE: Final = timedelta(hours=16)
+"""Without busy time for so long, as over a weekend, a stop has ended: what comes behind it, the
+figures of its day, which are made of the next one too, would not see."""
+
 
 def by_shift(
     state_episodes: AnyFrame,
@@ -49,8 +54,9 @@ def by_shift(
     """`schemas.LOSSES_BY_SHIFT` of the shifts of `oee.by_shift`, from the same input.
 
     `reasons` say what stop reason codes mean; without them the states do. A stop is minor by its
-    whole busy time, over breaks, shift edges and midnight. `speed` is below zero where a machine is
-    faster than planned. The parts of a shift sum to its PBT, microsecond by microsecond.
+    whole busy time, over breaks, shift edges and midnight, though not over a weekend. `speed` is
+    below zero where a machine is faster than planned. The parts of a shift sum to its PBT,
+    microsecond by microsecond.
     """
     rules = profile_of(profile)
     known = asked(state_episodes, count_increments, plan, coverage, tags, gaps, rules)
@@ -125,10 +131,12 @@ def _stops(
 ) -> pl.DataFrame:
     """Segments with their `loss` and `category`; `begins` where a stop does.
 
-    A stop is what follows each other in busy time with one element and one reason.
+    A stop is what follows each other in busy time, within LONGEST_PAUSE, with one element and one
+    reason.
     """
     same = ["unit_no", "element", "stop_reason_code", "category"]
-    begins = pl.any_horizontal(pl.col(n).ne_missing(pl.col(n).shift(1)) for n in same)
+    paused = (pl.col("start") - pl.col("end").shift(1) >= LONGEST_PAUSE).fill_null(value=False)
+    begins = pl.any_horizontal(paused, *(pl.col(n).ne_missing(pl.col(n).shift(1)) for n in same))
     runs = segments.sort("unit_no", "start").with_columns(begins=begins)
     whole = runs.with_columns(stop=pl.col("begins").cum_sum()).with_columns(
         stop_us=pl.sum("us").over("stop"), stop_start=pl.first("start").over("stop")

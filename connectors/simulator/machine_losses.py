@@ -22,6 +22,7 @@ from connectors.simulator.said import MachineTimeline
 from connectors.simulator.timeline import FactoryTimeline
 
 START_UP_MS: Final = 10 * MINUTE_MS
+PAUSE_MS: Final = 16 * 60 * MINUTE_MS
 NOT_SHORT: Final = ("setup", "no_order")
 """Categories that are never a minor stop."""
 LOSS_OF: Final = {"starved": "waiting", "no_order": "waiting", "setup": "setup"}
@@ -101,12 +102,13 @@ def _stretches(machine: MachineTimeline) -> Iterator[Stretch]:
 
 
 def _runs(stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
-    """Stops: neighbours in busy time of one kind, and what is unknown."""
+    """Stops: neighbours in busy time of one kind, no weekend between them, and what is unknown."""
     run: list[Stretch] = []
     for one in stretches:
-        if run and (run[-1].known, run[-1].kind if run[-1].known else None) != (
-            one.known,
-            one.kind if one.known else None,
+        if run and (
+            (run[-1].known, run[-1].kind if run[-1].known else None)
+            != (one.known, one.kind if one.known else None)
+            or one.start_ms - run[-1].end_ms >= PAUSE_MS
         ):
             yield from _stop(run)
             run = []

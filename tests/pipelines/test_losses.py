@@ -108,6 +108,15 @@ def test_a_stop_over_an_edge_and_a_break_is_one():
     assert rows.select("shift_id", "lost_s", "stops").rows() == [("A", 240, 1), ("B", 240, 0)]
 
 
+@pytest.mark.parametrize(("pause_h", "loss"), [(15.9, "breakdown"), (16, "minor_stop")])
+def test_a_stop_does_not_last_over_a_weekend(pause_h, loss):
+    """Friday's figures could not see how long it goes on on Monday."""
+    monday = int((1 + pause_h) * H)
+    said = [*WORK, *stop(H - 27, monday + 700)]
+    found = lost(said, SHIFT, ("B", monday, monday + H, "busy"))
+    assert seconds(found.filter(pl.col("stops") > 0), "shift_id", "loss").get(("A", loss)) == 27
+
+
 def test_a_stop_cut_by_unknown_time_is_two():
     said = [*WORK, *stop(600, 1200)]
     found = lost(said, SHIFT, covered=((-100, 800), (1000, 9 * H)))
