@@ -46,6 +46,19 @@ def _ranked(pairs: Sequence[tuple[pl.Series, pl.Series]]) -> list[pl.Series]:
     return [placed[begin:end] for begin, end in pairwise(ends)]
 
 
+def latest(rows: tuple[pl.Series, pl.Series], asked: tuple[pl.Series, pl.Series]) -> pl.Series:
+    """For each pair `asked` (lane, value) the last of `rows` in its lane at or below that value.
+
+    By place, null where there is none. `rows` are ordered by lane and value.
+    """
+    if rows[0].is_empty():
+        return pl.repeat(None, len(asked[0]), dtype=pl.UInt32, eager=True)
+    places, at = packed(rows, asked)
+    found = places.search_sorted(at, side="right").cast(pl.Int64) - 1
+    is_own = (found >= 0) & (rows[0].gather(found.clip(0)) == asked[0])
+    return found.set(~is_own, None).cast(pl.UInt32)
+
+
 def in_order(frame: pl.DataFrame, key: pl.Series, *then: str) -> pl.DataFrame:
     """The frame by `key` and the columns `then`, rows equal in all of them as they stood.
 
@@ -74,5 +87,5 @@ def _ties_in_order(
     rows = some.sort("_key", *then, maintain_order=True)["_row"]
     if rows.equals(places):
         return frame
-    order = pl.int_range(frame.height, dtype=rows.dtype, eager=True).scatter(places, rows)
+    order = pl.int_range(frame.height, eager=True).scatter(places, rows.cast(pl.Int64))
     return frame.rechunk()[order]
