@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.packing import highest, packed, stable_order
+from pipelines.packing import packed, stable_order, taken
 from pipelines.raw import event_ticks, received_ticks
 from pipelines.schemas import REPEAT_KEY
 
@@ -30,13 +30,15 @@ def compact(frame: pl.DataFrame) -> pl.DataFrame:
     Repeats (`schemas.REPEAT_KEY`) are dropped, the earliest received kept; the same rows in any
     order give the same frame. Only rows that share node and ticks are compared in full.
     """
-    rows = frame.rechunk()
-    ticks = rows.select(pl.coalesce(event_ticks(), received_ticks())).to_series()
-    (key,) = packed((_node_no(rows), ticks))
-    order = stable_order(key)
-    key = key.gather(order)
+    ticks = frame.select(pl.coalesce(event_ticks(), received_ticks())).to_series()
+    nodes = _by_node(frame)
+    rows = nodes["row"]
+    (key,) = packed((nodes["node"], ticks.rechunk().gather(rows)))
+    if not key.is_sorted():
+        order = stable_order(key)
+        rows, key = rows.gather(order), key.gather(order)
     same = key.eq(key.shift(1)).fill_null(value=False)
-    return rows[_once(rows, order, same) if same.any() else order]
+    return taken(frame, _once(frame, rows, same) if same.any() else rows)
 
 
 ARRIVAL: Final = ["received_time", "origin", "server_ticks", "source_ticks"]
@@ -76,22 +78,15 @@ def _no_later(pairs: list[tuple[str, str]]) -> pl.Expr:
     return before | (first.eq_missing(second) & _no_later(pairs[1:]))
 
 
-def _node_no(rows: pl.DataFrame) -> pl.Series:
-    """A number for server and node, in their order."""
-    server, node = (_ranks(rows[name]) for name in NODE)
-    return server.cast(pl.Int64) * (highest(node) + 1) + node
+def _by_node(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each `row` by the number of its `node`, those of one node as they stood.
 
-
-def _ranks(texts: pl.Series) -> pl.Series:
-    """The place of each text among those that differ."""
-    if texts.is_empty() or (texts == texts[0]).all():
-        return pl.zeros(len(texts), pl.Int64, eager=True)
-    codes = texts.cast(pl.Categorical)
-    known = codes.unique().to_frame("code").sort(pl.col("code").cast(pl.String))
-    numbers = known["code"].to_physical()
-    places = pl.int_range(len(numbers), eager=True)
-    table = pl.zeros(highest(numbers) + 1, pl.Int64, eager=True).scatter(numbers, places)
-    return table.gather(codes.to_physical())
+    They came in order of time, mostly: so sorted before, they sort in a third of the time.
+    """
+    server = frame["server_uri"]
+    key = NODE[1:] if (server == server.first()).all() else NODE
+    groups = frame.select(key).with_row_index("row").group_by(key).agg("row")
+    return groups.sort(key).with_row_index("node").select("node", "row").explode("row")
 
 
 def _once(rows: pl.DataFrame, order: pl.Series, same: pl.Series) -> pl.Series:
@@ -101,7 +96,7 @@ def _once(rows: pl.DataFrame, order: pl.Series, same: pl.Series) -> pl.Series:
     """
     shares = same | same.shift(-1, fill_value=False)
     found = pl.DataFrame({"row": order, "same": same}).with_row_index("slot").filter(shares)
-    some = _exact(rows.select(_COMPARED)[found["row"]].hstack(found))
+    some = _exact(taken(rows.select(_COMPARED), found["row"]).hstack(found))
     is_repeat = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in VALUE)
     is_later = pl.col("received_time") > pl.col("received_time").shift(1)
     runs = some.with_columns(run=(~pl.col("same")).cum_sum())
