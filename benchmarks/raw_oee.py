@@ -57,7 +57,9 @@ def ours(files: Files, *, is_all_kept: bool = True) -> pl.DataFrame:
     """Our figures, by the steps that the assets take."""
     tags, cycles = pl.read_parquet(files["tags"]), pl.read_parquet(files["cycles"])
     values = _bronze(files, tags, is_all_kept=is_all_kept)
-    timed = values.drop(UNREAD).with_columns(time=pl.coalesce("source_time", "server_time"))
+    timed = values.drop(UNREAD, strict=False).with_columns(
+        time=pl.coalesce("source_time", "server_time")
+    )
     with ThreadPoolExecutor(2) as pool:
         episodes = pool.submit(states.episodes, timed, _of(tags, STATED))
         made = pool.submit(counters.increments, timed, _of(tags, COUNTED), cycles)
@@ -70,7 +72,8 @@ def _bronze(files: Files, tags: pl.DataFrame, *, is_all_kept: bool) -> pl.DataFr
         return bronze.compact(pl.read_parquet(files["raw"]))
     known = _of(tags, (*STATED, *COUNTED))
     wanted = [pl.col(name).is_in(known[name].unique().implode()) for name in NODE]
-    return bronze.compact(pl.scan_parquet(files["raw"]).filter(wanted).collect())
+    rows = pl.scan_parquet(files["raw"]).filter(wanted).collect()
+    return bronze.compact(rows, [name for name in RAW if name not in UNREAD])
 
 
 def _of(tags: pl.DataFrame, kinds: tuple[str, ...]) -> pl.DataFrame:

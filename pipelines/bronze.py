@@ -1,5 +1,6 @@
 """Bronze: every value once, in one order; impossible times set apart."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -24,8 +25,8 @@ AHEAD: Final = timedelta(hours=24)
 """A source this far ahead of our own receipt is wrong, whatever its zone."""
 
 
-def compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """Each value once, by server_uri, node_id and event ticks.
+def compact(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Each value once, by server_uri, node_id and event ticks; all its columns, or only those.
 
     Repeats (`schemas.REPEAT_KEY`) are dropped, the earliest received kept; the same rows in any
     order give the same frame. Only rows that share node and ticks are compared in full.
@@ -38,7 +39,8 @@ def compact(frame: pl.DataFrame) -> pl.DataFrame:
         order = stable_order(key)
         rows, key = rows.gather(order), key.gather(order)
     same = key.eq(key.shift(1)).fill_null(value=False)
-    return taken(frame, _once(frame, rows, same) if same.any() else rows)
+    kept = _once(frame, rows, same) if same.any() else rows
+    return taken(frame.select(frame.columns if columns is None else columns), kept)
 
 
 ARRIVAL: Final = ["received_time", "origin", "server_ticks", "source_ticks"]
@@ -83,8 +85,9 @@ def _by_node(frame: pl.DataFrame) -> pl.DataFrame:
 
     They came in order of time, mostly: so sorted before, they sort in a third of the time.
     """
-    server = frame["server_uri"]
-    key = NODE[1:] if (server == server.first()).all() else NODE
+    server = pl.col("server_uri")
+    is_one = frame.select((server == server.first()).all()).item()
+    key = NODE[1:] if is_one else NODE
     groups = frame.select(key).with_row_index("row").group_by(key).agg("row")
     return groups.sort(key).with_row_index("node").select("node", "row").explode("row")
 

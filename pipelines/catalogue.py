@@ -32,10 +32,9 @@ def named(
 ) -> pl.DataFrame:
     """Values of the nodes whose tag is `wanted`, with its columns (or those that `adds` names).
 
-    By node (`tag_no`) and time. Raw codes and scales become what the tag says they mean
+    By node (as `tag_no`, see `known_tags`) and time. Codes and scales become what the tag says
     (`value_maps.translated`). Needs `time` (see `clock.correct`). A tag holds from valid_from to
-    valid_to; the first meaning of a node also holds before it was written down. Values without a
-    time have no place here.
+    valid_to, the first meaning of a node also before; values without a time have no place here.
     """
     known = known_tags(tags, wanted)
     every = [name for name in known.columns if name not in (*NODE, "tag_no")]
@@ -61,7 +60,7 @@ def _of_tags(values: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     nodes = known.select(NODE).drop_nulls().unique().sort(NODE).with_row_index("node_no")
     number = numbers_of(values, nodes.select(*NODE, "node_no"))
     has_place = number.is_not_null() & values["time"].is_not_null()
-    rows = values.with_columns(number).filter(has_place)
+    rows = values.drop(NODE).with_columns(number).filter(has_place)
     meant = known.select(*NODE, "tag_no", "valid_from", "valid_to")
     of_node = meant.join(nodes, on=NODE, maintain_order="left").drop(NODE)
     if nodes.height == known.height and not _is_dated(known):
@@ -70,7 +69,7 @@ def _of_tags(values: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     holds = since.is_null() | (pl.col("time") >= since)
     holds &= until.is_null() | (pl.col("time") < until)
     each = rows.join(of_node, on="node_no", maintain_order="left").filter(holds)
-    return each.select(*values.columns, "tag_no")
+    return each.drop("node_no", "valid_from", "valid_to")
 
 
 def _is_dated(known: pl.DataFrame) -> bool:

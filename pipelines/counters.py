@@ -4,29 +4,17 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.catalogue import NODE, bad, is_measure, known_tags, named, number, numbered
+from pipelines.catalogue import NODE, is_measure, numbered
+from pipelines.counter_readings import KINDS as KINDS
+from pipelines.counter_readings import Heard, heard, once
 from pipelines.cycles import per_unit, with_pri
 from pipelines.equipment import UNIT
 from pipelines.packing import in_order, latest, packed
-from pipelines.schemas import COUNT_INCREMENTS, CYCLES, TIME
-
-KINDS: Final = {
-    "parts_total": "total",
-    "parts_good": "good",
-    "parts_bad": "scrap",
-    "parts_rework": "rework",
-}
-PRODUCT: Final = "product_id"
-READ: Final = [
-    *NODE, "time", "server_ticks", "received_time", "status_code", "value_float", "value_int",
-    "value_uint", "value_text",
-]  # fmt: skip
+from pipelines.schemas import COUNT_INCREMENTS, CYCLES
 
 CAUSES: Final = pl.Series(["step", "rollover", "reset", "gap"])
 STEP, ROLLOVER, RESET, GAP = range(4)
 """A cause by its place in CAUSES: text is written once, into the rows that stay."""
-
-NEVER_GONE: Final = pl.datetime(2200, 1, 1, time_zone="UTC").cast(TIME)
 
 SLACK_FACTOR: Final = 2
 SLACK_PIECES: Final = 2
@@ -42,16 +30,10 @@ def increments(values: pl.DataFrame, tags: pl.DataFrame, cycles: pl.DataFrame) -
     `estimated`: a reset unforeseen or unseen, or a gap within which a product was set.
     """
     units = numbered(tags)
-    known = _known(tags, units)
-    present = [name for name in READ if name in values.columns]
-    said = named(values.select(present), tags, _wanted(), adds=[])
-    is_count = (known["measure"] != PRODUCT).gather(said["tag_no"])
-    readings = _readings(said.filter(is_count), known)
-    products = _products(said.filter(~is_count), known)
-    steps = _steps(readings, products, known)
-    counted = _told(steps, products, per_unit(cycles, units), known, tags)
-    every = pl.concat([counted, *_lost(readings)])
-    return _written(_once(every, readings, known, tags), products["product_id"], known)
+    said = heard(values, tags, units)
+    counted = _told(_steps(said), said, per_unit(cycles, units), tags)
+    every = pl.concat([counted, *_lost(said.readings)])
+    return _written(once(every, said, tags), said)
 
 
 def standing(last_values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
@@ -63,54 +45,15 @@ def standing(last_values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     return increments(dated, tags, pl.DataFrame(schema=CYCLES))
 
 
-def _wanted() -> pl.Expr:
-    return is_measure([*KINDS, PRODUCT])
-
-
-def _known(tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
-    """The tags of counters and products by `tag_no`, with `kind`, `unit_no` and `node_no`."""
-    known = known_tags(tags, _wanted()).join(
-        units, on=UNIT, nulls_equal=True, how="left", maintain_order="left"
-    )
-    begins = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in NODE)
-    kind = pl.col("measure").replace_strict(KINDS, default=None, return_dtype=pl.String)
-    return known.with_columns(kind=kind, node_no=begins.fill_null(value=False).cum_sum())
-
-
-def _readings(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Counter readings by node and time; `count` is null where a value is Bad or no number."""
-    rows = said.select("tag_no", "time", count=pl.when(~bad()).then(number()))
-    return _by_node(rows, known)
-
-
-def _by_node(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Rows with their `node_no`, by that and time."""
-    found = rows.with_columns(known["node_no"].gather(rows["tag_no"]))
-    (key,) = packed((found["node_no"], found["time"].to_physical()))
-    return in_order(found, key)
-
-
-def _products(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """What each work unit makes (`product_id`, null for nothing) from `time` on, by these."""
-    text = pl.coalesce("value_text", number().cast(pl.String))
-    named_so = pl.when(text != "").then(text)
-    rows = said.filter(~bad()).select("tag_no", "time", product_id=named_so)
-    made = _by_node(rows, known)
-    made = made.with_columns(known["unit_no"].gather(made["tag_no"]))
-    (key,) = packed((made["unit_no"], made["time"].to_physical()))
-    ordered = in_order(made.with_columns(_key=key), key)
-    is_last = pl.col("_key").ne_missing(pl.col("_key").shift(-1))
-    return ordered.filter(is_last).select("unit_no", "time", "product_id")
-
-
-def _steps(readings: pl.DataFrame, products: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def _steps(said: Heard) -> pl.DataFrame:
     """Good readings beside the good one before, and how many pieces more they show (`amount`).
 
     Those that show as many are left out. `is_odd` is all that is not simply more: the first of a
     node, which has none before it, a count that fell, and where readings were `skipped` between.
     """
     bad_before = pl.col("count").is_null().cum_sum()
-    good = readings.with_columns(bad_before=bad_before).filter(pl.col("count").is_not_null())
+    counts = said.readings.with_columns(bad_before=bad_before)
+    good = counts.filter(pl.col("count").is_not_null())
     same, amount = pl.col("node_no") == pl.col("node_no").shift(1), pl.col("amount")
     beside = good.select(
         "tag_no",
@@ -122,30 +65,26 @@ def _steps(readings: pl.DataFrame, products: pl.DataFrame, known: pl.DataFrame) 
     ).with_columns(amount=pl.col("count") - pl.col("before"))
     is_odd = (amount < 0).fill_null(value=True) | pl.col("skipped").fill_null(value=False)
     rows = beside.with_columns(is_odd=is_odd).filter(pl.col("is_odd") | (amount > 0))
-    return rows.with_columns(_made(rows, products, known))
+    return rows.with_columns(_made(rows, said))
 
 
-def _made(rows: pl.DataFrame, products: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
+def _made(rows: pl.DataFrame, said: Heard) -> pl.Series:
     """Which row of `products` tells what was made at `to_time`; one set at that instant counts."""
-    asked = known["unit_no"].gather(rows["tag_no"]), rows["to_time"].to_physical()
-    made = products["unit_no"], products["time"].to_physical()
+    asked = said.known["unit_no"].gather(rows["tag_no"]), rows["to_time"].to_physical()
+    made = said.products["unit_no"], said.products["time"].to_physical()
     return latest(made, asked).alias("product_no")
 
 
 def _told(
-    steps: pl.DataFrame,
-    products: pl.DataFrame,
-    cycles: pl.DataFrame,
-    known: pl.DataFrame,
-    tags: pl.DataFrame,
+    steps: pl.DataFrame, said: Heard, cycles: pl.DataFrame, tags: pl.DataFrame
 ) -> pl.DataFrame:
     """The steps with `cause` and `estimated`: few are odd, and only those are judged."""
     odd = steps.with_row_index("row").filter("is_odd").rename({"to_time": "time"})
     looked_up = odd.hstack(
         [
-            known["unit_no"].gather(odd["tag_no"]),
-            *products.select("product_id", set_time="time")[odd["product_no"]],
-            *_facts(tags, known)[odd["tag_no"]],
+            said.known["unit_no"].gather(odd["tag_no"]),
+            *said.products.select("product_id", set_time="time")[odd["product_no"]],
+            *_facts(tags, said.known)[odd["tag_no"]],
         ]
     )
     judged = _judged(_bounded(looked_up, cycles))
@@ -228,40 +167,9 @@ def _lost(readings: pl.DataFrame) -> list[pl.DataFrame]:
     return [rows]
 
 
-def _once(
-    rows: pl.DataFrame, readings: pl.DataFrame, known: pl.DataFrame, tags: pl.DataFrame
-) -> pl.DataFrame:
-    """The rows of one node per work unit and kind: two nodes that count the same count once.
-
-    The first by server and node id; another only until that one has spoken, and once it is gone.
-    """
-    kind = ["unit_no", "kind"]
-    counters = known.filter(pl.col("kind").is_not_null())
-    if counters.select(*kind, "node_no").n_unique() == counters.select(kind).n_unique():
-        return rows
-    good = readings.filter(pl.col("count").is_not_null())
-    first = good.group_by("tag_no").agg(first=pl.min("time"))
-    there = counters.join(first, on="tag_no").group_by(*kind, "node_no", *NODE).agg(pl.min("first"))
-    spoke = there.join(_gone(tags), on=NODE, how="left").sort(*kind, "node_no")
-    others = spoke.with_columns(
-        better=pl.col("first").cum_min().shift(1).over(kind),
-        until=pl.col("until").cum_max().shift(1).over(kind),
-    ).select(*kind, "node_no", "better", "until")
-    of_tag = known.join(others, on=[*kind, "node_no"], how="left", maintain_order="left")
-    ranked = rows.hstack(of_tag.select("better", "until")[rows["tag_no"]])
-    before, after = pl.col("to_time") <= pl.col("better"), pl.col("to_time") >= pl.col("until")
-    kept = ranked.filter(pl.col("better").is_null() | before | after)
-    return kept.drop("better", "until")
-
-
-def _gone(tags: pl.DataFrame) -> pl.DataFrame:
-    """Per counter node `until` when its tags hold: NEVER_GONE where one still does."""
-    ends = pl.col("valid_to").fill_null(NEVER_GONE).max()
-    return tags.filter(is_measure(list(KINDS))).group_by(NODE).agg(until=ends)
-
-
-def _written(rows: pl.DataFrame, products: pl.Series, known: pl.DataFrame) -> pl.DataFrame:
+def _written(rows: pl.DataFrame, said: Heard) -> pl.DataFrame:
     """`schemas.COUNT_INCREMENTS` in its order, text in the place of numbers."""
+    known, products = said.known, said.products["product_id"]
     lanes = known.select((pl.struct("unit_no", "kind").rank("dense") - 1).alias("lane"))["lane"]
     (key,) = packed((lanes.gather(rows["tag_no"]), rows["to_time"].to_physical()))
     ties = {"node_no": known["node_no"].gather(rows["tag_no"]), "is_lost": rows["amount"].is_null()}

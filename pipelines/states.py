@@ -116,14 +116,12 @@ def _last(events: pl.DataFrame, measure: str, instants: pl.DataFrame) -> list[pl
         if measure in MEASURES
         else pl.when(~pl.col("hidden")).then(text)
     )  # fmt: skip
-    of_it = events.filter(pl.col("measure") == measure).select(*_INSTANT, "doubt", value=value)
-
-    def last(name: str) -> pl.Series:
-        rows = of_it.filter(pl.col(name).is_not_null())
-        found = latest((rows["unit_no"], rows["start"].to_physical()), asked)
-        return rows[name].gather(found)
-
-    return [last("value").alias(measure), last("doubt").alias(f"doubt_{measure}")]
+    rows = events.filter(pl.col("measure") == measure).select(*_INSTANT, "doubt", value=value)
+    if rows["value"].has_nulls():
+        rows = rows.with_columns(pl.col("value").forward_fill().over("unit_no"))
+    found = latest((rows["unit_no"], rows["start"].to_physical()), asked)
+    last = rows.select(pl.col("value").alias(measure), pl.col("doubt").alias(f"doubt_{measure}"))
+    return [column.gather(found) for column in last]
 
 
 def _shape(held: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
