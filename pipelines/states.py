@@ -43,6 +43,7 @@ PACKML_OUTSIDE_ORDERS: Final = [1, 2, 7, 8, 9]
 
 MEASURES: Final = ["item_state", "operation_mode", "packml_state", "packml_mode"]
 CONTEXT: Final = ["order_id", "product_id", "stop_reason_code"]
+_ALL: Final = [*MEASURES, *CONTEXT]
 READ: Final = [
     *NODE, "time", "clock_unstable", "server_ticks", "received_time", "status_code", "value_float",
     "value_int", "value_uint", "value_text",
@@ -60,7 +61,7 @@ def episodes(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     that speaks for the first time begins an episode, even an equal one: before it the rows carried
     over midnight (see `carry.last_values`) know less than the rows of that day did.
     """
-    wanted = tags.filter(is_measure([*MEASURES, *CONTEXT]), pl.col("work_unit_id").is_not_null())
+    wanted = tags.filter(is_measure(_ALL), pl.col("work_unit_id").is_not_null())
     units = numbered(wanted).join(_offers(wanted), on=UNIT, nulls_equal=True, maintain_order="left")
     changes = _shape(_held(_events(values, wanted, units)), units)
     following = pl.when(pl.col("unit_no") == pl.col("unit_no").shift(-1)).then(
@@ -89,10 +90,11 @@ def _events(values: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl
     clock = pl.col("clock_unstable") if "clock_unstable" in values.columns else pl.lit(value=False)
     said = named(values.select(n for n in READ if n in values.columns), tags, every, adds=[])
     known = known_tags(tags, every).join(units, on=UNIT, nulls_equal=True, maintain_order="left")
-    of_tag = known.select("unit_no", "measure", is_state=is_measure(MEASURES))
+    place = pl.col("measure").replace_strict(_ALL, range(len(_ALL)), return_dtype=pl.UInt8)
+    of_tag = known.select("unit_no", measure_no=place, is_state=is_measure(MEASURES))
     hidden = bad() | clock | (pl.col("is_state") & number().is_null())
     events = said.hstack(of_tag[said["tag_no"]]).select(
-        "unit_no", "measure", "value_text", start="time", number=number(), hidden=hidden,
+        "unit_no", "measure_no", "value_text", start="time", number=number(), hidden=hidden,
         doubt=(hidden | ~good()).cast(pl.Int8),
     )  # fmt: skip
     (key,) = packed((events["unit_no"], events["start"].to_physical()))
@@ -103,7 +105,7 @@ def _held(events: pl.DataFrame) -> pl.DataFrame:
     """One row per work unit and instant, with what each measure last said; null before it spoke."""
     begins = pl.any_horizontal(pl.col(n).ne_missing(pl.col(n).shift(1)) for n in _INSTANT)
     instants = events.select(_INSTANT).filter(begins)
-    columns = [one for measure in (*MEASURES, *CONTEXT) for one in _last(events, measure, instants)]
+    columns = [one for measure in _ALL for one in _last(events, measure, instants)]
     return instants.with_columns(columns)
 
 
@@ -116,7 +118,9 @@ def _last(events: pl.DataFrame, measure: str, instants: pl.DataFrame) -> list[pl
         if measure in MEASURES
         else pl.when(~pl.col("hidden")).then(text)
     )  # fmt: skip
-    rows = events.filter(pl.col("measure") == measure).select(*_INSTANT, "doubt", value=value)
+    rows = events.filter(pl.col("measure_no") == _ALL.index(measure)).select(
+        *_INSTANT, "doubt", value=value
+    )
     if rows["value"].has_nulls():
         rows = rows.with_columns(pl.col("value").forward_fill().over("unit_no"))
     found = latest((rows["unit_no"], rows["start"].to_physical()), asked)
@@ -139,15 +143,11 @@ def _shape(held: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
         .otherwise(PROCESSING)
     )  # fmt: skip
     assumed = ~own_mode & ~pl.col("has_packml_mode")
-    doubt = pl.any_horizontal(
-        pl.col(f"doubt_{name}").fill_null(0) > 0 for name in (*MEASURES, *CONTEXT)
-    )
+    doubt = pl.any_horizontal(pl.col(f"doubt_{name}").fill_null(0) > 0 for name in _ALL)
     unknown = pl.col("item_state").is_null() | pl.col("operation_mode").is_null()
     quality = pl.when(unknown).then(pl.lit("unknown")).when(doubt | assumed)
     texts = [pl.when(pl.col(name) != "").then(name).alias(name) for name in CONTEXT]
-    spoken = pl.sum_horizontal(
-        pl.col(f"doubt_{name}").is_not_null() for name in (*MEASURES, *CONTEXT)
-    )
+    spoken = pl.sum_horizontal(pl.col(f"doubt_{name}").is_not_null() for name in _ALL)
     offers = units.select(pl.selectors.starts_with("has_"))[held["unit_no"]]
     return (
         held.hstack(offers)
