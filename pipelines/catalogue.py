@@ -52,7 +52,7 @@ def known_tags(tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
         wanted, pl.col("work_unit_id").is_not_null()
     )
     order = [*NODE, "valid_from", "valid_to", *UNIT, "measure"]
-    return known.sort(order).with_row_index("tag_no")
+    return known.sort(order, maintain_order=True).with_row_index("tag_no")
 
 
 def _of_tags(values: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
