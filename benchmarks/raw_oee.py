@@ -4,6 +4,7 @@ Both keep a bronze of every value and go on from it; and again both take only th
 needs. Clocks are right and times possible, so that neither looks for skew or quarantine.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from benchmarks import raw_factory
 from benchmarks.rounds import Contender, Measurement, Target
 from connectors.factory_days import COUNTED, STATED, UNREAD
 from pipelines import bronze, counters, oee, states
+from pipelines.catalogue import NODE
 from pipelines.schemas import RAW, REPEAT_KEY
 
 Files = dict[str, str]
@@ -55,33 +57,28 @@ def ours(files: Files, *, is_all_kept: bool = True) -> pl.DataFrame:
     """Our figures, by the steps that the assets take."""
     tags, cycles = pl.read_parquet(files["tags"]), pl.read_parquet(files["cycles"])
     values = _bronze(files, tags, is_all_kept=is_all_kept)
-    timed = values.drop(UNREAD).with_columns(time=pl.coalesce("source_time", "server_time"))
-    episodes = states.episodes(*_of(timed, tags, STATED))
-    made = counters.increments(*_of(timed, tags, COUNTED), cycles)
+    timed = values.drop(UNREAD, strict=False).with_columns(
+        time=pl.coalesce("source_time", "server_time")
+    )
+    with ThreadPoolExecutor(2) as pool:
+        episodes = pool.submit(states.episodes, timed, _of(tags, STATED))
+        made = pool.submit(counters.increments, timed, _of(tags, COUNTED), cycles)
     plan, coverage = pl.read_parquet(files["plan"]), pl.read_parquet(files["coverage"])
-    return oee.by_shift(episodes, made, plan, cycles, coverage, tags)
+    return oee.by_shift(episodes.result(), made.result(), plan, cycles, coverage, tags)
 
 
 def _bronze(files: Files, tags: pl.DataFrame, *, is_all_kept: bool) -> pl.DataFrame:
     if is_all_kept:
         return bronze.compact(pl.read_parquet(files["raw"]))
-    nodes = _nodes(tags, [*STATED, *COUNTED]).lazy()
-    wanted = pl.scan_parquet(files["raw"]).join(nodes, on=["server_uri", "node_id"], how="semi")
-    return bronze.compact(wanted.collect())
+    known = _of(tags, (*STATED, *COUNTED))
+    wanted = [pl.col(name).is_in(known[name].unique().implode()) for name in NODE]
+    rows = pl.scan_parquet(files["raw"]).filter(wanted).collect()
+    return bronze.compact(rows, [name for name in RAW if name not in UNREAD])
 
 
-def _of(
-    values: pl.DataFrame, tags: pl.DataFrame, kinds: tuple[str, ...]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Values and tags of some kinds of measure, as `connectors.factory_days.timed` gives them."""
-    known = tags.filter(pl.col("measure_kind").is_in(kinds))
-    nodes = _nodes(tags, list(kinds))
-    return values.join(nodes, on=["server_uri", "node_id"], how="semi"), known
-
-
-def _nodes(tags: pl.DataFrame, kinds: list[str]) -> pl.DataFrame:
-    known = tags.filter(pl.col("measure_kind").is_in(kinds))
-    return known.select("server_uri", "node_id").unique()
+def _of(tags: pl.DataFrame, kinds: tuple[str, ...]) -> pl.DataFrame:
+    """The tags of some kinds of measure, as `connectors.factory_days.timed` gives them."""
+    return tags.filter(pl.col("measure_kind").is_in(kinds))
 
 
 def theirs(files: Files, *, is_all_kept: bool = True) -> pa.Table:

@@ -1,6 +1,7 @@
 """From raw values to figures, over files of the lake: what Dagster's assets and programs share."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from functools import partial
 from typing import Final, NamedTuple
@@ -204,8 +205,10 @@ def _silver(home: Home, sources: Bronze, parts: Sequence[Partition]) -> list[Wri
         return offsets_of(lake, home.first_day, factory, days)
 
     days = [part.day for part in parts if part.day]
-    episodes = carry.touching(states.episodes(*timed(sources, STATED, offsets)), days)
-    pieces = counters.increments(*timed(sources, COUNTED, offsets), cycles)
+    with ThreadPoolExecutor(2) as pool:
+        stated = pool.submit(lambda: states.episodes(*timed(sources, STATED, offsets)))
+        made = pool.submit(lambda: counters.increments(*timed(sources, COUNTED, offsets), cycles))
+    episodes, pieces = carry.touching(stated.result(), days), made.result()
     own = episodes["partition_day"]
     at = _clipped(pieces.select(local_day(pl.col("to_time"))).to_series(), home)
     return [

@@ -5,9 +5,11 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.axis import numbers_of
 from pipelines.equipment import UNIT
+from pipelines.packing import in_order, packed
+from pipelines.value_maps import MEANINGS, translated
 from pipelines.value_maps import number as number
-from pipelines.value_maps import translated
 
 NODE: Final = ["server_uri", "node_id"]
 
@@ -22,26 +24,63 @@ def bad() -> pl.Expr:
     return pl.col("status_code") >= 1 << 31
 
 
-def named(values: pl.DataFrame, tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
-    """Values of the nodes whose tag is `wanted`, with its columns, by node (`tag_no`) and time.
+def named(
+    values: pl.DataFrame,
+    tags: pl.DataFrame,
+    wanted: pl.Expr,
+    adds: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Values of the nodes whose tag is `wanted`, with its columns (or those that `adds` names).
 
-    Raw codes and scales become what the tag says they mean (`value_maps.translated`).
-    Needs `time` (see `clock.correct`). A tag holds from valid_from to valid_to; the first meaning
-    of a node also holds before it was written down. Values without a time have no place here.
+    By node (as `tag_no`, see `known_tags`) and time. Codes and scales become what the tag says
+    (`value_maps.translated`). Needs `time` (see `clock.correct`). A tag holds from valid_from to
+    valid_to, the first meaning of a node also before; values without a time have no place here.
     """
+    known = known_tags(tags, wanted)
+    every = [name for name in known.columns if name not in (*NODE, "tag_no")]
+    adds = every if adds is None else list(adds)
+    is_coded = any(known[name].count() for name in ("value_map", "scale") if name in every)
+    more = [name for name in MEANINGS if is_coded and name in every and name not in adds]
+    rows = _in_order(_of_tags(values, known))
+    found = rows.hstack([known[name].gather(rows["tag_no"]) for name in (*adds, *more)])
+    return translated(found).drop(more) if is_coded else found
+
+
+def known_tags(tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
+    """The tags of work units that are `wanted`, by node, with the `tag_no` that `named` gives."""
     known = tags.with_columns(valid_from=held_from(NODE)).filter(
         wanted, pl.col("work_unit_id").is_not_null()
     )
-    known = known.sort(*NODE, "valid_from", "valid_to", *UNIT, "measure").with_row_index("tag_no")
-    holds = pl.col("valid_from").is_null() | (pl.col("time") >= pl.col("valid_from"))
-    holds &= pl.col("valid_to").is_null() | (pl.col("time") < pl.col("valid_to"))
-    arrival = [name for name in ("server_ticks", "received_time") if name in values.columns]
-    rows = (
-        values.join(known, on=NODE)
-        .filter(pl.col("time").is_not_null(), holds)
-        .sort("tag_no", "time", *arrival, maintain_order=True)
-    )
-    return translated(rows)
+    order = [*NODE, "valid_from", "valid_to", *UNIT, "measure"]
+    return known.sort(order, maintain_order=True).with_row_index("tag_no")
+
+
+def _of_tags(values: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Values with the `tag_no` of each tag of their node that holds at their time."""
+    nodes = known.select(NODE).drop_nulls().unique().sort(NODE).with_row_index("node_no")
+    number = numbers_of(values, nodes.select(*NODE, "node_no"))
+    has_place = number.is_not_null() & values["time"].is_not_null()
+    rows = values.drop(NODE).with_columns(number).filter(has_place)
+    meant = known.select(*NODE, "tag_no", "valid_from", "valid_to")
+    of_node = meant.join(nodes, on=NODE, maintain_order="left").drop(NODE)
+    if nodes.height == known.height and not _is_dated(known):
+        return rows.rename({"node_no": "tag_no"})
+    since, until = pl.col("valid_from"), pl.col("valid_to")
+    holds = since.is_null() | (pl.col("time") >= since)
+    holds &= until.is_null() | (pl.col("time") < until)
+    each = rows.join(of_node, on="node_no", maintain_order="left").filter(holds)
+    return each.drop("node_no", "valid_from", "valid_to")
+
+
+def _is_dated(known: pl.DataFrame) -> bool:
+    return any(known[name].null_count() < known.height for name in ("valid_from", "valid_to"))
+
+
+def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """By tag and time, at one time as they came; compacted values are already."""
+    arrival = [name for name in ("server_ticks", "received_time") if name in rows.columns]
+    (key,) = packed((rows["tag_no"], rows["time"].to_physical()))
+    return in_order(rows, key, *arrival)
 
 
 def held_from(key: Sequence[str]) -> pl.Expr:

@@ -8,8 +8,18 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.catalogue import bad, good, is_measure, named, number, numbered
+from pipelines.catalogue import (
+    NODE,
+    bad,
+    good,
+    is_measure,
+    known_tags,
+    named,
+    number,
+    numbered,
+)
 from pipelines.equipment import UNIT
+from pipelines.packing import in_order, latest, packed
 from pipelines.schemas import STATE_EPISODES
 
 NOT_AVAILABLE, OUT_OF_SERVICE, NOT_EXECUTING, EXECUTING = 0, 1, 2, 3
@@ -33,8 +43,15 @@ PACKML_OUTSIDE_ORDERS: Final = [1, 2, 7, 8, 9]
 
 MEASURES: Final = ["item_state", "operation_mode", "packml_state", "packml_mode"]
 CONTEXT: Final = ["order_id", "product_id", "stop_reason_code"]
+_ALL: Final = [*MEASURES, *CONTEXT]
+READ: Final = [
+    *NODE, "time", "clock_unstable", "server_ticks", "received_time", "status_code", "value_float",
+    "value_int", "value_uint", "value_text",
+]  # fmt: skip
 UNKNOWN: Final = -1
 """Stands for a state that a Bad value hides, until the node's next value that is not Bad."""
+
+_INSTANT: Final = ["unit_no", "start"]
 
 
 def episodes(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
@@ -44,13 +61,13 @@ def episodes(values: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
     that speaks for the first time begins an episode, even an equal one: before it the rows carried
     over midnight (see `carry.last_values`) know less than the rows of that day did.
     """
-    wanted = tags.filter(is_measure([*MEASURES, *CONTEXT]), pl.col("work_unit_id").is_not_null())
-    units = numbered(wanted).join(_offers(wanted), on=UNIT, nulls_equal=True)
-    wide = _wide(_events(values, wanted, units))
-    held = wide.sort("unit_no", "start", maintain_order=True).with_columns(
-        pl.exclude("unit_no", "start").forward_fill().over("unit_no")
+    wanted = tags.filter(is_measure(_ALL), pl.col("work_unit_id").is_not_null())
+    units = numbered(wanted).join(_offers(wanted), on=UNIT, nulls_equal=True, maintain_order="left")
+    changes = _shape(_held(_events(values, wanted, units)), units)
+    following = pl.when(pl.col("unit_no") == pl.col("unit_no").shift(-1)).then(
+        pl.col("start").shift(-1)
     )
-    return _shape(held.join(units, on="unit_no", maintain_order="left"))
+    return _typed(changes.with_columns(units.select(UNIT)[changes["unit_no"]], end=following))
 
 
 def stitch(frame: pl.DataFrame) -> pl.DataFrame:
@@ -68,35 +85,50 @@ def _offers(tags: pl.DataFrame) -> pl.DataFrame:
 
 
 def _events(values: pl.DataFrame, tags: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
-    rows = named(values, tags, pl.lit(value=True)).join(units, on=UNIT, nulls_equal=True)
+    """What was said of each work unit, in order of time."""
+    every = pl.lit(value=True)
     clock = pl.col("clock_unstable") if "clock_unstable" in values.columns else pl.lit(value=False)
-    hidden = bad() | clock | (pl.col("measure").is_in(MEASURES) & number().is_null())
-    return rows.sort("unit_no", "time", maintain_order=True).select(
-        "unit_no",
-        "measure",
-        start="time",
-        number=pl.when(hidden).then(UNKNOWN).otherwise(number()),
-        text=pl.when(~hidden).then(pl.coalesce("value_text", number().cast(pl.String), pl.lit(""))),
+    said = named(values.select(n for n in READ if n in values.columns), tags, every, adds=[])
+    known = known_tags(tags, every).join(units, on=UNIT, nulls_equal=True, maintain_order="left")
+    place = pl.col("measure").replace_strict(_ALL, range(len(_ALL)), return_dtype=pl.UInt8)
+    of_tag = known.select("unit_no", measure_no=place, is_state=is_measure(MEASURES))
+    hidden = bad() | clock | (pl.col("is_state") & number().is_null())
+    events = said.hstack(of_tag[said["tag_no"]]).select(
+        "unit_no", "measure_no", "value_text", start="time", number=number(), hidden=hidden,
         doubt=(hidden | ~good()).cast(pl.Int8),
+    )  # fmt: skip
+    (key,) = packed((events["unit_no"], events["start"].to_physical()))
+    return in_order(events, key)
+
+
+def _held(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per work unit and instant, with what each measure last said; null before it spoke."""
+    begins = pl.any_horizontal(pl.col(n).ne_missing(pl.col(n).shift(1)) for n in _INSTANT)
+    instants = events.select(_INSTANT).filter(begins)
+    columns = [one for measure in _ALL for one in _last(events, measure, instants)]
+    return instants.with_columns(columns)
+
+
+def _last(events: pl.DataFrame, measure: str, instants: pl.DataFrame) -> list[pl.Series]:
+    """A measure's last value at each instant, and whether its last word was in doubt."""
+    asked = instants["unit_no"], instants["start"].to_physical()
+    text = pl.coalesce("value_text", pl.col("number").cast(pl.String), pl.lit(""))
+    value = (
+        pl.when("hidden").then(UNKNOWN).otherwise("number")
+        if measure in MEASURES
+        else pl.when(~pl.col("hidden")).then(text)
+    )  # fmt: skip
+    rows = events.filter(pl.col("measure_no") == _ALL.index(measure)).select(
+        *_INSTANT, "doubt", value=value
     )
+    if rows["value"].has_nulls():
+        rows = rows.with_columns(pl.col("value").forward_fill().over("unit_no"))
+    found = latest((rows["unit_no"], rows["start"].to_physical()), asked)
+    last = rows.select(pl.col("value").alias(measure), pl.col("doubt").alias(f"doubt_{measure}"))
+    return [column.gather(found) for column in last]
 
 
-def _wide(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per work unit and instant, a column per measure; null where it said nothing."""
-
-    def last(measure: str) -> list[pl.Expr]:
-        of_it = pl.col("measure") == measure
-        value = pl.col("number" if measure in MEASURES else "text").filter(of_it)
-        return [
-            value.drop_nulls().last().alias(measure),
-            pl.col("doubt").filter(of_it).last().alias(f"doubt_{measure}"),
-        ]
-
-    columns = [expr for measure in (*MEASURES, *CONTEXT) for expr in last(measure)]
-    return events.group_by("unit_no", "start", maintain_order=True).agg(columns)
-
-
-def _shape(held: pl.DataFrame) -> pl.DataFrame:
+def _shape(held: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """Filled rows as episodes: PackML translated, doubt named, rows that change nothing dropped."""
     state, unit_mode = pl.col("packml_state"), pl.col("packml_mode")
     from_packml = state.replace_strict(PACKML_ITEM_STATES, default=None, return_dtype=pl.Int64)
@@ -111,17 +143,15 @@ def _shape(held: pl.DataFrame) -> pl.DataFrame:
         .otherwise(PROCESSING)
     )  # fmt: skip
     assumed = ~own_mode & ~pl.col("has_packml_mode")
-    doubt = pl.any_horizontal(
-        pl.col(f"doubt_{name}").fill_null(0) > 0 for name in (*MEASURES, *CONTEXT)
-    )
+    doubt = pl.any_horizontal(pl.col(f"doubt_{name}").fill_null(0) > 0 for name in _ALL)
     unknown = pl.col("item_state").is_null() | pl.col("operation_mode").is_null()
     quality = pl.when(unknown).then(pl.lit("unknown")).when(doubt | assumed)
-    texts = [pl.col(name).replace("", None).alias(name) for name in CONTEXT]
-    spoken = pl.sum_horizontal(
-        pl.col(f"doubt_{name}").is_not_null() for name in (*MEASURES, *CONTEXT)
-    )
-    return _closed(
-        held.with_columns(spoken=spoken)
+    texts = [pl.when(pl.col(name) != "").then(name).alias(name) for name in CONTEXT]
+    spoken = pl.sum_horizontal(pl.col(f"doubt_{name}").is_not_null() for name in _ALL)
+    offers = units.select(pl.selectors.starts_with("has_"))[held["unit_no"]]
+    return (
+        held.hstack(offers)
+        .with_columns(spoken=spoken)
         .with_columns(
             _in_range(item_state, "item_state"), _in_range(operation_mode, "operation_mode")
         )
@@ -145,8 +175,8 @@ def _changed(unit: list[str]) -> pl.Expr:
 
 def _closed(rows: pl.DataFrame) -> pl.DataFrame:
     following = pl.col("start").shift(-1).over(UNIT, order_by="start")
-    return (
-        rows.with_columns(end=following)
-        .select(pl.col(name).cast(dtype) for name, dtype in STATE_EPISODES.items())
-        .sort(*UNIT, "start")
-    )
+    return _typed(rows.with_columns(end=following)).sort(*UNIT, "start")
+
+
+def _typed(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in STATE_EPISODES.items())

@@ -24,6 +24,9 @@ CODES: Final = {
 ANY: Final = "*"
 """Stands in a map for every raw value that it does not name."""
 
+MEANINGS: Final = ["measure_kind", "value_map", "scale"]
+"""Columns of a tag that say what its raw values mean."""
+
 _VALUES: Final = ("value_float", "value_int", "value_uint", "value_text")
 
 

@@ -85,7 +85,7 @@ ROWS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_compact_equals_its_slow_twin(said, random):
-    rows = plant.raw(said)
+    rows = pl.concat([plant.raw(said[::2]), plant.raw(said[1::2], "urn:plant:s0")], rechunk=False)
     shuffled = rows.sample(fraction=1, shuffle=True, seed=random.randrange(1000))
     found = bronze.compact(shuffled)
     key = [name for name in REPEAT_KEY if name != "event_ticks"]
@@ -98,6 +98,7 @@ def test_compact_equals_its_slow_twin(said, random):
     assert len(kept) == len(first)
     assert found.equals(bronze.compact(rows))
     assert found.equals(bronze.compact(found))
+    assert bronze.compact(rows, ["node_id"]).equals(found.select("node_id"))
     order = [(r["server_uri"], r["node_id"], r["source_ticks"]) for r in kept]
     assert order == sorted(order)
 

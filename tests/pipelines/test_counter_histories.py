@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import counters
+from pipelines.schemas import TAGS
 from tests.pipelines import plant, slow_oee
 from tests.pipelines.machine_history import PRI, histories
 from tests.pipelines.plant import BAD, Said
@@ -75,6 +76,46 @@ def test_increments_equal_a_loop_over_the_readings(history):
         assert [(r["from_time"], r["to_time"], r["amount"], r["product_id"]) for r in fast] == [
             step[:4] for step in slow
         ]
+
+
+NODES = st.lists(
+    st.tuples(
+        st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9) | st.none()), max_size=8),
+        st.none() | st.integers(0, 30),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(NODES)
+def test_of_nodes_that_count_the_same_one_counts_at_a_time(nodes):
+    """Readings (second, count or Bad) of each node, and until when its tag holds, or for good."""
+    tags, said, expected = [], [], []
+    first, until = None, 0
+    for name, (readings, gone) in zip("abc", nodes, strict=False):
+        end = 10**9 if gone is None else gone
+        ends = pl.lit(None if gone is None else plant.at(gone), TAGS["valid_to"])
+        of_it = plant.tags(["parts_total"]).with_columns(
+            node_id=pl.lit(plant.node(name)), valid_to=ends
+        )
+        own = [Said(s, name, count or 0, BAD if count is None else 0)
+               for s, count in dict(readings).items()]  # fmt: skip
+        alone = counters.increments(plant.timed(plant.raw(own)), of_it, plant.cycles(A=1.0))
+        for row in alone.iter_rows(named=True):
+            at = (row["to_time"] - plant.at(0)).total_seconds()
+            if first is None or at <= first or at >= until:
+                expected.append((at, name, row["amount"] is None, tuple(row.values())))
+        good = [s.second for s in own if not s.status and s.second < end]
+        if good:
+            first = min([*good, *([] if first is None else [first])])
+            until = max(until, end)
+        tags.append(of_it)
+        said += own
+    values = plant.timed(plant.raw(said))
+    found = counters.increments(values, pl.concat(tags), plant.cycles(A=1.0))
+    assert found.rows() == [row for *_, row in sorted(expected, key=lambda e: e[:3])]
 
 
 def increments(*readings, policy="never", counter_max=2**31 - 1, more=(), pri_s=10.0):

@@ -108,8 +108,8 @@ def test_rollover_by_half_modulus(world, monkeypatch):
     short = [replace(f, tags=f.tags.with_columns(most)) for f in world.factories[2:]]
     as_it_is = counters._bounded
 
-    def half(steps, cycles, units):
-        bounded = as_it_is(steps, cycles, units)
+    def half(steps, cycles):
+        bounded = as_it_is(steps, cycles)
         return bounded.with_columns(possible=pl.col("counter_max") // 2)
 
     found = pl.concat(map(fleet_world.figures, short))
@@ -122,8 +122,8 @@ def test_every_drop_a_reset(world, monkeypatch):
     """The pieces from the last reading before a wrap to the end of the counter are lost."""
     as_it_is = counters._bounded
 
-    def never(steps, cycles, units):
-        bounded = as_it_is(steps, cycles, units)
+    def never(steps, cycles):
+        bounded = as_it_is(steps, cycles)
         return bounded.with_columns(possible=pl.lit(-1, pl.Int64))
 
     monkeypatch.setattr(counters, "_bounded", never)
