@@ -100,11 +100,14 @@ def _files(folder: Path, units: int = factory.UNITS) -> dict[str, str]:
     return {name: str(path) for name, path in factory.write(folder, units).items()}
 
 
-_PEAK: Final = """
-import json, resource, sys
+_PEAK: Final = r"""
+import json, re, sys
+from pathlib import Path
 from benchmarks import oee
 name, files = sys.argv[1], json.loads(sys.argv[2])
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Of this program alone: ru_maxrss would begin with that of the program which started it.
+status = Path("/proc/self/status")
+peak = lambda: int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
 before = peak()
 oee.RUNS[name](files)
 print(peak() - before)

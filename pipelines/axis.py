@@ -34,7 +34,7 @@ def axis(lanes: int, times: Iterable[pl.Series]) -> Axis:
 
     ValueError where the years of all lanes together are more than 64 bits hold.
     """
-    ends = [end for s in times for end in (s.dt.epoch("us").min(), s.dt.epoch("us").max())]
+    ends = [end for s in times for end in (s.to_physical().min(), s.to_physical().max())]
     known = [end for end in ends if isinstance(end, int)] or [0]
     span_us = max(known) - min(known) + 2
     if lanes * span_us > _MOST:

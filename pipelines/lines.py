@@ -20,6 +20,7 @@ from pipelines.pace import LINE
 from pipelines.profiles import DEFAULT, Profile, profile_of
 from pipelines.quantities import by_product, inside_plan
 from pipelines.schemas import LINE_OEE_BY_SHIFT, LINES
+from pipelines.unseen import unseen
 
 NO_LINES: Final = pl.DataFrame(schema=LINES)
 LINE_SHIFT: Final = [*LINE, "production_day", "shift_id"]
@@ -66,7 +67,7 @@ def _of_order(
     found = stations.filter(pl.col("unit_no").is_not_null())
     paces = pace.by_product(cycles, found)
     made = by_product(known, pace.as_cycles(paces), profile)
-    rows = _stations(oee.figures(known, times, made, cycles, profile), found)
+    rows = _stations(oee.figures(known, times, made, unseen(known, cycles), profile), found)
     mix = _mix(known, made, found, profile)
     shares = pace.shares(rows, mix, paces, LINE_SHIFT)
     figures = _figures(rows, _beside(mix, known), shares, stations).with_columns(

@@ -24,6 +24,7 @@ from pipelines.reasons import NO_REASONS, with_category
 from pipelines.schemas import LOSSES_BY_SHIFT
 from pipelines.shifts import SHIFT_KEY
 from pipelines.states import MAINTENANCE, OUT_OF_SERVICE, stitch
+from pipelines.unseen import unseen
 
 PRODUCTIVE: Final = "productive"
 BIG_SIX: Final = ["breakdown", "setup", "minor_stop", "speed", "start_up", "defect"]
@@ -64,7 +65,7 @@ def by_shift(
     prices = eager(cycles)
     made = by_product(known, prices, rules, _starts(spent, rules))
     times = element_times(state_episodes, known.covered, known.pieces, rules)
-    figures = oee.figures(known, times, made, prices, rules)
+    figures = oee.figures(known, times, made, unseen(known, prices), rules)
     parts = pl.concat([_stopped(spent), _running(spent, made, known, figures)], how="diagonal")
     named = parts.join(known.shifts.select("shift", *SHIFT_KEY), on="shift")
     return (

@@ -44,16 +44,18 @@ def by_shift(
     rules = profile_of(profile)
     known = asked(state_episodes, count_increments, plan, coverage, tags, gaps, rules)
     prices = eager(cycles)
+    # Three that know nothing of each other; the longest here.
     with ThreadPoolExecutor(1) as beside:
         times = beside.submit(element_times, state_episodes, known.covered, known.pieces, rules)
+        hidden = beside.submit(unseen, known, prices)
         made = by_product(known, prices, rules)
-    return figures(known, times.result(), made, prices, rules)
+    return figures(known, times.result(), made, hidden.result(), rules)
 
 
 def figures(
-    known: Asked, times: pl.DataFrame, made: pl.DataFrame, cycles: pl.DataFrame, profile: Profile
+    known: Asked, times: pl.DataFrame, made: pl.DataFrame, hidden: pl.DataFrame, profile: Profile
 ) -> pl.DataFrame:
-    """`schemas.OEE_BY_SHIFT` of what was asked for, its `element_times` and its pieces."""
+    """`schemas.OEE_BY_SHIFT` of what was asked for, its `element_times`, pieces and `unseen`."""
     lasted = times.group_by("shift").agg(
         (pl.col("end") - pl.col("start")).dt.total_microseconds().sum().alias("pbt"),
         *(pl.sum(f"{name}_us").alias(name) for name in SUMS),
@@ -62,7 +64,7 @@ def figures(
         known.shifts.join(lasted, on="shift", how="left")
         .join(per_shift(made), on="shift", how="left")
         .join(readings.lasted(known.doubts), on="shift", how="left")
-        .join(unseen(known, cycles), on="shift", how="left")
+        .join(hidden, on="shift", how="left")
         .join(known.since, on="unit_no", how="left")
     )
     return _figures(rows, profile).sort(*UNIT, "start", "shift_id")

@@ -36,7 +36,10 @@ def by_product(
     sums = booked(known, prices, profile, starts)
     priced = with_pri(sums, prices, "start").join(least, on="unit_no", how="left")
     key = ["shift", "busy", "unit_no", "product_id", "pri_s", "fastest_s"]
-    return _filled(priced.group_by(key).agg(_kinds()), known.counters, profile)
+    of_kinds = _kinds()
+    # Sums of columns are several times as fast as sums of what a filter leaves of each group.
+    sums = priced.select(*key, **of_kinds).group_by(key).agg(pl.sum(*of_kinds))
+    return _filled(sums, known.counters, profile)
 
 
 def per_shift(made: pl.DataFrame) -> pl.DataFrame:
@@ -56,7 +59,7 @@ def inside_plan(made: pl.DataFrame) -> pl.DataFrame:
     return made.filter(pl.col("busy") == pl.col("shift"))
 
 
-def _kinds() -> list[pl.Expr]:
+def _kinds() -> dict[str, pl.Expr]:
     """Pieces per kind: all; not crossing (most); surely good (read); unseen and not crossing.
 
     Beside them those made while starting up (start), those placed by the states (estimated), and
@@ -72,11 +75,11 @@ def _kinds() -> list[pl.Expr]:
         "estimated_": pl.col("place").is_in(["kept", "dealt"]),
         "as_read_": pl.col("place") != "dealt",
     }
-    return [
-        pl.col("amount").filter(pl.col("kind") == kind, chosen).sum().alias(prefix + kind)
+    return {
+        prefix + kind: pl.when(chosen, pl.col("kind") == kind).then("amount").otherwise(0)
         for prefix, chosen in sets.items()
         for kind in KINDS
-    ]
+    }
 
 
 def _filled(rows: pl.DataFrame, counters: pl.DataFrame, profile: Profile) -> pl.DataFrame:
