@@ -20,6 +20,9 @@ ELEMENTS_S: Final = ["apt_s", "aust_s", "adet_s", "adot_s"]
 
 ADOPTION_KEY: Final = ["reference_date", "park_id", "metric_id", "basis"]
 ADOPTION_FIGURES: Final = ["numerator", "denominator", "unknown"]
+STOPS: Final = ["breakdown", "minor_stop", "waiting"]
+"""Which of them a stop is, its whole length says: one that began before anything was collected,
+nobody can tell."""
 TOP: Final = 3
 SLACK: Final = timedelta(minutes=30)
 """Wear is seen by averages that look back: they may cross their limit after it has ended."""
@@ -89,17 +92,23 @@ def oee(
 def losses(found: AnyFrame, truth: AnyFrame, beside: pl.DataFrame) -> tuple[Tally, pl.DataFrame]:
     """Our losses per machine, shift and loss beside the true ones, of fully covered shifts.
 
-    `beside` is what `oee` gave for the same windows. The tally: losses (of machine-shifts, on
-    either side), max_abs_error_s, max_share_error (of PBT).
+    `beside` is what `oee` gave for the same windows. In the first of a machine's shifts the STOPS
+    are one loss. The tally: losses (of machine-shifts, on either side), max_abs_error_s,
+    max_share_error (of PBT).
     """
     key = [name for name in SHIFT_KEY if name != "park_id"]
-    whole = beside.filter("whole").select(key)
+    machine = [name for name in key if name not in ("production_day", "shift_id")]
+    is_first = pl.col("start") == pl.col("start").min().over(machine)
+    whole = beside.filter("whole").select(*key, is_first=is_first)
+    loss = pl.when(pl.col("is_first") & pl.col("loss").is_in(STOPS)).then(pl.lit("stops"))
     ours, true = (
-        eager(frame).group_by(*key, "loss").agg(pl.sum("lost_s")) for frame in (found, truth)
-    )
+        eager(frame).join(whole, on=key, nulls_equal=True)
+        .group_by(*key, loss=loss.otherwise("loss")).agg(pl.sum("lost_s"))
+        for frame in (found, truth)
+    )  # fmt: skip
     both = true.join(
         ours, on=[*key, "loss"], how="full", coalesce=True, suffix="_ours", nulls_equal=True
-    ).join(whole, on=key, nulls_equal=True)
+    )
     numbers = pl.col("lost_s", "lost_s_ours").fill_null(0.0)
     apart = both.with_columns(numbers).with_columns(
         abs_error_s=(pl.col("lost_s") - pl.col("lost_s_ours")).abs()
