@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import counters
+from pipelines import counters, oee
+from pipelines.days import local_day
 from pipelines.schemas import TAGS
 from tests.pipelines import plant, slow_oee
 from tests.pipelines.machine_history import PRI, histories
@@ -196,8 +197,33 @@ def test_a_gap_over_a_shift_edge_brings_its_pieces_once():
     assert found["gq"].to_list() == [100, 99]
     assert found["gq"].sum() == 199
     true = [0.99, 1.0]
-    for low, high, oee in zip(found["lower"], found["upper"], true, strict=True):
-        assert low <= oee <= high
+    for low, high, value in zip(found["lower"], found["upper"], true, strict=True):
+        assert low <= value <= high
+
+
+@pytest.mark.parametrize("gap", [(23.9, 24.2), (22, 25), (17, 24.9), (16, 25), (30, 34)])
+def test_days_by_themselves_share_a_gap_as_all_together(gap):
+    """Of a gap longer than eight hours neither day takes a part from the other."""
+    begins, ends = (round(hour * 3600) for hour in gap)
+    made = [Said(second, "parts_total", second // 60) for second in range(-3600, 40 * 3600, 60)]
+    lost = [replace(s, value=0, status=BAD) if begins <= s.second < ends else s for s in made]
+    first = [Said(-3600, "item_state", 3), Said(-3600, "operation_mode", 3),
+             Said(-3600, "product_id", "A")]  # fmt: skip
+    tags, cycles, covered = plant.tags(), plant.cycles(A=60.0), plant.coverage((-3600, 144_000))
+    plan = plant.plan(*(("ABC"[n], a * 3600, b * 3600, "busy")
+                        for n, (a, b) in enumerate([(14, 24), (24, 32), (32, 40)])))  # fmt: skip
+    rows, days = plant.raw([*first, *lost]), [plant.DAY + timedelta(days=n) for n in range(-3, 5)]
+    silver = list(plant.by_day(rows, tags, cycles, days))
+    names = ["shift_id", "pq", "pq_estimated", "oee"]
+    alone = []
+    for today in range(1, len(silver) - 1):
+        near = (pl.concat(part) for part in zip(*silver[today - 1 : today + 2], strict=True))
+        found = oee.by_shift(*near, plan, cycles, covered, tags)
+        own = local_day(pl.col("start")) == days[today + 2]
+        alone += found.filter(own).select(names).rows()
+    whole = plant.figures(rows, tags, plan, cycles, covered)
+    assert alone == whole.select(names).rows()
+    assert (whole["pq_estimated"].sum() > 0) == (ends - begins <= 8 * 3600)
 
 
 def test_a_wrap_in_a_gap_over_midnight_is_one():

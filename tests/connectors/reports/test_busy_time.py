@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -148,8 +149,7 @@ def test_every_part_and_category_has_its_words():
 
 def _account_of(name):
     """The text below a schema: the account of what its columns mean."""
-    with open(schemas.__file__, encoding="utf-8") as file:  # noqa: PTH123
-        after = file.read().split(f"\n{name}: Final", 1)[1]
+    after = Path(schemas.__file__).read_text("utf-8").split(f"\n{name}: Final", 1)[1]
     return after.split('"""')[1]
 
 
