@@ -1,11 +1,10 @@
 """What is asked for: the shifts of work units, their busy time, and what vouches for it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import polars as pl
 
-from pipelines import readings
+from pipelines import lanes, readings
 from pipelines.catalogue import is_measure, numbered
 from pipelines.counters import KINDS
 from pipelines.coverage import covered, horizon
@@ -14,13 +13,27 @@ from pipelines.profiles import Profile, planned
 from pipelines.shifts import KEY, SHIFT_KEY, calendar_of
 
 
-class Asked(NamedTuple):
+class Timed(NamedTuple):
     """Shifts (numbered by `shift`) of work units (by `unit_no`), cut at the end of coverage.
 
     `own` is the time of each shift and `pieces` its busy intervals, both disjoint; `covered` spans
-    by work unit; `states` the episodes as they were given; `counts` what was read of pieces;
-    `unread` when in busy time a figure's counters were not, one by one, `doubts` the same as
-    disjoint spans; `since` from when on they had spoken; `counters` the kinds a work unit counts.
+    by work unit; `units` their numbers and `tags` what is known of them.
+    """
+
+    shifts: pl.DataFrame
+    own: pl.DataFrame
+    pieces: pl.DataFrame
+    covered: pl.DataFrame
+    units: pl.DataFrame
+    tags: pl.DataFrame
+
+
+class Asked(NamedTuple):
+    """The time asked for (see `Timed`) and what was read in it.
+
+    `states` the episodes as they were given; `counts` what was read of pieces; `unread` when in
+    busy time a figure's counters were not, one by one, `doubts` the same as disjoint spans; `since`
+    from when on they had spoken; `counters` the kinds a work unit counts.
     """
 
     states: AnyFrame
@@ -28,7 +41,7 @@ class Asked(NamedTuple):
     own: pl.DataFrame
     pieces: pl.DataFrame
     covered: pl.DataFrame
-    counts: readings.Counts
+    counts: lanes.Counts
     counters: pl.DataFrame
     unread: pl.DataFrame
     doubts: pl.DataFrame
@@ -45,24 +58,32 @@ def asked(
     profile: Profile,
 ) -> Asked:
     """The shifts that have begun, and what is known of their time and counters."""
+    time = timed(plan, coverage, tags, gaps, profile)
+    return counted(time, state_episodes, lanes.counts(count_increments, time.units))
+
+
+def timed(
+    plan: AnyFrame, coverage: AnyFrame, tags: AnyFrame, gaps: AnyFrame, profile: Profile
+) -> Timed:
+    """The shifts that have begun, and what is known of their time."""
     known, vouched = eager(tags), eager(coverage)
     units = numbered(units_of(known))
-    # The files are read beside: the calendar knows nothing of them, and Polars keeps no lock.
-    with ThreadPoolExecutor(1) as beside:
-        reading = beside.submit(readings.counts, count_increments, units)
-        shifts, own, pieces = _clipped(planned(eager(plan), profile), vouched, units, known)
-        spans = covered(vouched, known, eager(gaps))
-        counts = reading.result()
-    spoken = readings.heard(counts.rows)
-    counters = _counters(spoken, known, units)
+    shifts, own, pieces = _clipped(planned(eager(plan), profile), vouched, units, known)
+    return Timed(shifts, own, pieces, covered(vouched, known, eager(gaps)), units, known)
+
+
+def counted(time: Timed, state_episodes: AnyFrame, counts: lanes.Counts) -> Asked:
+    """The same with what is known of its counters."""
+    spoken = lanes.heard(counts)
+    counters = _counters(spoken, time.tags, time.units)
     uses = readings.needed(counters)
-    unread = readings.doubtful(readings.unread(counts.told, uses, spoken), pieces)
+    unread = readings.doubtful(readings.unread(counts.told, uses, spoken), time.pieces)
     return Asked(
         state_episodes,
-        shifts,
-        own,
-        pieces,
-        spans,
+        time.shifts,
+        time.own,
+        time.pieces,
+        time.covered,
         counts,
         counters,
         unread,

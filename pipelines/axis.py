@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from pipelines.equipment import UNIT
+from pipelines.schemas import TIME
 
 _MOST: Final = 2**62
 _OUTSIDE: Final = -1
@@ -25,8 +26,25 @@ class Axis(NamedTuple):
 
     def at(self, time: str, lane: str = "unit_no") -> pl.Expr:
         """The place of a row's `time` in its `lane`."""
-        us = pl.col(time).dt.epoch("us") - self.begin_us
-        return pl.col(lane).cast(pl.Int64) * self.span_us + us
+        return self._begin(lane) + pl.col(time).dt.epoch("us")
+
+    def edge(self, time: str, lane: str = "unit_no") -> pl.Expr:
+        """The same of an edge, which may lie before or after all times: at their first or last."""
+        end_us = self.begin_us + self.span_us - 1
+        return self._begin(lane) + pl.col(time).dt.epoch("us").clip(self.begin_us, end_us)
+
+    def places(self, lane: pl.Series, lanes: int, *times: pl.Series) -> list[pl.Series]:
+        """`at` of times of so many lanes, where there are many: no number is made row by row."""
+        begins = pl.int_range(lanes, eager=True) * self.span_us - self.begin_us
+        begin = begins.gather(lane)
+        return [begin + time.to_physical() for time in times]
+
+    def time(self, at: pl.Expr) -> pl.Expr:
+        """The time of a place."""
+        return (at % self.span_us + self.begin_us).cast(TIME)
+
+    def _begin(self, lane: str) -> pl.Expr:
+        return pl.col(lane).cast(pl.Int64) * self.span_us - self.begin_us
 
 
 def axis(lanes: int, times: Iterable[pl.Series]) -> Axis:
@@ -55,28 +73,38 @@ def ordered(frame: pl.DataFrame, by: str = "at") -> pl.DataFrame:
 
 def with_unit_no(frame: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """Rows of the work units in `units` (`catalogue.numbered`), with `unit_no` for their key."""
-    number = numbers_of(frame, units.select(*UNIT, "unit_no"))
+    number = numbers_of(frame.select(UNIT).iter_columns(), units.select(*UNIT, "unit_no"))
     keyed = frame.drop(UNIT).with_columns(number)
     return keyed.drop_nulls("unit_no") if number.has_nulls() else keyed
 
 
-def numbers_of(frame: pl.DataFrame, numbers: pl.DataFrame) -> pl.Series:
+def numbers_of(columns: Iterable[pl.Series], numbers: pl.DataFrame) -> pl.Series:
     """For each row the last column of `numbers`, whose others are its key; null where it has none.
 
-    Rows of one key mostly stand together: it is looked up once a run.
+    The key's `columns` are looked at one after the other: none need be kept. Rows of one key mostly
+    stand together: it is looked up once a run.
     """
     *key, name = numbers.columns
-    if frame.is_empty():
-        return pl.Series(name, [], numbers.schema[name])
-    same = frame.select(pl.col(key).eq_missing(pl.col(key).first()).all()).row(0)
-    varying = [pl.col(one) for one, is_same in zip(key, same, strict=True) if not is_same]
-    differs = pl.any_horizontal(
-        pl.lit(value=False), *(one.ne_missing(one.shift(1)) for one in varying)
+    rows, runs = 0, []
+    for column in columns:
+        rows = len(column)
+        runs.append(_runs(column))
+    begins = pl.concat([own for own, _ in runs]).unique().sort()
+    heads = pl.DataFrame(
+        [values.gather(own.search_sorted(begins, side="right") - 1) for own, values in runs]
     )
-    begins = frame.select(pl.repeat(value=False, n=pl.len()) | differs).to_series()
-    heads = frame.select(key).filter(begins.scatter(0, values=True))
     found = heads.join(numbers, on=key, how="left", nulls_equal=True, maintain_order="left")
-    return found[name].gather(begins.scatter(0, values=False).cast(pl.UInt32).cum_sum())
+    later = pl.zeros(rows, pl.UInt32, eager=True).scatter(begins[1:], 1)
+    return found[name].gather(later.cum_sum())
+
+
+def _runs(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Where each run of one value begins, and the values."""
+    begins = pl.Series([0][: len(column)], dtype=pl.UInt32)
+    if len(column) and not column.eq_missing(column[0]).all():
+        whole = column.rechunk()
+        begins = begins.append(whole[1:].ne_missing(whole[:-1]).arg_true() + 1)
+    return begins, column.gather(begins)
 
 
 def atoms(layers: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -4,47 +4,41 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.axis import Axis, ordered
-from pipelines.readings import KINDS, LANES, lane
+from pipelines.axis import ordered
+from pipelines.lanes import KINDS, LANES, Counts
 
 TOTAL: Final = KINDS.index("total")
 
 
-def moved(late: pl.DataFrame, rows: pl.DataFrame, whole: Axis) -> pl.DataFrame:
+def moved(late: pl.DataFrame, counts: Counts) -> pl.DataFrame:
     """`late` rows of scrap and rework at the step before them of their work unit's total counter.
 
     They take its `at` (in their own lane) and its product. What is told while the total is not read
     stays where it is: its piece was made there. Sorted by `at`.
     """
-    number = pl.col("lane").cast(pl.Int64)
-    aside = (TOTAL - number % LANES) * whole.span_us
-    placed = ordered(late.with_columns(of_total=pl.col("at") + aside), "of_total")
-    found = placed.join_asof(
-        _steps(rows), left_on="of_total", right_on="total_at", check_sortedness=False
+    rows, number = counts.rows, pl.col("lane").cast(pl.Int64)
+    aside = (TOTAL - number % LANES) * counts.whole.span_us
+    placed = late.with_columns(of_total=pl.col("at") + aside)
+    step = _step_before(placed["of_total"], rows)
+    of_step = rows.select("lane", step_at="at", made="product_id")[step].rename({"lane": "of"})
+    own = pl.col("of") == number // LANES * LANES + TOTAL
+    beside = placed.hstack(of_step).with_columns(
+        at=pl.when(own).then(pl.col("step_at") - aside).otherwise("at"),
+        product_id=pl.when(own).then("made").otherwise("product_id"),
     )
-    step = found["step"]
-    beside = found.with_columns(
-        step_at=rows["at"].gather(step), made=rows["product_id"].gather(step)
-    )
-    own = pl.col("step_at") >= number // LANES * LANES * whole.span_us
-    return ordered(
-        beside.with_columns(
-            at=pl.when(own).then(pl.col("step_at") - aside).otherwise("at"),
-            product_id=pl.when(own).then("made").otherwise("product_id"),
-        ).select(late.columns)
-    )
+    return ordered(beside.select(late.columns))
 
 
-def _steps(rows: pl.DataFrame) -> pl.DataFrame:
-    """At every word of a total counter (`total_at`) the row of the last `step` before.
+def _step_before(at: pl.Series, rows: pl.DataFrame) -> pl.Series:
+    """For each place on the axis the row of the last step until then, be it of another lane.
 
-    Null from where the counter is not read until it is again. It may be of the lane before.
+    Null from where a counter is not read until it is again.
     """
-    words = (
-        rows.select("lane", "amount", total_at="at").with_row_index("step").filter(lane("total"))
-    )
-    is_step = pl.col("amount") > 0
-    if words.select(is_step.all()).item():
-        return words.select("total_at", "step")
-    step = pl.when(is_step).then("step").forward_fill()
-    return words.select("total_at", step=pl.when(pl.col("amount").is_not_null()).then(step))
+    word = rows["at"].search_sorted(at, side="right").cast(pl.Int64) - 1
+    word = word.set(word < 0, None)
+    amount = rows["amount"].gather(word)
+    if (amount == 0).any():
+        is_step = pl.when(pl.col("amount") > 0)
+        steps = rows.select(is_step.then(pl.int_range(pl.len())).forward_fill()).to_series()
+        word = steps.gather(word)
+    return word.set(amount.is_null(), None).cast(pl.UInt32)

@@ -1,56 +1,88 @@
 """Where pieces belong: the shift, the busy interval and the product they were made in."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
 
 from pipelines.asked import Asked
-from pipelines.axis import Axis, atoms, axis, ordered, with_unit_no
+from pipelines.axis import Axis, ordered
 from pipelines.belated import moved
+from pipelines.lanes import Counts, besides, is_beside, unit_and_kind
 from pipelines.profiles import Profile
-from pipelines.readings import AFTER, BEFORE, LANES, is_beside, unit_and_kind
-from pipelines.schemas import TIME
+from pipelines.readings import BEFORE
 from pipelines.sharing import Shared, shared
+from pipelines.spans import in_lanes, spans_of
 
 FEW: Final = 8
 PLACE: Final = pl.Enum(["read", "kept", "dealt", "away"])
 """Counted where they were read: all, or what is left there of a gap over an edge; dealt to another
 stretch than that of their reading; and at their reading, the pieces that were dealt to others."""
-NOWHERE: Final = pl.DataFrame(schema={"unit_no": pl.UInt32(), "start": TIME, "end": TIME})
 
 
 def booked(
     known: Asked, prices: pl.DataFrame, profile: Profile, starts: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Pieces (`amount`) by span (see `_spans`), kind, product, `unseen`, `crossing` and `place`.
+    """Pieces (`amount`) by span (see `spans_of`), kind, product, `unseen`, `crossing` and `place`.
 
     Unseen: made while not all was heard. Crossing: perhaps before their busy interval, in time that
     was unread or not heard, or in unread time in which the product changed. The `place` of pieces
     that `sharing` deals out is one of PLACE.
     """
-    spans = _in_lanes(_spans(known, prices, starts))
     counts = known.counts
-    whole = axis(known.counters.height * LANES, [counts.rows["to_time"], spans["start"]])
-    spans = spans.with_columns(at=whole.at("start", "lane")).with_row_index("span")
-    edges = spans.select(
-        "at", "span", doubtful_before=pl.max_horizontal("heard_since", "busy_start")
-    )
-    placed = counts.rows.with_columns(at=whole.at("to_time", "lane"))
-    rows = placed.join_asof(edges, on="at", check_sortedness=False)
-    late, early = rows.select(is_beside()).to_series(), rows.select(_is_early()).to_series()
-    apart = (late | early).scatter(counts.told["row"], values=True)
-    others = _looked_at(rows, apart, counts.told)
-    kept, dealt = _with_shares(others, shared(others, spans, known, profile), whole)
-    belated = moved(kept.filter(is_beside()), rows, whole)
-    again = [
-        some.drop("span").join_asof(edges.select("at", "span"), on="at", check_sortedness=False)
-        for some in (belated, dealt)
-    ]
+    whole = counts.whole
+    spans = in_lanes(spans_of(known, prices, starts)).with_row_index("span").with_columns(
+        at=whole.edge("start", "lane")
+    )  # fmt: skip
+    begins = _begins(spans, counts)
+    apart = _apart(spans, begins, counts)
     names = prices["product_id"].drop_nulls().unique().sort()
+    with ThreadPoolExecutor(1) as beside:
+        plain = beside.submit(_plain, counts, apart, begins, names)
+        odd = [_odd(some, spans) for some in _others(apart, spans, known, profile)]
     in_shift = spans.filter(pl.col("shift").is_not_null()).with_columns(unit_and_kind())
-    every = [kept.filter(~is_beside()), *again]
-    sums = [_plain(rows, apart, names, spans.height), *(_odd(some, spans) for some in every)]
-    return pl.concat(sums).join(in_shift.drop("at", "end", "lane"), on="span")
+    sums = pl.concat([plain.result(), *odd])
+    return sums.join(in_shift.drop("at", "end", "lane"), on="span")
+
+
+def _others(
+    apart: pl.Series, spans: pl.DataFrame, known: Asked, profile: Profile
+) -> list[pl.DataFrame]:
+    """The rows `apart` by `span`: where they stand, what moved, and what was dealt out."""
+    edges = spans.select("at", "span")
+    some = _placed(_looked_at(apart, known.counts), edges)
+    kept, dealt = _with_shares(some, shared(some, spans, known, profile), known.counts.whole)
+    belated = moved(kept.filter(is_beside()), known.counts)
+    again = [_placed(rows.drop("span"), edges) for rows in (belated, dealt)]
+    return [kept.filter(~is_beside()), *again]
+
+
+def _placed(rows: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the `span` in which they lie, both sorted by `at`."""
+    return rows.join_asof(edges, on="at", check_sortedness=False)
+
+
+def _begins(spans: pl.DataFrame, counts: Counts) -> pl.Series:
+    """By span its first row, and behind them the number of rows; both are in order of `at`."""
+    begins = counts.rows["at"].search_sorted(spans["at"])
+    return begins.append(pl.Series([counts.rows.height], dtype=begins.dtype))
+
+
+def _apart(spans: pl.DataFrame, begins: pl.Series, counts: Counts) -> pl.Series:
+    """The rows that are looked at one by one: scrap and rework, more than a step, perhaps early.
+
+    Early pieces may have been made before their span, so that they are the first rows in it.
+    """
+    doubtful_before = pl.max_horizontal("heard_since", "busy_start")
+    doubted = spans.select("lane", doubtful_before=doubtful_before)
+    early = counts.rows["since_at"].search_sorted(
+        doubted.select(counts.whole.edge("doubtful_before", "lane")).to_series()
+    )
+    first = pl.DataFrame({"begin": begins[:-1], "end": begins[1:], "early": early})
+    ends = first.select("begin", end=pl.min_horizontal("end", "early"))
+    some = pl.concat([ends, besides(counts)]).filter(pl.col("begin") < pl.col("end"))
+    rows = some.select(pl.int_ranges("begin", "end", dtype=pl.UInt32).explode()).to_series()
+    return pl.concat([rows, counts.told["row"]]).unique().sort()
 
 
 def _with_shares(
@@ -81,20 +113,31 @@ def _with_shares(
     return stay.cast({"place": PLACE}), ordered(dealt.select(names)).cast({"place": PLACE})
 
 
-def _is_early() -> pl.Expr:
-    """Pieces that may have been made before their span."""
-    return (pl.col("good_since") < pl.col("doubtful_before")).fill_null(value=False)
-
-
-def _plain(rows: pl.DataFrame, apart: pl.Series, names: pl.Series, spans: int) -> pl.DataFrame:
+def _plain(counts: Counts, apart: pl.Series, begins: pl.Series, names: pl.Series) -> pl.DataFrame:
     """The pieces of all rows but those `apart`, by span and product: seen, and not crossing."""
-    own = rows.lazy().with_columns(amount=pl.when(~apart).then("amount").otherwise(0))
-    few = _by_few(own, names) if 0 < len(names) <= FEW else None
-    sums = _by_any(own, spans) if few is None else few
+    amount = counts.rows["amount"].scatter(apart, 0)
+    begun = _begun(begins, counts.rows.height)
+    rows = pl.LazyFrame([begun, counts.rows["product_id"], amount])
+    few = _by_few(rows, names) if 0 < len(names) <= FEW else None
+    sums = _by_any(rows, len(begins)) if few is None else few
     no = pl.lit(value=False)
-    return sums.filter(pl.col("amount") > 0).select(
-        "span", "product_id", "amount", unseen=no, crossing=no, place=pl.lit("read", PLACE)
+    return sums.filter(pl.col("amount") > 0, pl.col("begun") > 0).select(
+        (pl.col("begun") - 1).cast(pl.UInt32).alias("span"),
+        "product_id",
+        "amount",
+        unseen=no,
+        crossing=no,
+        place=pl.lit("read", PLACE),
     )
+
+
+def _begun(begins: pl.Series, rows: int) -> pl.Series:
+    """By row how many spans have begun at it: 0 before the first."""
+    begun = pl.DataFrame({"row": begins.filter(begins < rows)}).with_row_index("no", offset=1)
+    last = begun.unique("row", keep="last", maintain_order=True)
+    more = last["no"].cast(pl.Int32) - last["no"].cast(pl.Int32).shift(1, fill_value=0)
+    every = pl.zeros(rows, pl.Int32, eager=True).scatter(last["row"], more).cum_sum()
+    return every.alias("begun").set_sorted()
 
 
 def _by_few(rows: pl.LazyFrame, names: pl.Series) -> pl.DataFrame | None:
@@ -106,93 +149,31 @@ def _by_few(rows: pl.LazyFrame, names: pl.Series) -> pl.DataFrame | None:
     each = {
         str(n): pl.when(product == name).then(amount).otherwise(0) for n, name in enumerate(names)
     }
-    wide = rows.select(pl.col("span").set_sorted(), every=amount, **each)
-    sums = wide.group_by("span").agg(pl.all().sum()).collect()
+    wide = rows.select("begun", every=amount, **each)
+    sums = wide.group_by("begun").agg(pl.all().sum()).collect()
     if not sums.select((pl.sum_horizontal(*each) == pl.col("every")).all()).item():
         return None
-    long = sums.unpivot(list(each), index="span", variable_name="no", value_name="amount")
+    long = sums.unpivot(list(each), index="begun", variable_name="no", value_name="amount")
     return long.with_columns(product_id=names.gather(long["no"].cast(pl.UInt32)))
 
 
 def _by_any(rows: pl.LazyFrame, spans: int) -> pl.DataFrame:
     """Pieces by span and product, which one integer for both finds in a third of the time."""
     product = pl.col("product_id").cast(pl.Categorical).to_physical().cast(pl.Int64) + 1
-    code = product.fill_null(0) * spans + pl.col("span")
+    code = product.fill_null(0) * spans + pl.col("begun")
     sums = rows.select("product_id", "amount", code=code).group_by("code")
     found = sums.agg(pl.sum("amount"), pl.first("product_id")).collect(engine="streaming")
-    return found.with_columns(span=(pl.col("code") % spans).cast(pl.UInt32))
+    return found.with_columns(begun=(pl.col("code") % spans).cast(pl.Int32))
 
 
-def _looked_at(rows: pl.DataFrame, apart: pl.Series, told: pl.DataFrame) -> pl.DataFrame:
+def _looked_at(apart: pl.Series, counts: Counts) -> pl.DataFrame:
     """The rows `apart` with all that is `told` of them; a step is nothing more."""
-    more = told.select("row", "from_time", "is_reset", "unread", "estimated")
-    some = rows.drop("doubtful_before").with_row_index("row").filter(apart)
+    more = counts.told.select("row", "from_time", "is_reset", "unread", "estimated")
+    some = counts.rows.drop("since_at")[apart].insert_column(0, apart.alias("row"))
     flags = pl.col("is_reset", "unread", "estimated").fill_null(value=False)
     return some.join(more, on="row", how="left", maintain_order="left").with_columns(
         flags, pl.coalesce("from_time", "good_since")
     )
-
-
-def _spans(known: Asked, prices: pl.DataFrame, starts: pl.DataFrame | None) -> pl.DataFrame:
-    """Spans in which all pieces of a product count alike: one shift, busy interval, doubt, price.
-
-    `unit_no start shift busy busy_start doubted starting`, since when all was heard without a break
-    (`heard_since`, AFTER where it is not), what was so at the start of the busy interval
-    (`heard_before`), the end of what was heard before (`lost_since`), and since when a shift's busy
-    time, or the time between two, lasts (`stretch_start`). What is counted while another counter
-    that good pieces follow from was not read, its edges left out, is doubted.
-    """
-    just_after = pl.col("from_time") + pl.duration(microseconds=1)
-    in_doubt = known.doubts.filter(pl.col("figure") == "gq").select(
-        "unit_no", start=just_after, end="to_time", id=1
-    )
-    inside = pl.col("valid_from").is_between(known.own["start"].min(), known.own["end"].max())
-    dated = prices.filter(inside).select("unit_no", start="valid_from").unique()
-    busy = known.pieces.select("unit_no", "start", "end", busy="shift").with_row_index("id")
-    heard = with_unit_no(known.covered, known.counters).select(
-        "unit_no", start="from_time", end="to_time"
-    ).with_row_index("id")  # fmt: skip
-    layers = {
-        "heard": heard,
-        "shift": known.own.select("unit_no", "start", "end", id="shift"),
-        "piece": busy,
-        "doubt": in_doubt,
-        "price": dated.with_columns(end=pl.lit(None, TIME), id=0),
-        "starting": (NOWHERE if starts is None else starts).with_columns(id=1),
-    }
-    begun = busy.select("busy", piece=pl.col("id").cast(pl.Int64), busy_start="start")
-    since = heard.select(
-        heard=pl.col("id").cast(pl.Int64), heard_since="start",
-        lost_since=pl.col("end").shift(1).over("unit_no", order_by="start"),
-    )  # fmt: skip
-    before = pl.min_horizontal("heard_since", "busy_start").first().over("piece")
-    return (
-        atoms(layers)
-        .join(begun, on="piece", how="left", maintain_order="left")
-        .join(since, on="heard", how="left", maintain_order="left")
-        .with_columns(pl.col("heard_since").fill_null(AFTER))
-        .with_columns(
-            pl.col("shift").cast(pl.UInt32),
-            pl.col("starting").is_not_null(),
-            heard_before=before,
-            doubted=pl.col("doubt").is_not_null(),
-            stretch=_runs("unit_no", "shift", "piece"),
-        )
-        .with_columns(stretch_start=pl.col("start").first().over("stretch"))
-    )
-
-
-def _runs(*names: str) -> pl.Expr:
-    """Numbers the runs of rows in which `names` stay as they are."""
-    return pl.any_horizontal(pl.col(n).ne_missing(pl.col(n).shift(1)) for n in names).cum_sum()
-
-
-def _in_lanes(spans: pl.DataFrame) -> pl.DataFrame:
-    """The spans of a work unit, once for each kind, by `lane` and start."""
-    places = pl.DataFrame({"place": range(LANES)}, {"place": pl.UInt32})
-    number = (pl.col("unit_no") * LANES + pl.col("place")).cast(pl.UInt32)
-    every = spans.join(places, how="cross").with_columns(lane=number).drop("place")
-    return every.sort("lane", "start")
 
 
 def _odd(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:

@@ -7,11 +7,13 @@ import polars as pl
 
 from pipelines import readings
 from pipelines.amounts import IDEALS, seconds
-from pipelines.asked import Asked, asked
+from pipelines.asked import Asked, counted, timed
+from pipelines.catalogue import numbered
 from pipelines.coverage import NO_GAPS
 from pipelines.elements import SUMS, element_times
-from pipelines.equipment import UNIT, AnyFrame, eager
+from pipelines.equipment import UNIT, AnyFrame, eager, units_of
 from pipelines.indices import indices, ratios, roll_up
+from pipelines.lanes import counts
 from pipelines.profiles import DEFAULT, Profile, profile_of
 from pipelines.quantities import QUANTITIES, by_product, per_shift
 from pipelines.schemas import OEE_BY_SHIFT
@@ -42,11 +44,13 @@ def by_shift(
     no such profile.
     """
     rules = profile_of(profile)
-    known = asked(state_episodes, count_increments, plan, coverage, tags, gaps, rules)
-    prices = eager(cycles)
-    # Three that know nothing of each other; the longest here.
-    with ThreadPoolExecutor(1) as beside:
-        times = beside.submit(element_times, state_episodes, known.covered, known.pieces, rules)
+    prices, known_tags = eager(cycles), eager(tags)
+    # What knows nothing of each other goes on side by side: Polars keeps no lock.
+    with ThreadPoolExecutor(2) as beside:
+        reading = beside.submit(counts, count_increments, numbered(units_of(known_tags)))
+        time = timed(plan, coverage, known_tags, gaps, rules)
+        times = beside.submit(element_times, state_episodes, time.covered, time.pieces, rules)
+        known = counted(time, state_episodes, reading.result())
         hidden = beside.submit(unseen, known, prices)
         made = by_product(known, prices, rules)
     return figures(known, times.result(), made, hidden.result(), rules)

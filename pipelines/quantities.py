@@ -7,8 +7,8 @@ import polars as pl
 from pipelines.asked import Asked
 from pipelines.booking import booked
 from pipelines.cycles import per_unit, with_pri
+from pipelines.lanes import KINDS
 from pipelines.profiles import Profile
-from pipelines.readings import KINDS
 
 US: Final = 1_000_000
 QUANTITIES: Final = {"pq": "total", "gq": "good", "sq": "scrap", "rq": "rework"}

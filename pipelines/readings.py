@@ -1,12 +1,11 @@
 """Which count a figure needs, and when its counters were not read."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import polars as pl
 
-from pipelines.axis import numbers_of
 from pipelines.coverage import disjoint
-from pipelines.equipment import UNIT, AnyFrame, eager
+from pipelines.lanes import BESIDE, KIND, unit_and_kind
 from pipelines.schemas import TIME
 
 BEFORE: Final = pl.datetime(1970, 1, 1, time_zone="UTC").cast(TIME)
@@ -14,102 +13,6 @@ AFTER: Final = pl.datetime(2200, 1, 1, time_zone="UTC").cast(TIME)
 """Times no plan reaches: the ends of what was never read, and of what is not read any more."""
 
 FIGURES: Final = {"pq": "total", "gq": "good"}
-BESIDE: Final = ["scrap", "rework"]
-KINDS: Final = ["good", "rework", "scrap", "total"]
-"""In the order in which silver keeps them."""
-KIND: Final = pl.Enum(KINDS)
-LANES: Final = len(KINDS)
-"""A work unit has a lane for each kind: unit_no x LANES + its place in KINDS."""
-
-READ: Final = [*UNIT, "from_time", "to_time", "kind", "amount", "product_id", "cause", "estimated"]
-TOLD: Final = ["lane", "from_time", "to_time", "amount", "product_id", "estimated"]
-SEEN: Final = (pl.col("cause") == "reset") & (pl.col("amount") == 0)
-"""A reset that was read as 0: each piece before it was a change, and would have been told."""
-MORE: Final = ((pl.col("cause") != "step") | pl.col("estimated")).fill_null(value=True)
-
-
-class Counts(NamedTuple):
-    """Increments by lane, in order of time.
-
-    `rows`: `lane to_time good_since amount product_id`, since the good reading before. `told` are
-    those that are more than a step, by `row`: TOLD, `good_since`, `is_reset`, and `unread` where
-    nobody counted from `from_time` on.
-    """
-
-    rows: pl.DataFrame
-    told: pl.DataFrame
-
-
-def counts(increments: AnyFrame, units: pl.DataFrame) -> Counts:
-    """The increments of `units` (see `catalogue.numbered`)."""
-    kinds = pl.DataFrame({"kind": KINDS, "place": range(LANES)})
-    number = pl.col("unit_no") * LANES + pl.col("place")
-    lanes = units.join(kinds, how="cross").select(*UNIT, "kind", lane=number.cast(pl.UInt32))
-    read = eager(increments.lazy().select(*READ, more=MORE))
-    told = read.with_row_index("row").filter("more").drop(UNIT, "kind")
-    lane = numbers_of(read, lanes)
-    names = {"good_since": "from_time"}
-    rows = read.select("to_time", "amount", "product_id", **names).with_columns(lane)
-    told = told.with_columns(lane.gather(told["row"]))
-    if not (rows["lane"].has_nulls() or _runs_back(rows)):
-        return Counts(rows, _told(told))
-    own = rows.with_row_index("was").drop_nulls("lane")
-    own = own.sort("lane", "to_time", maintain_order=True).with_row_index("row")
-    moved = told.rename({"row": "was"}).join(own.select("was", "row"), on="was")
-    return Counts(own.drop("was", "row"), _told(moved))
-
-
-def _told(rows: pl.DataFrame) -> pl.DataFrame:
-    is_reset = pl.col("cause") == "reset"
-    unread = (pl.col("cause") == "gap") | (is_reset & pl.col("estimated"))
-    return _gone(
-        rows.select(
-            "row", *TOLD, is_reset=is_reset, unread=unread, seen=SEEN, good_since="from_time"
-        )
-    )
-
-
-def lane(kind: str) -> pl.Expr:
-    """Whether a row is of the counters of a kind."""
-    return pl.col("lane") % LANES == KINDS.index(kind)
-
-
-def is_beside() -> pl.Expr:
-    """Whether a row is of one of BESIDE, which stand together in KINDS."""
-    places = [KINDS.index(kind) for kind in BESIDE]
-    return (pl.col("lane") % LANES).is_between(min(places), max(places))
-
-
-def unit_and_kind() -> list[pl.Expr]:
-    """What a lane is of: `unit_no` and `kind`."""
-    kind = (pl.col("lane") % LANES).cast(pl.UInt8).replace_strict(dict(enumerate(KINDS)))
-    return [(pl.col("lane") // LANES).alias("unit_no"), kind.cast(KIND).alias("kind")]
-
-
-def _runs_back(rows: pl.DataFrame) -> bool:
-    """Whether rows are not in order of lane and time. To look costs less than to sort again."""
-    lanes, times = rows["lane"], rows["to_time"]
-    back = (lanes < lanes.shift(1)) | ((lanes == lanes.shift(1)) & (times < times.shift(1)))
-    return bool(back.any())
-
-
-def _gone(rows: pl.DataFrame) -> pl.DataFrame:
-    """Unread rows from where a reading went Bad: until then the good one before it held.
-
-    A reset that was seen has no unread time before it.
-    """
-    lost = pl.col("amount").is_null()
-    follows = pl.all_horizontal(
-        pl.col(name) == pl.col(name).shift(1) for name in ("lane", "from_time")
-    )
-    after_lost = follows & lost.shift(1)
-    since = (
-        pl.when(lost).then("to_time").when(after_lost).then(pl.col("to_time").shift(1))
-        .when("seen").then("to_time").otherwise("from_time")
-    )  # fmt: skip
-    unread = rows.filter("unread").sort("lane", "to_time", lost, maintain_order=True)
-    known = pl.concat([unread.with_columns(from_time=since), rows.filter(~pl.col("unread"))])
-    return known.drop("seen").sort("row")
 
 
 def needed(counters: pl.DataFrame) -> pl.DataFrame:
@@ -133,15 +36,6 @@ def needed(counters: pl.DataFrame) -> pl.DataFrame:
         counters.filter(used).select("unit_no", figure=pl.lit(figure), kind=pl.lit(kind, KIND))
         for (figure, kind), used in uses.items()
     )
-
-
-def heard(rows: pl.DataFrame) -> pl.DataFrame:
-    """Per `unit_no` and kind the first good reading, `first`, and the end of the last row."""
-    by_lane = rows.with_columns(pl.col("lane").set_sorted()).group_by("lane")
-    lanes = by_lane.agg(
-        first=pl.min_horizontal(pl.min("good_since"), pl.min("to_time")), last=pl.max("to_time")
-    )
-    return lanes.select(*unit_and_kind(), "first", "last")
 
 
 def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:

@@ -13,8 +13,9 @@ import polars as pl
 from pipelines.asked import Asked
 from pipelines.elements import element_times
 from pipelines.equipment import UNIT, eager
+from pipelines.lanes import LANES
 from pipelines.profiles import Profile
-from pipelines.readings import AFTER, BEFORE, LANES
+from pipelines.readings import AFTER, BEFORE
 
 LONGEST: Final = timedelta(hours=8)
 """A longer gap stays where it was read. Figures of a day are made of the next one too, not of later

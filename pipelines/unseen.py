@@ -8,7 +8,7 @@ from pipelines.asked import Asked
 from pipelines.axis import atoms, with_unit_no
 from pipelines.coverage import disjoint
 from pipelines.cycles import per_unit
-from pipelines.readings import unit_and_kind
+from pipelines.lanes import unit_and_kind
 
 US: Final = 1_000_000
 UNSEEN: Final = ["unseen", "unread_us", "cut_us", "closed", "spread_us"]

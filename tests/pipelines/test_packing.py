@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import packing
+from pipelines import axis, packing
 
 NUMBERS = st.one_of(st.integers(-3, 3), st.integers(-(2**61), 2**61), st.integers(-900, 900))
 PAIRS = st.lists(st.tuples(st.integers(0, 3), NUMBERS), max_size=20)
@@ -68,3 +68,19 @@ def test_rows_are_taken_out_of_several_chunks(rows):
     taken = packing.taken(frame, pl.Series(rows, dtype=pl.UInt32))
     assert taken.rows() == [frame.row(row) for row in rows]
     assert taken.schema == frame.schema
+
+
+KEYED = st.lists(st.tuples(st.sampled_from([None, "a", "b"]), st.sampled_from("xyz")), max_size=20)
+
+
+@settings(max_examples=100, deadline=None)
+@given(KEYED, st.integers(0, 20))
+def test_numbers_of_equals_a_row_by_row_look_up(rows, cut):
+    known = {("a", "x"): 1, (None, "x"): 2, ("b", "y"): 3, ("b", "x"): 4}
+    table = [(*key, number) for key, number in known.items()]
+    numbers = pl.DataFrame(
+        table, {"one": pl.String, "two": pl.String, "no": pl.Int64}, orient="row"
+    )
+    frame = pl.DataFrame(rows, {"one": pl.String, "two": pl.String}, orient="row")
+    columns = pl.concat([frame[:cut], frame[cut:]], rechunk=False).iter_columns()
+    assert axis.numbers_of(columns, numbers).to_list() == [known.get(row) for row in rows]
