@@ -5,12 +5,23 @@ from typing import Final
 
 import dagster as dg
 
-from assets import adoption, anomalies, collected, events, figures, machines, release, restated
+from assets import (
+    adoption,
+    anomalies,
+    collected,
+    events,
+    figures,
+    follow_up,
+    machines,
+    release,
+    restated,
+)
 from assets.checks import CHECKS
 from assets.nights import NIGHTS
 from assets.partitions import HOME, key_of, local_today
 from assets.storage import LakeIOManager
 from assets.touched import boxes, run_key
+from connectors.lake import Lake, Partition
 
 ASSETS: Final = [
     *collected.OUTSIDE,
@@ -35,7 +46,7 @@ MODELS: Final = dg.define_asset_job(
     description="训练一个工厂的检测模型。Fits the detectors of a factory.",
 )
 ANOMALIES: Final = dg.define_asset_job(
-    "anomalies",
+    follow_up.ANOMALIES,
     selection=["anomaly_events", "anomaly_traces", "anomaly_report"],
     description="一个工厂若干天的异常事件与日报。Events and reports of a factory's days.",
 )
@@ -45,6 +56,11 @@ REGISTER: Final = dg.define_asset_job(
 )
 DISTRICT_DAYS: Final = dg.define_asset_job(
     "district_days", selection=["oee_roll_up", "adoption", "kpi"]
+)
+ROLLED_UP: Final = dg.define_asset_job(
+    follow_up.ROLLED_UP,
+    selection=["oee_roll_up", "kpi"],
+    description="更正后的汇总与指标。Roll-ups and indicators of days that were restated.",
 )
 RELEASE: Final = dg.define_asset_job("release", selection=["kpi_release"])
 REPORTS: Final = dg.define_asset_job("reports", selection=["anomaly_report"])
@@ -69,15 +85,33 @@ def new_segments(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]
     """One run per box of stale days; what the runs change makes the next tick's days stale."""
     found, cursor = boxes(HOME, context.cursor, local_today(), _busy(context.instance))
     for first, last in found:
-        yield dg.RunRequest(
-            run_key=run_key(cursor, (first, last)),
-            tags={
-                "dagster/asset_partition_range_start": key_of(first),
-                "dagster/asset_partition_range_end": key_of(last),
-                OF_FACTORY: str(first.factory),
-            },
-        )
+        tags = {**_range(first, last), OF_FACTORY: str(first.factory)}
+        yield dg.RunRequest(run_key=run_key(cursor, (first, last)), tags=tags)
     context.update_cursor(cursor)
+
+
+@dg.sensor(
+    jobs=[ROLLED_UP, ANOMALIES],
+    minimum_interval_seconds=60,
+    description="已更正的日期，其汇总、指标与日报随之重做。"
+    "Roll-ups, indicators and reports of days that were restated are made anew.",
+)
+def restated_days(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """What was made of figures that changed since, once no factory is being made."""
+    if busy := _busy(context.instance):
+        yield dg.SkipReason(f"under way: {', '.join(sorted(busy))}")
+        return
+    found, cursor = follow_up.requests(Lake(HOME.lake), context.cursor, local_today())
+    for one in found:
+        yield dg.RunRequest(run_key=one.run_key, job_name=one.job, tags=_range(one.first, one.last))
+    context.update_cursor(cursor)
+
+
+def _range(first: Partition, last: Partition) -> dict[str, str]:
+    return {
+        "dagster/asset_partition_range_start": key_of(first),
+        "dagster/asset_partition_range_end": key_of(last),
+    }
 
 
 def _busy(instance: dg.DagsterInstance) -> set[str]:
@@ -89,9 +123,19 @@ def _busy(instance: dg.DagsterInstance) -> set[str]:
 defs: Final = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[FACTORY_DAYS, MODELS, ANOMALIES, PARKS, REGISTER, DISTRICT_DAYS, RELEASE, REPORTS],
+    jobs=[
+        FACTORY_DAYS,
+        MODELS,
+        ANOMALIES,
+        PARKS,
+        REGISTER,
+        DISTRICT_DAYS,
+        ROLLED_UP,
+        RELEASE,
+        REPORTS,
+    ],
     schedules=NIGHTS,
-    sensors=[new_segments],
+    sensors=[new_segments, restated_days],
     resources={
         "io_manager": LakeIOManager(
             root=str(HOME.lake),
