@@ -10,11 +10,14 @@ from assets.partitions import FACTORY_DAYS, HOME, SINGLE_RUN, key_of
 from assets.words import OWNERS, both
 from connectors import fingerprints
 from connectors.lake import Lake, Partition
-from pipelines.schemas import RESTATEMENTS
+from connectors.restating import told
 
-ALL_OF_A_DAY: Final = [
-    "oee_by_shift", "losses_by_shift", "process_values", "ledger_by_day", "events",
+FIGURES: Final = [
+    "oee_by_shift", "losses_by_shift", "line_oee_by_shift", "reliability_by_shift", "semi_by_day",
 ]  # fmt: skip
+"""Tables whose restatements are kept."""
+
+ALL_OF_A_DAY: Final = [*FIGURES, "process_values", "ledger_by_day", "events"]
 """When these are made, a factory-day is made from what its fingerprint says."""
 
 
@@ -39,14 +42,17 @@ def restatements(context: dg.AssetExecutionContext) -> None:
     lake = Lake(HOME.lake)
     for day in days:
         partition = Partition(day, factory)
-        told = lake.read("restatements", partition)
-        rows = pl.DataFrame(schema=RESTATEMENTS) if told is None else told
-        own = rows.filter(pl.col("run_id") == context.run.run_id)
+        rows = {table: told(lake, table, partition) for table in FIGURES}
+        own = {
+            table: found.filter(pl.col("run_id") == context.run.run_id)
+            for table, found in rows.items()
+        }
         context.add_asset_metadata(
             {
-                "restated": own.height,
-                "causes": sorted(set(own["cause"])),
-                "restated_ever": rows.height,
+                "restated": sum(found.height for found in own.values()),
+                "by_table": {table: found.height for table, found in own.items() if found.height},
+                "causes": sorted(set(pl.concat(own.values())["cause"])),
+                "restated_ever": sum(found.height for found in rows.values()),
             },
             partition_key=key_of(partition),
         )

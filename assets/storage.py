@@ -64,7 +64,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             for table, frame in _tables(name, obj).items()
         }
         if told.get(RESTATED):
-            written = self._restated(context, parts[name])
+            written = self._restated(context, name, parts[name])
         else:
             written = [
                 self.lake.write(table, rows, partition)
@@ -88,7 +88,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         days = rows.select(_local_day(rows.schema, day_column, self.first_day)).to_series()
         return cut(rows.drop("partition_day", strict=False), days, partitions)
 
-    def _restated(self, context: dg.OutputContext, parts: Cut) -> list[Written]:
+    def _restated(self, context: dg.OutputContext, table: str, parts: Cut) -> list[Written]:
         """Figures of one factory's days, their restatements beside them."""
         home, now = Home(Path(self.root).parent), datetime.now(UTC)
         (factory,) = {str(partition.factory) for partition in parts}
@@ -96,7 +96,13 @@ class LakeIOManager(dg.ConfigurableIOManager):
         why = causes(home, factory, days, context.run_id)
         done = [
             replace_figures(
-                self.lake, rows, part, cause=why[part.day], at=now, run_id=context.run_id
+                self.lake,
+                rows,
+                part,
+                cause=why[part.day],
+                at=now,
+                run_id=context.run_id,
+                table=table,
             )
             for part, rows in parts.items()
             if part.day

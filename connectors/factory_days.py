@@ -169,13 +169,13 @@ def recompute(
         )
     )
     why = causes(home, factory, days, run_id)
-    for part, rows in cut(figures, _clipped(figures["production_day"], home), parts).items():
-        cause = why[part.day or days[0]]
-        one, _ = replace_figures(lake, rows, part, cause=cause, at=at, run_id=run_id)
-        written.append(one)
-    written += _written(
-        lake, "losses_by_shift", lost, _clipped(lost["production_day"], home), parts
-    )
+    for table, rows in (("oee_by_shift", figures), ("losses_by_shift", lost)):
+        for part, own in cut(rows, _clipped(rows["production_day"], home), parts).items():
+            cause = why[part.day or days[0]]
+            one, _ = replace_figures(
+                lake, own, part, cause=cause, at=at, run_id=run_id, table=table
+            )
+            written.append(one)
     fingerprints.finish(home, factory, days, run_id)
     return written
 

@@ -7,12 +7,21 @@ from typing import Final
 import polars as pl
 
 from connectors.lake import Lake, Partition, Written
-from pipelines.restatement import restated, untold
+from pipelines.restatement import PARTS, restated, untold
+from pipelines.schemas import RESTATEMENTS
 
-FIGURES: Final = "oee_by_shift"
+OEE: Final = "oee_by_shift"
 TABLE: Final = "restatements"
 
 _logger: Final = logging.getLogger(__name__)
+
+
+def table_of(figures: str) -> str:
+    """The table beside a table of figures in which its restatements stand.
+
+    One each: two that are made at once never write the same file.
+    """
+    return TABLE if figures == OEE else f"{TABLE}_of_{figures}"
 
 
 def replace_figures(
@@ -23,29 +32,40 @@ def replace_figures(
     cause: str,
     at: datetime,
     run_id: str,
+    table: str = OEE,
 ) -> tuple[Written, int]:
-    """Write the OEE of a factory-day, and before it the restatements; gives how many those are.
+    """Write figures of a factory-day, and before it the restatements; gives how many those are.
 
     The first figures of a day restate nothing.
     """
-    old = _standing(lake, partition)
+    old = _standing(lake, table, partition)
     fresh = 0
     if old is not None:
-        rows = restated(old, figures, cause=cause, at=at, run_id=run_id)
-        told = lake.read(TABLE, partition)
-        new = rows if told is None else untold(rows, told)
+        parts = PARTS.get(table, ())
+        rows = restated(old, figures, cause=cause, at=at, run_id=run_id, parts=parts)
+        before = told(lake, table, partition)
+        new = untold(rows, before)
         fresh = new.height
         if fresh:
-            lake.write(TABLE, new if told is None else pl.concat([told, new]), partition)
-    return lake.write(FIGURES, figures, partition), fresh
+            lake.write(table_of(table), pl.concat([before, new]), partition)
+    return lake.write(table, figures, partition), fresh
 
 
-def _standing(lake: Lake, partition: Partition) -> pl.DataFrame | None:
+def told(lake: Lake, table: str, partition: Partition) -> pl.DataFrame:
+    """The restatements of a factory-day's table of figures so far, oldest first."""
+    found = lake.read(table_of(table), partition)
+    rows = pl.DataFrame(schema=RESTATEMENTS) if found is None else found
+    if "part" not in rows.columns:
+        rows = rows.with_columns(part=pl.lit(None, pl.String))
+    return rows.select(RESTATEMENTS.names())
+
+
+def _standing(lake: Lake, table: str, partition: Partition) -> pl.DataFrame | None:
     """The figures as they stand; damaged ones are named and cannot be compared."""
     try:
-        return lake.read(FIGURES, partition)
+        return lake.read(table, partition)
     except pl.exceptions.PolarsError as error:
-        path, why = lake.path(FIGURES, partition), str(error).partition("\n")[0]
+        path, why = lake.path(table, partition), str(error).partition("\n")[0]
         _logger.warning("%s: it cannot be read (%s); it is written anew and restates nothing",
                         path, why)  # fmt: skip
         return None

@@ -67,7 +67,7 @@ def by_shift(
     times = element_times(state_episodes, known.covered, known.pieces, rules)
     figures = oee.figures(known, times, made, unseen(known, prices), rules)
     parts = pl.concat([_stopped(spent), _running(spent, made, known, figures)], how="diagonal")
-    named = parts.join(known.shifts.select("shift", *SHIFT_KEY), on="shift")
+    named = parts.join(known.shifts.select("shift", *SHIFT_KEY, "is_open"), on="shift")
     return (
         named.with_columns(lost_s=seconds(pl.col("us")), profile_id=pl.lit(rules.profile_id))
         .select(pl.col(name).cast(dtype) for name, dtype in LOSSES_BY_SHIFT.items())

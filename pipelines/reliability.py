@@ -73,7 +73,8 @@ def by_shift(
     rows = busy.join(spent, left_on="id", right_on="busy").join(
         found, left_on="id", right_on="busy", how="left"
     )
-    whole = rows.group_by(SHIFT_KEY).agg(pl.col(*TIMES, *COUNTS).fill_null(0).sum())
+    sums = pl.col(*TIMES, *COUNTS).fill_null(0).sum()
+    whole = rows.group_by(SHIFT_KEY).agg(pl.max("is_open"), sums)
     figures = _figures(whole.rename({name: f"_{name}_us" for name in TIMES}))
     return (
         figures.with_columns(profile_id=pl.lit(rules.profile_id))
@@ -111,11 +112,12 @@ def _busy(plan: pl.DataFrame, coverage: pl.DataFrame, tags: pl.DataFrame) -> pl.
     calendar = calendar_of(plan, units)
     seen = units.join(calendar.windows, on="unit_no").join(horizon(coverage), on="factory_id")
     seen = seen.filter(pl.col("start") < pl.col("last"), pl.col("end") > pl.col("first"))
+    seen = seen.with_columns(is_open=pl.col("end") > pl.col("last"))
     if "valid_to" in tags.columns:
         seen = seen.join(lifespans(tags), on=UNIT, how="left", nulls_equal=True)
         seen = seen.filter((pl.col("start") < pl.col("until")).fill_null(value=True))
     return (
-        calendar.busy.join(seen.select(*UNIT, *KEY, "last"), on=KEY)
+        calendar.busy.join(seen.select(*UNIT, *KEY, "last", "is_open"), on=KEY)
         .with_columns(end=pl.min_horizontal("end", "last"))
         .filter(pl.col("start") < pl.col("end"))
         .drop("last", "unit_no")

@@ -1,21 +1,19 @@
 """What a figure was, what it is now, and why: rows of `schemas.RESTATEMENTS`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import polars as pl
 
 from pipelines.equipment import UNIT
-from pipelines.schemas import OEE_BY_SHIFT, RESTATEMENTS
+from pipelines.schemas import RESTATEMENTS
 
-KEY: Final = [*UNIT, "production_day", "shift_id"]
-TEXTS: Final = ["profile_id"]
-FIGURES: Final = [
-    *(name for name, dtype in OEE_BY_SHIFT.items() if dtype.is_numeric()),
-    *TEXTS,
-]
-"""Every number of a shift, and the profile it was made by."""
+SHIFT: Final = [*UNIT, "production_day", "shift_id"]
+KEY: Final = [*SHIFT, "part"]
+TEXTS: Final = ["profile_id", "aggregation", "bottleneck", "lacks"]
+PARTS: Final = {"losses_by_shift": ["loss", "category", "stop_reason_code", "product_id"]}
+"""What tells the rows of one shift apart, in tables that have several."""
 
 CAUSES: Final = [
     "late_values", "carried_values", "clock", "catalogue", "plan", "cycles", "reasons", "lines",
@@ -31,18 +29,26 @@ SIDES: Final = ["old", "new", "old_text", "new_text"]
 
 
 def restated(
-    old: pl.DataFrame, new: pl.DataFrame, *, cause: str, at: datetime, run_id: str
+    old: pl.DataFrame,
+    new: pl.DataFrame,
+    *,
+    cause: str,
+    at: datetime,
+    run_id: str,
+    parts: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """`schemas.RESTATEMENTS` between two frames of `schemas.OEE_BY_SHIFT`.
+    """`schemas.RESTATEMENTS` between two frames of one table of figures by shift, line or day.
 
-    A shift that was open was never said to be final, and one that begins where the old figures end
-    is only later: neither is a restatement. A row that appears or vanishes is one, by each figure.
+    Every number of a row, and its TEXTS, is a figure; `parts` tell the rows of a shift apart. A
+    shift that was open was never said to be final, and one that begins where the old figures end is
+    only later: neither is a restatement. A row that appears or vanishes is one, by each figure.
     """
-    figures = [name for name in FIGURES if name in old.columns and name in new.columns]
-    provisional = pl.concat([old.filter("is_open").select(KEY), _later(old, new).select(KEY)])
+    was, now = (_keyed(rows, parts) for rows in (old, new))
+    figures = [name for name in _figures(was.schema) if name in now.columns]
+    provisional = pl.concat([_open(was), _later(was, now)])
     before, after = (
-        _long(rows.join(provisional, on=KEY, how="anti", nulls_equal=True), figures, side)
-        for rows, side in ((old, "old"), (new, "new"))
+        _long(rows.join(provisional, on=SHIFT, how="anti", nulls_equal=True), figures, side)
+        for rows, side in ((was, "old"), (now, "new"))
     )
     paired = before.join(after, on=[*KEY, "figure"], how="full", coalesce=True, nulls_equal=True)
     told = paired.with_columns(change=_change()).filter(pl.col("change").is_not_null())
@@ -51,6 +57,18 @@ def restated(
         .select(pl.col(name).cast(dtype) for name, dtype in RESTATEMENTS.items())
         .sort(*KEY, "figure")
     )
+
+
+def _keyed(frame: pl.DataFrame, parts: Sequence[str]) -> pl.DataFrame:
+    """The frame with all of KEY: what a table's rows do not have is null."""
+    lacks = {name: pl.lit(None, pl.String) for name in SHIFT if name not in frame.columns}
+    told = [pl.col(name).fill_null("") for name in parts]
+    part = pl.concat_str(told, separator="/") if told else pl.lit(None, pl.String)
+    return frame.with_columns(**lacks, part=part).drop(parts)
+
+
+def _figures(schema: Mapping[str, pl.DataType]) -> list[str]:
+    return [name for name, dtype in schema.items() if dtype.is_numeric() or name in TEXTS]
 
 
 def untold(rows: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
@@ -64,10 +82,21 @@ def untold(rows: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     return rows.join(last, on=[*key, "change", *SIDES], how="anti", nulls_equal=True)
 
 
+def _open(old: pl.DataFrame) -> pl.DataFrame:
+    """Shifts that were open; of a table that does not say so, none."""
+    return (old.filter("is_open") if "is_open" in old.columns else old.clear()).select(SHIFT)
+
+
 def _later(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Rows that begin at or behind the end of all the old ones."""
+    """Shifts that begin at or behind the end of all the old ones.
+
+    Of a table without times, all that the old one had not: their OEE tells of them.
+    """
+    if "start" not in new.columns:
+        return new.select(SHIFT).join(old.select(SHIFT), on=SHIFT, how="anti", nulls_equal=True)
     reached = old.select(pl.max("end")).item()
-    return new if reached is None else new.filter(pl.col("start") >= reached)
+    later = new if reached is None else new.filter(pl.col("start") >= reached)
+    return later.select(SHIFT)
 
 
 def _long(frame: pl.DataFrame, figures: list[str], side: str) -> pl.DataFrame:

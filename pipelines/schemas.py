@@ -368,6 +368,7 @@ RESTATEMENTS: Final = pl.Schema(
         **EQUIPMENT,
         "production_day": pl.Date(),
         "shift_id": pl.String(),
+        "part": pl.String(),
         "figure": pl.String(),
         "change": pl.String(),
         "old": pl.Float64(),
@@ -379,16 +380,18 @@ RESTATEMENTS: Final = pl.Schema(
         "run_id": pl.String(),
     }
 )
-"""A figure of OEE_BY_SHIFT that was replaced, in order of time. `change`: changed, appeared or
-vanished with its row; a null side of a change was undefined. Numbers stand in `old` and `new`,
-`profile_id` in the texts. `cause`: late_values, carried_values, clock, catalogue, plan, cycles,
-reasons, coverage, profile, code (several with commas), neighbours, unrecorded."""
+"""A figure that was replaced, in order of time. `part` of a shift: of losses, the loss, category,
+stop reason code and product with slashes between. `change`: changed, appeared or vanished with its
+row; a null side of a change was undefined. Numbers stand in `old` and `new`, names in the texts.
+`cause`: late_values, carried_values, clock, catalogue, plan, cycles, reasons, lines, coverage,
+profile, code (several with commas), neighbours, unrecorded."""
 
 LOSSES_BY_SHIFT: Final = pl.Schema(
     {
         **EQUIPMENT,
         "production_day": pl.Date(),
         "shift_id": pl.String(),
+        "is_open": pl.Boolean(),
         "loss": pl.String(),
         "category": pl.String(),
         "stop_reason_code": pl.String(),
@@ -424,6 +427,7 @@ RELIABILITY_BY_SHIFT: Final = pl.Schema(
         **EQUIPMENT,
         "production_day": pl.Date(),
         "shift_id": pl.String(),
+        "is_open": pl.Boolean(),
         "pbt_s": pl.Float64(),
         "uptime_s": pl.Float64(),
         "downtime_s": pl.Float64(),
@@ -450,6 +454,7 @@ SEMI_BY_DAY: Final = pl.Schema(
     {
         **EQUIPMENT,
         "production_day": pl.Date(),
+        "is_open": pl.Boolean(),
         "total_s": pl.Float64(),
         "prd_s": pl.Float64(),
         "sby_s": pl.Float64(),

@@ -107,7 +107,7 @@ def by_day(
     spent = _spent(eager(state_episodes), eager(plan), eager(coverage), eager(tags), rows,
                    eager(gaps))  # fmt: skip
     sums = (
-        rows.select(*DAY_KEY, "id")
+        rows.select(*DAY_KEY, "id", "is_open")
         .join(spent, left_on="id", right_on="day", how="left")
         .join(_made(eager(made), test_products), on=DAY_KEY, how="left", nulls_equal=True)
     )
@@ -146,7 +146,10 @@ def _begun(rows: pl.DataFrame, coverage: pl.DataFrame, tags: pl.DataFrame) -> pl
     if "valid_to" in tags.columns:
         seen = seen.join(lifespans(tags), on=UNIT, how="left", nulls_equal=True)
         seen = seen.filter((pl.col("start") < pl.col("until")).fill_null(value=True))
-    return seen.with_columns(end=pl.min_horizontal("end", "last")).select(rows.columns)
+    ended = pl.min_horizontal("end", "last")
+    return seen.with_columns(end=ended, is_open=pl.col("end") > pl.col("last")).select(
+        *rows.columns, "is_open"
+    )
 
 
 def _calendar(plan: pl.DataFrame, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:

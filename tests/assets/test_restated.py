@@ -121,9 +121,10 @@ def test_a_late_segment_restates_just_what_it_touches(late):
 
     first, second = late.first_day, late.first_day + timedelta(days=1)
     found = long_run(late, first)
-    before = files_of(late)
     said = Lake(late.lake).read("oee_by_shift", Partition(first, "F01"))
     with instance() as opened:
+        ticks_to_the_end(opened, "restated_days")
+        before = files_of(late)
         since = {name: newest(opened, name) for name in ("oee_by_shift", "restatements")}
         seal_late(late, found)
         asked = ticks_to_the_end(opened)
@@ -144,9 +145,10 @@ def test_a_late_segment_restates_just_what_it_touches(late):
     own = {name for name in changed if f"day={first}/factory=F01" in name}
     assert changed - own == {f"fingerprints/day={second}/factory=F01/part.json"}
     tables = {name.split("/")[0] for name in own}
-    assert tables - {"reliability_by_shift"} == {
+    others = {"reliability_by_shift", "line_oee_by_shift", "semi_by_day"}
+    assert tables - others - {f"restatements_of_{name}" for name in others} == {
         "raw_values", "state_episodes", "oee_by_shift", "losses_by_shift", "restatements",
-        "fingerprints", "ledger_by_day", "clock_offsets",
+        "restatements_of_losses_by_shift", "fingerprints", "ledger_by_day", "clock_offsets",
     }  # fmt: skip
 
     rows = Lake(late.lake).read("restatements", Partition(first, "F01"))
@@ -162,29 +164,23 @@ def test_a_late_segment_restates_just_what_it_touches(late):
     assert 0 < apt["old"] - apt["new"] <= (found["end"] - found["start"]).total_seconds()
     assert {"apt_s", "availability"} <= set(rows["figure"])
     assert rows["figure"].is_in(["pq", "gq", "completeness", "profile_id", "pbt_s"]).sum() == 0
-
-
-def test_what_was_made_of_restated_figures_is_made_again_and_nothing_else(late):
-    from assets.materialize import instance
-
-    first, second = late.first_day, late.first_day + timedelta(days=1)
-    lake = Lake(late.lake)
     with instance() as opened:
-        ticks_to_the_end(opened, "restated_days")
-        said = rolled(lake, first)
-        before = files_of(late)
-        since = {name: newest(opened, name) for name in ("oee_roll_up", "kpi", "anomaly_report")}
-        seal_late(late, long_run(late, first))
-        ticks_to_the_end(opened)
-        asked = ticks_to_the_end(opened, "restated_days")
-        assert asked == [(f"{first}",) * 2, (f"{second}|F01",) * 2]
-        made = {name: made_since(opened, name, storage_id)[0] for name, storage_id in since.items()}
+        follow_up(opened, late, first, second)
+
+
+def follow_up(opened, late, first, second):
+    """What was made of the restated figures is made again, and nothing else."""
+    lake = Lake(late.lake)
+    said, before = rolled(lake, first), files_of(late)
+    since = {name: newest(opened, name) for name in ("oee_roll_up", "kpi", "anomaly_report")}
+    asked = ticks_to_the_end(opened, "restated_days")
+    assert asked == [(f"{first}",) * 2, (f"{second}|F01",) * 2]
+    made = {name: made_since(opened, name, storage_id)[0] for name, storage_id in since.items()}
     assert made == {
         "oee_roll_up": [f"{first}"], "kpi": [f"{first}"], "anomaly_report": [f"{second}|F01"],
     }  # fmt: skip
     changed = {name for name, seen in files_of(late).items() if before.get(name) != seen}
-    assert f"oee_roll_up/day={first}/part.parquet" in changed
-    assert not [name for name in changed if "oee_roll_up" in name and f"{first}" not in name]
+    assert {name for name in changed if "oee" in name} == {f"oee_roll_up/day={first}/part.parquet"}
     now = rolled(lake, first)
     assert said.select("level", *SITE).equals(now.select("level", *SITE))
     up = now.filter(said["apt_s"].ne_missing(now["apt_s"]))
@@ -225,7 +221,7 @@ def test_a_convention_restates_the_days_from_its_own_on_and_no_others(late):
     assert days == {f"day={second}", f"day={today}"}
     assert {name.split("/")[0] for name in changed} == {
         "conventions", "oee_by_shift", "losses_by_shift", "reliability_by_shift", "restatements",
-        "fingerprints",
+        "restatements_of_losses_by_shift", "restatements_of_reliability_by_shift", "fingerprints",
     }  # fmt: skip
     for day, name in ((first, "opc40001-1"), (second, "own")):
         for table in ("oee_by_shift", "losses_by_shift", "reliability_by_shift"):

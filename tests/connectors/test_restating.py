@@ -15,6 +15,7 @@ from connectors.lake import Lake, Partition
 from connectors.ledger import Ledger
 from connectors.raw import RAW_SCHEMA
 from connectors.restating import replace_figures
+from connectors.restating import told as told_of
 from connectors.segments import SegmentWriter
 from pipelines.fingerprints import boxes
 from pipelines.schemas import CONVENTIONS, PLAN, RESTATEMENTS
@@ -149,6 +150,14 @@ def test_a_stop_within_a_day_reaches_its_neighbours_and_changes_nothing_there(ho
     sides = {figure: (old, new) for figure, old, new in rows.select("figure", "old", "new").rows()}
     assert sides["apt_s"] == (8 * HOUR_S, 7 * HOUR_S)
     assert "pq" not in sides
+    losses = told_of(Lake(home.lake), "losses_by_shift", Partition(DAYS[3], "F01"))
+    of_loss = losses.filter(figure="lost_s").select(
+        pl.col("part").str.split("/").list.first(), "old", "new"
+    )
+    changes = {part: (new or 0) - (old or 0) for part, old, new in of_loss.rows()}
+    assert sum(changes.values()) == 0
+    assert changes["speed"] == -HOUR_S
+    assert set(losses["cause"]) == {"late_values"}
     after = files_of(home)
     changed = {name for name in after if after[name] != before.get(name)}
     inside = f"day={DAYS[3]}/factory=F01"

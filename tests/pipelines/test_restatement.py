@@ -6,12 +6,13 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.restatement import CAUSES, FIGURES, KEY, cause_of, restated, untold
-from pipelines.schemas import OEE_BY_SHIFT, RESTATEMENTS
+from pipelines.restatement import CAUSES, KEY, PARTS, cause_of, restated, untold
+from pipelines.schemas import LOSSES_BY_SHIFT, OEE_BY_SHIFT, RESTATEMENTS
 
 NOW = datetime(2026, 11, 22, 6, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 11, 20, 16, tzinfo=UTC)
-NUMBERS = [name for name in FIGURES if name != "profile_id"]
+NUMBERS = [name for name, dtype in OEE_BY_SHIFT.items() if dtype.is_numeric()]
+FIGURES = [*NUMBERS, "profile_id"]
 
 
 def row(unit, shift, **figures):
@@ -89,6 +90,42 @@ def test_what_was_open_or_is_only_later_is_no_restatement():
     assert keys(told([row("A", 1)], [row("A", 1), row("B", 0)])) == {
         ("B", "0", name, "appeared") for name in FIGURES
     }
+
+
+def lost(shift, part, seconds, *, is_open=False):
+    """A row of losses; `part` is its loss and reason code."""
+    loss, code = part.split("/")
+    return {
+        "factory_id": "F01", "work_unit_id": "A", "production_day": date(2026, 11, 21),
+        "shift_id": str(shift), "is_open": is_open, "loss": loss, "stop_reason_code": code or None,
+        "lost_s": seconds, "stops": 1, "pieces": 0, "profile_id": "opc40001-1",
+    }  # fmt: skip
+
+
+def told_of_losses(old, new):
+    frames = (pl.DataFrame(rows, LOSSES_BY_SHIFT) for rows in (old, new))
+    found = restated(
+        *frames, cause="reasons", at=NOW, run_id="r", parts=PARTS["losses_by_shift"]
+    ).filter(figure="lost_s")
+    return found.select("shift_id", "part", "change", "old", "new").rows()
+
+
+def test_a_shift_of_several_rows_is_told_part_by_part():
+    old = [lost(0, "breakdown/R1", 60.0), lost(0, "setup/", 5.0), lost(0, "speed/", 7.0)]
+    new = [lost(0, "waiting/R1", 60.0), lost(0, "setup/", 6.0), lost(0, "speed/", 7.0)]
+    assert told_of_losses(old, new) == [
+        ("0", "breakdown//R1/", "vanished", 60.0, None),
+        ("0", "setup///", "changed", 5.0, 6.0),
+        ("0", "waiting//R1/", "appeared", None, 60.0),
+    ]
+
+
+def test_of_parts_too_open_shifts_and_later_ones_are_no_restatement():
+    assert told_of_losses([lost(0, "setup/", 5.0, is_open=True)], [lost(0, "setup/", 6.0)]) == []
+    assert (
+        told_of_losses([lost(0, "setup/", 5.0)], [lost(0, "setup/", 5.0), lost(1, "idle/", 1.0)])
+        == []
+    )
 
 
 def test_a_run_that_is_repeated_tells_nothing_twice():

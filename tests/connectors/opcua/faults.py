@@ -562,8 +562,11 @@ FAULTS = {
 
 
 def before_s(fault):
-    """A gap may begin so long before its fault: what came until then is not yet vouched for."""
-    unheard_s = 4 * (PUBLISHING_MS + 100) / 1000 + group_commit.COMMIT_S
+    """A gap may begin so long before its fault: what came until then is not yet vouched for.
+
+    Eight publishes: a busy machine is some of them behind.
+    """
+    unheard_s = 8 * (PUBLISHING_MS + 100) / 1000 + group_commit.COMMIT_S
     return unheard_s + (coverage.COVER_EVERY_S if fault.is_process else subscribe.KEEP_ALIVE_S)
 
 
