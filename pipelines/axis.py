@@ -14,6 +14,8 @@ from pipelines.equipment import UNIT
 from pipelines.schemas import TIME
 
 _MOST: Final = 2**62
+MANY: Final = 10_000
+"""Rows from which on to look for runs costs less than to join them all."""
 _OUTSIDE: Final = -1
 """Stands in a layer where none of its spans holds, until null is put there."""
 
@@ -73,16 +75,24 @@ def ordered(frame: pl.DataFrame, by: str = "at") -> pl.DataFrame:
 
 def with_unit_no(frame: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """Rows of the work units in `units` (`catalogue.numbered`), with `unit_no` for their key."""
-    number = numbers_of(frame.select(UNIT).iter_columns(), units.select(*UNIT, "unit_no"))
+    number = numbers_of(frame, units.select(*UNIT, "unit_no"))
     keyed = frame.drop(UNIT).with_columns(number)
     return keyed.drop_nulls("unit_no") if number.has_nulls() else keyed
 
 
-def numbers_of(columns: Iterable[pl.Series], numbers: pl.DataFrame) -> pl.Series:
-    """For each row the last column of `numbers`, whose others are its key; null where it has none.
+def numbers_of(frame: pl.DataFrame, numbers: pl.DataFrame) -> pl.Series:
+    """By row the last column of `numbers`, whose others are its key; null where it has none."""
+    *key, name = numbers.columns
+    if frame.height >= MANY:
+        return by_runs(frame.select(key).iter_columns(), numbers)
+    rows = frame.select(key)
+    return rows.join(numbers, on=key, how="left", nulls_equal=True, maintain_order="left")[name]
 
-    The key's `columns` are looked at one after the other: none need be kept. Rows of one key mostly
-    stand together: it is looked up once a run.
+
+def by_runs(columns: Iterable[pl.Series], numbers: pl.DataFrame) -> pl.Series:
+    """The same of a key's `columns`, looked at one after the other: none need be kept.
+
+    Rows of one key mostly stand together: it is looked up once a run.
     """
     *key, name = numbers.columns
     rows, runs = 0, []
@@ -90,10 +100,10 @@ def numbers_of(columns: Iterable[pl.Series], numbers: pl.DataFrame) -> pl.Series
         rows = len(column)
         runs.append(_runs(column))
     begins = pl.concat([own for own, _ in runs]).unique().sort()
-    heads = pl.DataFrame(
-        [values.gather(own.search_sorted(begins, side="right") - 1) for own, values in runs]
+    heads = [values[own.search_sorted(begins, side="right") - 1] for own, values in runs]
+    found = pl.DataFrame(heads).join(
+        numbers, on=key, how="left", nulls_equal=True, maintain_order="left"
     )
-    found = heads.join(numbers, on=key, how="left", nulls_equal=True, maintain_order="left")
     later = pl.zeros(rows, pl.UInt32, eager=True).scatter(begins[1:], 1)
     return found[name].gather(later.cum_sum())
 
@@ -104,7 +114,7 @@ def _runs(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     if len(column) and not column.eq_missing(column[0]).all():
         whole = column.rechunk()
         begins = begins.append(whole[1:].ne_missing(whole[:-1]).arg_true() + 1)
-    return begins, column.gather(begins)
+    return begins, column[begins]
 
 
 def atoms(layers: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -58,7 +58,7 @@ def known_tags(tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
 def _of_tags(values: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Values with the `tag_no` of each tag of their node that holds at their time."""
     nodes = known.select(NODE).drop_nulls().unique().sort(NODE).with_row_index("node_no")
-    number = numbers_of(values.select(NODE).iter_columns(), nodes.select(*NODE, "node_no"))
+    number = numbers_of(values, nodes.select(*NODE, "node_no"))
     has_place = number.is_not_null() & values["time"].is_not_null()
     rows = values.drop(NODE).with_columns(number).filter(has_place)
     meant = known.select(*NODE, "tag_no", "valid_from", "valid_to")

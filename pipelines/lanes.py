@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from pipelines.axis import Axis, axis, numbers_of
+from pipelines.axis import Axis, axis, by_runs
 from pipelines.equipment import UNIT, AnyFrame, eager
 
 KINDS: Final = ["good", "rework", "scrap", "total"]
@@ -42,7 +42,7 @@ def counts(increments: AnyFrame, units: pl.DataFrame) -> Counts:
     lanes = units.join(kinds, how="cross").select(*UNIT, "kind", lane=number.cast(pl.UInt32))
     # Texts first, one by one: their memory is free again before the rest is read.
     texts = (eager(increments.lazy().select(name)).to_series() for name in (*UNIT, "kind"))
-    lane = numbers_of(texts, lanes)
+    lane = by_runs(texts, lanes)
     read = eager(increments.lazy().select(*READ, more=MORE))
     told = read.with_row_index("row").filter("more")
     names = {"good_since": "from_time"}

@@ -32,10 +32,11 @@ def needed(counters: pl.DataFrame) -> pl.DataFrame:
         for figure, own in FIGURES.items()
         for kind in BESIDE
     }
+    rows = counters.lazy()
     return pl.concat(
-        counters.filter(used).select("unit_no", figure=pl.lit(figure), kind=pl.lit(kind, KIND))
+        rows.filter(used).select("unit_no", figure=pl.lit(figure), kind=pl.lit(kind, KIND))
         for (figure, kind), used in uses.items()
-    )
+    ).collect(engine="in-memory")
 
 
 def since(uses: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:

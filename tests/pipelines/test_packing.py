@@ -82,5 +82,7 @@ def test_numbers_of_equals_a_row_by_row_look_up(rows, cut):
         table, {"one": pl.String, "two": pl.String, "no": pl.Int64}, orient="row"
     )
     frame = pl.DataFrame(rows, {"one": pl.String, "two": pl.String}, orient="row")
-    columns = pl.concat([frame[:cut], frame[cut:]], rechunk=False).iter_columns()
-    assert axis.numbers_of(columns, numbers).to_list() == [known.get(row) for row in rows]
+    looked_up = [known.get(row) for row in rows]
+    assert axis.numbers_of(frame, numbers).to_list() == looked_up
+    pieces = pl.concat([frame[:cut], frame[cut:]], rechunk=False)
+    assert axis.by_runs(pieces.iter_columns(), numbers).to_list() == looked_up
