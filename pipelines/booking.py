@@ -9,12 +9,12 @@ from pipelines.asked import Asked
 from pipelines.axis import Axis, ordered
 from pipelines.belated import moved
 from pipelines.lanes import Counts, besides, is_beside, unit_and_kind
+from pipelines.plain import plain
 from pipelines.profiles import Profile
 from pipelines.readings import BEFORE
 from pipelines.sharing import Shared, shared
 from pipelines.spans import in_lanes, spans_of
 
-FEW: Final = 8
 PLACE: Final = pl.Enum(["read", "kept", "dealt", "away"])
 """Counted where they were read: all, or what is left there of a gap over an edge; dealt to another
 stretch than that of their reading; and at their reading, the pieces that were dealt to others."""
@@ -38,11 +38,12 @@ def booked(
     apart = _apart(spans, begins, counts)
     names = prices["product_id"].drop_nulls().unique().sort()
     with ThreadPoolExecutor(1) as beside:
-        plain = beside.submit(_plain, counts, apart, begins, names)
+        undoubted = beside.submit(plain, counts, apart, begins, names)
         odd = [_odd(some, spans) for some in _others(apart, spans, known, profile)]
     in_shift = spans.filter(pl.col("shift").is_not_null()).with_columns(unit_and_kind())
-    sums = pl.concat([plain.result(), *odd])
-    return sums.join(in_shift.drop("at", "end", "lane"), on="span")
+    no = pl.lit(value=False)
+    read = undoubted.result().with_columns(unseen=no, crossing=no, place=pl.lit("read", PLACE))
+    return pl.concat([read, *odd]).join(in_shift.drop("at", "end", "lane"), on="span")
 
 
 def _others(
@@ -111,59 +112,6 @@ def _with_shares(
     names = [*rows.columns, "place"]
     stay = pl.concat([less.select(names), gone.select(names)])
     return stay.cast({"place": PLACE}), ordered(dealt.select(names)).cast({"place": PLACE})
-
-
-def _plain(counts: Counts, apart: pl.Series, begins: pl.Series, names: pl.Series) -> pl.DataFrame:
-    """The pieces of all rows but those `apart`, by span and product: seen, and not crossing."""
-    amount = counts.rows["amount"].scatter(apart, 0)
-    begun = _begun(begins, counts.rows.height)
-    rows = pl.LazyFrame([begun, counts.rows["product_id"], amount])
-    few = _by_few(rows, names) if 0 < len(names) <= FEW else None
-    sums = _by_any(rows, len(begins)) if few is None else few
-    no = pl.lit(value=False)
-    return sums.filter(pl.col("amount") > 0, pl.col("begun") > 0).select(
-        (pl.col("begun") - 1).cast(pl.UInt32).alias("span"),
-        "product_id",
-        "amount",
-        unseen=no,
-        crossing=no,
-        place=pl.lit("read", PLACE),
-    )
-
-
-def _begun(begins: pl.Series, rows: int) -> pl.Series:
-    """By row how many spans have begun at it: 0 before the first."""
-    begun = pl.DataFrame({"row": begins.filter(begins < rows)}).with_row_index("no", offset=1)
-    last = begun.unique("row", keep="last", maintain_order=True)
-    more = last["no"].cast(pl.Int32) - last["no"].cast(pl.Int32).shift(1, fill_value=0)
-    every = pl.zeros(rows, pl.Int32, eager=True).scatter(last["row"], more).cum_sum()
-    return every.alias("begun").set_sorted()
-
-
-def _by_few(rows: pl.LazyFrame, names: pl.Series) -> pl.DataFrame | None:
-    """Pieces by span and product, a column for each; None where others than `names` were made.
-
-    Rows of a span stand together, so that nothing is hashed: a third of the time of `_by_any`.
-    """
-    amount, product = pl.col("amount"), pl.col("product_id")
-    each = {
-        str(n): pl.when(product == name).then(amount).otherwise(0) for n, name in enumerate(names)
-    }
-    wide = rows.select("begun", every=amount, **each)
-    sums = wide.group_by("begun").agg(pl.all().sum()).collect()
-    if not sums.select((pl.sum_horizontal(*each) == pl.col("every")).all()).item():
-        return None
-    long = sums.unpivot(list(each), index="begun", variable_name="no", value_name="amount")
-    return long.with_columns(product_id=names.gather(long["no"].cast(pl.UInt32)))
-
-
-def _by_any(rows: pl.LazyFrame, spans: int) -> pl.DataFrame:
-    """Pieces by span and product, which one integer for both finds in a third of the time."""
-    product = pl.col("product_id").cast(pl.Categorical).to_physical().cast(pl.Int64) + 1
-    code = product.fill_null(0) * spans + pl.col("begun")
-    sums = rows.select("product_id", "amount", code=code).group_by("code")
-    found = sums.agg(pl.sum("amount"), pl.first("product_id")).collect(engine="streaming")
-    return found.with_columns(begun=(pl.col("code") % spans).cast(pl.Int32))
 
 
 def _looked_at(apart: pl.Series, counts: Counts) -> pl.DataFrame:

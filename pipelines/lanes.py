@@ -37,28 +37,38 @@ class Counts(NamedTuple):
 
 def counts(increments: AnyFrame, units: pl.DataFrame) -> Counts:
     """The increments of `units` (see `catalogue.numbered`)."""
-    kinds = pl.DataFrame({"kind": KINDS, "place": range(LANES)})
-    number = pl.col("unit_no") * LANES + pl.col("place")
-    lanes = units.join(kinds, how="cross").select(*UNIT, "kind", lane=number.cast(pl.UInt32))
+    lanes = _lanes_of(units)
     # Texts first, one by one: their memory is free again before the rest is read.
     texts = (eager(increments.lazy().select(name)).to_series() for name in (*UNIT, "kind"))
     lane = by_runs(texts, lanes)
     read = eager(increments.lazy().select(*READ, more=MORE))
     told = read.with_row_index("row").filter("more")
+    told = told.with_columns(lane.gather(told["row"]))
     names = {"good_since": "from_time"}
     # Of one piece each: out of many, a row is found slowly.
     rows = read.select("to_time", "amount", "product_id", **names).rechunk().with_columns(lane)
     whole = axis(lanes.height, [rows["to_time"], rows["good_since"]])
     at, since_at = whole.places(lane, lanes.height, rows["to_time"], rows["good_since"])
     rows = rows.with_columns(at.alias("at"), since_at.alias("since_at"))
-    told = told.with_columns(lane.gather(told["row"]))
     if lane.has_nulls() or not at.is_sorted():
-        own = rows.with_row_index("was").drop_nulls("lane")
-        own = own.sort("at", maintain_order=True).with_row_index("row")
-        told = told.rename({"row": "was"}).join(own.select("was", "row"), on="was")
-        rows = own.drop("was", "row")
+        rows, told = _in_order(rows, told)
     earliest = _from_here_on(rows["since_at"], rows["at"])
     return Counts(rows.with_columns(since_at=earliest), _told(told), whole)
+
+
+def _lanes_of(units: pl.DataFrame) -> pl.DataFrame:
+    """The key of every counter that there may be, and its `lane`."""
+    kinds = pl.DataFrame({"kind": KINDS, "place": range(LANES)})
+    number = pl.col("unit_no") * LANES + pl.col("place")
+    return units.join(kinds, how="cross").select(*UNIT, "kind", lane=number.cast(pl.UInt32))
+
+
+def _in_order(rows: pl.DataFrame, told: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that have a lane by `at`, and what is told of them by their new places."""
+    own = rows.with_row_index("was").drop_nulls("lane")
+    own = own.sort("at", maintain_order=True).with_row_index("row")
+    moved = told.rename({"row": "was"}).join(own.select("was", "row"), on="was")
+    return own.drop("was", "row"), moved
 
 
 def _from_here_on(since: pl.Series, at: pl.Series) -> pl.Series:
