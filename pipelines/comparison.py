@@ -92,15 +92,17 @@ def oee(
 def losses(found: AnyFrame, truth: AnyFrame, beside: pl.DataFrame) -> tuple[Tally, pl.DataFrame]:
     """Our losses per machine, shift and loss beside the true ones, of fully covered shifts.
 
-    `beside` is what `oee` gave for the same windows. In the first of a machine's shifts the STOPS
-    are one loss. The tally: losses (of machine-shifts, on either side), max_abs_error_s,
-    max_share_error (of PBT).
+    `beside` is what `oee` gave for the same windows. In the first and the last of a machine's
+    shifts the STOPS are one loss: how long a stop is that began before anything was collected, or
+    had not ended when collecting did, nobody can tell. The tally: losses (of machine-shifts, on
+    either side), max_abs_error_s, max_share_error (of PBT).
     """
     key = [name for name in SHIFT_KEY if name != "park_id"]
     machine = [name for name in key if name not in ("production_day", "shift_id")]
-    is_first = pl.col("start") == pl.col("start").min().over(machine)
-    whole = beside.filter("whole").select(*key, is_first=is_first)
-    loss = pl.when(pl.col("is_first") & pl.col("loss").is_in(STOPS)).then(pl.lit("stops"))
+    start = pl.col("start")
+    at_edge = (start == start.min().over(machine)) | (start == start.max().over(machine))
+    whole = beside.filter("whole").select(*key, at_edge=at_edge)
+    loss = pl.when(pl.col("at_edge") & pl.col("loss").is_in(STOPS)).then(pl.lit("stops"))
     ours, true = (
         eager(frame).join(whole, on=key, nulls_equal=True)
         .group_by(*key, loss=loss.otherwise("loss")).agg(pl.sum("lost_s"))

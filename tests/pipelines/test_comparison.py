@@ -130,26 +130,29 @@ def test_a_loss_on_our_side_excuses_nothing():
     assert found["max_completeness_error"] == pytest.approx(0.2)
 
 
-def test_what_a_stop_from_before_the_first_shift_is_nobody_can_tell():
-    times = {"A": (0, 8), "B": (8, 16)}
+def test_what_a_stop_over_an_edge_of_what_was_collected_is_nobody_can_tell():
+    times = {"A": (0, 8), "B": (8, 16), "C": (16, 24)}
     spans = {s: {"start": plant.at(a), "end": plant.at(b)} for s, (a, b) in times.items()}
     ours = [shift(s, 0.7, **span) for s, span in spans.items()]
     true = [true_shift(s, 0.7, **span) for s, span in spans.items()]
     _, beside = comparison.oee(pl.DataFrame(ours), pl.DataFrame(true))
     key = ["factory_id", "line_id", "work_unit_id", "production_day"]
 
-    def lost(loss, other):
+    def lost(*losses):
         rows = [{k: one[k] for k in key} | {"shift_id": one["shift_id"]} for one in true]
-        said = [rows[0] | {"loss": loss, "lost_s": 27.0}, rows[1] | {"loss": other, "lost_s": 9.0}]
-        return pl.DataFrame(said)
+        seconds = (27.0, 9.0, 18.0)
+        said = zip(rows, losses, seconds, strict=True)
+        return pl.DataFrame([row | {"loss": loss, "lost_s": s} for row, loss, s in said])
 
     def most(*ours):
-        found, true = lost(*ours), lost("breakdown", "breakdown")
+        found, true = lost(*ours), lost("breakdown", "breakdown", "breakdown")
         return comparison.losses(found, true, beside)[0]["max_abs_error_s"]
 
-    assert most("minor_stop", "breakdown") == 0
-    assert most("setup", "breakdown") == 27
-    assert most("breakdown", "minor_stop") == 9
+    assert most("minor_stop", "breakdown", "breakdown") == 0
+    assert most("breakdown", "breakdown", "minor_stop") == 0
+    assert most("setup", "breakdown", "breakdown") == 27
+    assert most("breakdown", "breakdown", "setup") == 18
+    assert most("breakdown", "minor_stop", "breakdown") == 9
 
 
 def test_shifts_count_where_they_lie_wholly_in_a_window():
