@@ -18,10 +18,10 @@ from assets import (
 )
 from assets.checks import CHECKS
 from assets.nights import NIGHTS
-from assets.partitions import HOME, key_of, local_today
+from assets.partitions import HOME, local_today, range_tags
 from assets.storage import LakeIOManager
 from assets.touched import boxes, run_key
-from connectors.lake import Lake, Partition
+from connectors.lake import Lake
 
 ASSETS: Final = [
     *collected.OUTSIDE,
@@ -85,7 +85,7 @@ def new_segments(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]
     """One run per box of stale days; what the runs change makes the next tick's days stale."""
     found, cursor = boxes(HOME, context.cursor, local_today(), _busy(context.instance))
     for first, last in found:
-        tags = {**_range(first, last), OF_FACTORY: str(first.factory)}
+        tags = {**range_tags(first, last), OF_FACTORY: str(first.factory)}
         yield dg.RunRequest(run_key=run_key(cursor, (first, last)), tags=tags)
     context.update_cursor(cursor)
 
@@ -103,15 +103,10 @@ def restated_days(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest
         return
     found, cursor = follow_up.requests(Lake(HOME.lake), context.cursor, local_today())
     for one in found:
-        yield dg.RunRequest(run_key=one.run_key, job_name=one.job, tags=_range(one.first, one.last))
+        yield dg.RunRequest(
+            run_key=one.run_key, job_name=one.job, tags=range_tags(one.first, one.last)
+        )
     context.update_cursor(cursor)
-
-
-def _range(first: Partition, last: Partition) -> dict[str, str]:
-    return {
-        "dagster/asset_partition_range_start": key_of(first),
-        "dagster/asset_partition_range_end": key_of(last),
-    }
 
 
 def _busy(instance: dg.DagsterInstance) -> set[str]:

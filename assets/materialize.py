@@ -11,7 +11,7 @@ import dagster as dg
 
 from assets.checks import build_pages
 from assets.definitions import defs
-from assets.partitions import FACTORY_IDS, HOME, PARK_IDS, key_of, local_today
+from assets.partitions import FACTORY_IDS, HOME, PARK_IDS, key_of, local_today, range_tags
 from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
 from connectors.lake import Lake, Partition
@@ -62,12 +62,7 @@ def run(
     A check of severity ERROR that does not pass is a failure like that of a step. Ctrl-C and
     SIGTERM end the run, and then raise KeyboardInterrupt.
     """
-    tags = {}
-    if first and last:
-        tags = {
-            "dagster/asset_partition_range_start": key_of(first),
-            "dagster/asset_partition_range_end": key_of(last),
-        }
+    tags = range_tags(first, last) if first and last else {}
     ENDING.check()
     with _own_signals():
         result = defs.resolve_job_def(job).execute_in_process(

@@ -102,3 +102,11 @@ def key_of(partition: Partition) -> str:
     """The Dagster key of a lake partition."""
     parts = [partition.day.isoformat()] if partition.day else []
     return "|".join([*parts, *([partition.factory] if partition.factory else [])])
+
+
+def range_tags(first: Partition, last: Partition) -> dict[str, str]:
+    """What tells Dagster that one run serves the box of partitions from `first` to `last`."""
+    return {
+        "dagster/asset_partition_range_start": key_of(first),
+        "dagster/asset_partition_range_end": key_of(last),
+    }
