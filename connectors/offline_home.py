@@ -37,11 +37,13 @@ def write_offline(
     sites: Sequence[SiteTimeline] | None = None,
     truth: Path | None = None,
     signal_period_s: float = 90.0,
+    exam: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> list[Outage]:
     """Write a complete new home as a collector would have left it; gives the outages played.
 
-    `days` closed local days and today up to `anchor`, of all sites where `sites` names none.
+    `days` closed local days and today up to `anchor`, of all sites where `sites` names none, which
+    then have the faults of the `exam` or of the default day.
     HomeRefused where the folder holds anything.
     """
     made, outages = offline.write_offline(
@@ -52,6 +54,7 @@ def write_offline(
         sites=sites,
         truth=truth,
         signal_period_s=signal_period_s,
+        exam=exam,
         say=say,
     )
     fleet = read_fleet(folder / offline.FLEET)

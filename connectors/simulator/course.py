@@ -26,6 +26,8 @@ _LIMITS_MIN: Final = {
     "wait": (420.0, ((k.WAITING, 3.0, 16.0),)),
     "break": (1500.0, ((k.BREAKDOWN, 4.0, 18.0), (k.CORRECTIVE, 12.0, 70.0))),
 }
+_LEAST_CYCLE, _CYCLE_NOISE = 0.98, 0.035
+"""A cycle takes the usual time times the first, and half-normal noise of the second."""
 _ORDER_MIN: Final = (200.0, 620.0)
 _SETUP_MIN: Final = (9.0, 32.0)
 _NO_ORDER: Final = (0.14, 12.0, 55.0)
@@ -69,19 +71,41 @@ class Course:
     pieces: Pieces
 
 
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual for one machine, per productive hour (mean of its products) and cycle."""
+
+    micro_stops_per_h: float
+    cycles_per_h: float
+    scrap_share: float
+
+
 def run(
-    seed: int, machine: Machine, sector: Sector, slices: Sequence[Slice], fault: Fault | None
+    seed: int, machine: Machine, sector: Sector, slices: Sequence[Slice], faults: Sequence[Fault]
 ) -> Course:
-    """The course over the slices; a longer plan leaves what came before it unchanged."""
-    walker = _Walker(seed, machine, sector, fault)
-    for piece in _cut(slices, fault):
+    """The course over the slices; a longer plan, a later fault leave what came before unchanged."""
+    altering = [fault for fault in faults if fault.alters_course]
+    walker = _Walker(seed, machine, sector, altering)
+    for piece in _cut(slices, altering):
         walker.walk(piece)
     return Course(tuple(walker.done), walker.cycles.pieces())
 
 
-def _cut(slices: Iterable[Slice], fault: Fault | None) -> Iterable[Slice]:
-    """The slices, cut where the fault begins and ends."""
-    edges = () if fault is None else (fault.start_ms, fault.end_ms)
+def usual(seed: int, machine: Machine, sector: Sector) -> Usual:
+    """The machine's own rates, as its traits say."""
+    walker = _Walker(seed, machine, sector, ())
+    cycle_ms = np.mean([product.cycle_ms for product in machine.type.products])
+    mean_ms = cycle_ms * walker.cycles.slowness * (_LEAST_CYCLE + _CYCLE_NOISE * np.sqrt(2 / np.pi))
+    return Usual(
+        micro_stops_per_h=60 / (_LIMITS_MIN["micro"][0] * walker.pace),
+        cycles_per_h=float(3_600_000 / mean_ms),
+        scrap_share=walker.cycles.scrap,
+    )
+
+
+def _cut(slices: Iterable[Slice], faults: Sequence[Fault]) -> Iterable[Slice]:
+    """The slices, cut where a fault begins and ends; faults do not overlap."""
+    edges = sorted(edge for fault in faults for edge in (fault.start_ms, fault.end_ms))
     for piece in slices:
         inside = [e for e in edges if piece.start_ms < e < piece.end_ms]
         points = [piece.start_ms, *inside, piece.end_ms]
@@ -92,8 +116,10 @@ def _cut(slices: Iterable[Slice], fault: Fault | None) -> Iterable[Slice]:
 class _Walker:
     """Lets one machine go through its plan; timers run down in productive time only."""
 
-    def __init__(self, seed: int, machine: Machine, sector: Sector, fault: Fault | None) -> None:
-        self.machine, self.fault = machine, fault
+    def __init__(
+        self, seed: int, machine: Machine, sector: Sector, faults: Sequence[Fault]
+    ) -> None:
+        self.machine, self.faults = machine, faults
         self.rng = stream(seed, machine.work_unit_id, "activities")
         self.cycles = _Cycles(seed, machine, sector)
         self.pace = float(self.rng.uniform(0.4, 1.2))
@@ -139,39 +165,44 @@ class _Walker:
         start = piece.start_ms
         was_producing = bool(self.done) and self.done[-1].kind == k.PRODUCE
         chance, least, most = _OVERRUN
-        if self.rng.random() < chance and was_producing and not self.in_fault(piece):
+        if self.rng.random() < chance and was_producing and not self.is_calm(piece):
             length = int(self.rng.integers(least, most))
             self.add(piece, start, min(start + length, piece.end_ms), k.PRODUCE)
             start = self.done[-1].end_ms
         self.add(piece, start, piece.end_ms, k.BREAK)
 
-    def in_fault(self, piece: Slice) -> bool:
-        fault = self.fault
-        return fault is not None and fault.start_ms <= piece.start_ms < fault.end_ms
+    def fault_in(self, piece: Slice) -> Fault | None:
+        inside = (f for f in self.faults if f.start_ms <= piece.start_ms < f.end_ms)
+        return next(inside, None)
+
+    def is_calm(self, piece: Slice) -> bool:
+        fault = self.fault_in(piece)
+        return fault is not None and fault.calm
+
+    def factor(self, piece: Slice, kind: str) -> float:
+        """What a fault multiplies a rate by."""
+        fault = self.fault_in(piece)
+        return 1.0 if fault is None else fault.factor(kind)
 
     def busy(self, piece: Slice) -> None:
-        """Produce and stop in turn; inside a fault only micro stops interrupt production."""
-        faulty = self.in_fault(piece)
-        active = ("micro",) if faulty else tuple(self.timers)
-        if faulty:
-            self.begin_fault(piece)
+        """Produce and stop in turn; inside a calm fault only micro stops interrupt production."""
+        fault = self.fault_in(piece)
+        active = ("micro",) if self.is_calm(piece) else tuple(self.timers)
+        if fault is not None and piece.start_ms == fault.start_ms:
+            self.begin(fault)
         time = piece.start_ms
         while time < piece.end_ms:
             time = self.stop(piece, time) if self.waiting else self.produce(piece, time, active)
-        if faulty and self.fault is not None and piece.end_ms == self.fault.end_ms:
+        if fault is not None and piece.end_ms == fault.end_ms:
             self.timers["micro"] = self.draw("micro")
 
-    def begin_fault(self, piece: Slice) -> None:
-        """Clear what would keep the machine from producing."""
-        assert self.fault is not None
-        if piece.start_ms == self.fault.start_ms:
+    def begin(self, fault: Fault) -> None:
+        """Wind up the timer that it changes; a calm one clears what would keep from producing."""
+        if fault.calm:
             self.waiting.clear()
             if not self.order_id:
                 self.next_order()
-            self.timers["micro"] = self.draw("micro", self.micro_factor(faulty=True))
-
-    def micro_factor(self, *, faulty: bool) -> float:
-        return self.fault.factor("micro_stop_burst") if faulty and self.fault else 1.0
+        self.timers["micro"] = self.draw("micro", fault.factor("micro_stop_burst"))
 
     def stop(self, piece: Slice, time: int) -> int:
         """Spend the stop at hand up to the end of the slice."""
@@ -198,10 +229,10 @@ class _Walker:
         for name in active:
             self.timers[name] -= end - time
         if self.timers[first] <= 0:
-            self.fire(first, faulty=self.in_fault(piece))
+            self.fire(first, self.factor(piece, "micro_stop_burst"))
         return end
 
-    def fire(self, timer: str, *, faulty: bool) -> None:
+    def fire(self, timer: str, burst: float) -> None:
         """Queue the stops that this timer brings and wind it up again."""
         if timer == "order":
             chance, least, most = _NO_ORDER
@@ -211,7 +242,7 @@ class _Walker:
         else:
             for kind, least, most in _LIMITS_MIN[timer][1]:
                 self.waiting.append((kind, self.length(least, most), ""))
-        self.timers[timer] = self.draw(timer, self.micro_factor(faulty=faulty))
+        self.timers[timer] = self.draw(timer, burst if timer == "micro" else 1.0)
 
     def length(self, least_min: float, most_min: float) -> int:
         """A log-uniform length in ms."""
@@ -224,9 +255,7 @@ class _Walker:
             return
         self.done.append(Activity(start, end, kind, self.order_id, self.product, piece))
         if kind == k.PRODUCE and self.product is not None:
-            faulty = self.in_fault(piece)
-            slow = self.fault.factor("speed_loss") if faulty and self.fault else 1.0
-            worse = self.fault.factor("quality_slide") if faulty and self.fault else 1.0
+            slow, worse = self.factor(piece, "speed_loss"), self.factor(piece, "quality_slide")
             self.cycles.produce(start, end, self.product, slow, worse)
 
 
@@ -259,8 +288,8 @@ class _Cycles:
         """Instants of completion; what is left of the last cycle is kept for later."""
         usual = product.cycle_ms * self.slowness * slow
         drawn = int((end - start) / (product.cycle_ms * 0.97)) + 2
-        noise = np.abs(self.cycle_rng.standard_normal(drawn)) * 0.035
-        steps = np.rint(usual * (0.98 + noise)).astype(np.int64)
+        noise = np.abs(self.cycle_rng.standard_normal(drawn)) * _CYCLE_NOISE
+        steps = np.rint(usual * (_LEAST_CYCLE + noise)).astype(np.int64)
         if self.left_ms:
             steps = np.concatenate(([self.left_ms], steps))
         steps[0] = max(int(steps[0]), _CLEAR_MS)

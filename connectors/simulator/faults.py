@@ -1,4 +1,4 @@
-"""Anomalies planted on the default day: which machine, what, when and how strong."""
+"""Planted anomalies, and those of the default day: which machine, what, when, how strong."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,15 @@ from connectors.simulator.seeds import stream
 DAY_MS: Final = 86_400_000
 EACH_KIND: Final = 3
 """Machines per kind of fault: eight kinds leave well over half of the fleet free of faults."""
+RATES: Final = ("micro_stop_burst", "speed_loss", "quality_slide")
+"""Kinds that change what the machine does: stops, cycle time, scrap."""
 _MARGIN_MS: Final = 30 * MINUTE_MS
 """Faults keep this far from midnight and begin this long before the next planned stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a fault does to signals: `shape` ramp, lag, step or stuck, times `share`."""
+    """What a fault does to signals: its `shape` (faults.toml, exam.toml), times `share`."""
 
     signals: tuple[str, ...]
     shape: str
@@ -32,7 +34,12 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One planted anomaly; `magnitude` as in faults.toml, times are true and in epoch ms."""
+    """One planted anomaly; `magnitude` as in its table, times are true and in epoch ms.
+
+    `times` multiplies the rate that its kind is named for. Of a `calm` one nothing but micro stops
+    interrupts production; others leave the course as it is, but for that rate. Faults of several
+    machines that share a cause name it.
+    """
 
     fault_id: str
     kind: str
@@ -41,10 +48,18 @@ class Fault:
     start_ms: int
     end_ms: int
     effects: tuple[Effect, ...]
+    times: float = 1.0
+    calm: bool = True
+    cause_id: str | None = None
 
     def factor(self, kind: str) -> float:
-        """The magnitude if the fault is of this kind, else 1."""
-        return self.magnitude if self.kind == kind else 1.0
+        """What the rate of `kind` is multiplied by."""
+        return self.times if self.kind == kind else 1.0
+
+    @property
+    def alters_course(self) -> bool:
+        """Whether the machine does something else than it would without it."""
+        return self.calm or self.times != 1.0
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -103,28 +118,31 @@ def _fault(
     rng: np.random.Generator, day: date, kind: str, machine: Machine, window: tuple[int, int]
 ) -> Fault:
     low, high = np.log(table()[kind]["magnitude"])
-    effects = tuple(_effect(rng, machine, *entry) for entry in table()[kind]["effect"])
+    effects = tuple(effect(rng, machine, *entry) for entry in table()[kind]["effect"])
+    magnitude = round(float(np.exp(rng.uniform(low, high))), 3)
     return Fault(
         fault_id=f"{day:%Y%m%d}-{machine.work_unit_id}-{kind}",
         kind=kind,
         work_unit_id=machine.work_unit_id,
-        magnitude=round(float(np.exp(rng.uniform(low, high))), 3),
+        magnitude=magnitude,
         start_ms=window[0],
         end_ms=window[1],
-        effects=effects or _speed_effects(machine, kind),
+        effects=effects or speed_effects(machine, kind),
+        times=magnitude if kind in RATES else 1.0,
     )
 
 
-def _effect(
+def effect(
     rng: np.random.Generator, machine: Machine, names: Sequence[str], shape: str, share: float
 ) -> Effect:
+    """An effect of a table on one machine; "*" draws a signal, and up or down."""
     own = [s.name for s in machine.type.signals if s.family in ("thermal", "electric", "pressure")]
     signals = tuple(own[int(rng.integers(len(own)))] if name == "*" else name for name in names)
     sign = float(rng.choice((-1.0, 1.0))) if names == ["*"] else 1.0
     return Effect(signals, shape, sign * share)
 
 
-def _speed_effects(machine: Machine, kind: str) -> tuple[Effect, ...]:
+def speed_effects(machine: Machine, kind: str) -> tuple[Effect, ...]:
     """The signals that follow the slower cycle; they get nothing on top (share 0)."""
     if kind != "speed_loss":
         return ()

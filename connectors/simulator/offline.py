@@ -56,21 +56,25 @@ def write_offline(
     sites: Sequence[SiteTimeline] | None = None,
     truth: Path | None = None,
     signal_period_s: float = 90.0,
+    exam: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> tuple[list[SiteTimeline], list[Outage]]:
     """Write a new home with the segments a collector would have sealed; the sites and outages.
 
     Covers `days` closed local days before the anchor's and today up to the anchor, and of park
-    gateways their evidence before that; all sites where `sites` names none. The fleet file (of urls
-    that nobody serves) lies in the home, what really happened to `truth`. Catalogue, plans and
-    ledger are added by `connectors.offline_home`. HomeRefused where the folder is not empty.
+    gateways their evidence before that; all sites where `sites` names none, with the faults of the
+    `exam` or of the default day. The fleet file (of urls that nobody serves) lies in the home, what
+    really happened to `truth`. Catalogue, plans and ledger are added by `connectors.offline_home`.
+    HomeRefused where the folder is not empty.
     """
     home = Home(folder)
     if home.exists():
         raise HomeRefused(folder, "it holds a home already", "delete it or give a new folder")
     first_day = anchor.astimezone(ZONE).date() - timedelta(days=days)
     home.create(first_day=first_day, now_offset_s=_offset_s(anchor), made_by="simulate")
-    made = list(sites or timelines(seed, anchor, signal_period_s, days_back=max(4, days)))
+    made = list(
+        sites or timelines(seed, anchor, signal_period_s, days_back=max(4, days), exam=exam)
+    )
     urls = {site.site_id: f"opc.tcp://127.0.0.1:{FIRST_PORT + n}" for n, site in enumerate(made)}
     write_fleet(folder / FLEET, urls, span_of(anchor, days_back=max(4, days)))
     outages = write_segments(

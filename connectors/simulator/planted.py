@@ -25,6 +25,7 @@ FAULTS: Final = pa.schema(
         pa.field("end", TIME, nullable=False),
     ]
 )
+CAUSE: Final = pa.field("cause_id", pa.string())
 NASTINESS: Final = pa.schema(
     [
         pa.field("kind", pa.string(), nullable=False),
@@ -38,22 +39,24 @@ NASTINESS: Final = pa.schema(
 
 
 def faults(sites: Sequence[FactoryTimeline]) -> pa.Table:
-    """The planted anomalies."""
+    """The planted anomalies; with a `cause_id` where machines share one."""
     rows = [
         {
-            "fault_id": m.fault.fault_id,
+            "fault_id": fault.fault_id,
             **key(m),
-            "kind": m.fault.kind,
-            "signals": list(dict.fromkeys(m.fault.signals)),
-            "magnitude": m.fault.magnitude,
-            "start": to_time(m.fault.start_ms),
-            "end": to_time(m.fault.end_ms),
+            "kind": fault.kind,
+            "signals": list(dict.fromkeys(fault.signals)),
+            "magnitude": fault.magnitude,
+            "start": to_time(fault.start_ms),
+            "end": to_time(fault.end_ms),
+            "cause_id": fault.cause_id,
         }
         for site in sites
         for m in site.machines
-        if m.fault is not None
+        for fault in m.faults
     ]
-    return pa.Table.from_pylist(rows, schema=FAULTS)
+    shared = any(row["cause_id"] for row in rows)
+    return pa.Table.from_pylist(rows, schema=FAULTS.append(CAUSE) if shared else FAULTS)
 
 
 def key(machine: MachineTimeline) -> dict[str, str]:

@@ -44,7 +44,7 @@ class MachineTimeline:
     machine: Machine
     slices: tuple[Slice, ...]
     course: course.Course
-    fault: faults.Fault | None
+    faults: tuple[faults.Fault, ...]
     plantings: upsets.Plantings
     sample_ms: Ints
     points: tuple[Point, ...]

@@ -9,7 +9,7 @@ from scipy.signal import lfilter
 
 from connectors.simulator import kinds as k
 from connectors.simulator.course import Activity
-from connectors.simulator.faults import DAY_MS, Effect, Fault
+from connectors.simulator.faults import DAY_MS, RATES, Fault
 from connectors.simulator.fleet import Machine, Signal, families
 from connectors.simulator.seeds import stream
 
@@ -20,6 +20,8 @@ _FAULT_LAG_S: Final = 1200.0
 _LOCAL_MS: Final = 8 * 3_600_000
 _DRIVE: Final = np.array([kind.drive for kind in k.KINDS])
 _ON: Final = np.array([kind.on for kind in k.KINDS])
+_PINNED: Final = ("stuck", "frozen")
+"""Shapes of a sensor that ignores the machine; all others need production."""
 _STANDBY: Final = 0.08
 """Share of the full power that a machine draws while it is off."""
 
@@ -29,19 +31,23 @@ def sample(
     machine: Machine,
     activities: Sequence[Activity],
     times_ms: npt.NDArray[np.int64],
-    fault: Fault | None,
+    faults: Sequence[Fault],
     norm_end_ms: int,
 ) -> Floats:
     """Values of shape (times, signals + 2): the machine's signals, then power_kw and energy_kwh.
 
-    A fault is scaled by the in-state deviation seen before `norm_end_ms`. Rows before a time do
-    not depend on rows after it.
+    Faults are scaled by the in-state deviation seen outside of them before `norm_end_ms`. Rows
+    before a time do not depend on rows after it.
     """
     period_s = float(times_ms[1] - times_ms[0]) / 1000 if len(times_ms) > 1 else 60.0
-    state = _State(seed, machine, activities, times_ms, fault, period_s)
+    state = _State(seed, machine, activities, times_ms, faults, period_s)
     values = state.signals()
-    if fault is not None:
-        _disturb(values, machine, fault, times_ms, state.producing, norm_end_ms, period_s)
+    windows = [np.flatnonzero(_inside(fault, times_ms)) for fault in faults]
+    usual = state.producing & (times_ms < norm_end_ms)
+    for window in windows:
+        usual[window] = False
+    for fault, window in zip(faults, windows, strict=True):
+        _disturb(seed, values, machine, fault, window, state.producing, usual, period_s)
     power = state.power_kw()
     energy = state.energy_start_kwh + np.cumsum(power) * (period_s / 3600)
     rounded = [np.round(values[:, j], digits) for j, digits in enumerate(state.digits)]
@@ -75,7 +81,7 @@ class _State:
         machine: Machine,
         activities: Sequence[Activity],
         times_ms: npt.NDArray[np.int64],
-        fault: Fault | None,
+        faults: Sequence[Fault],
         period_s: float,
     ) -> None:
         self.machine, self.period_s, self.times_ms = machine, period_s, times_ms
@@ -94,7 +100,7 @@ class _State:
         self.product = np.array([_product_index(machine, a) for a in activities])[index]
         self.producing = kind == k.PRODUCE
         self.on = _ON[kind]
-        self.speed = np.where(self.producing, _pace(fault, times_ms), 0.0)
+        self.speed = np.where(self.producing, _pace(faults, times_ms), 0.0)
         wander = wandering(noise[:, -1], _LOAD_WANDER_S, period_s)
         heaviness = self.traits.uniform(0.93, 1.05, len(machine.type.products) + 1)
         self.load = (
@@ -160,15 +166,15 @@ def _product_index(machine: Machine, activity: Activity) -> int:
     return len(products) if activity.product is None else products.index(activity.product)
 
 
-def _pace(fault: Fault | None, times_ms: npt.NDArray[np.int64]) -> Floats:
+def _pace(faults: Sequence[Fault], times_ms: npt.NDArray[np.int64]) -> Floats:
     """Speed as a share of the usual."""
-    slow = 1.0 if fault is None else fault.factor("speed_loss")
-    return np.where(_inside(fault, times_ms), 1.0 / slow, 1.0)
+    pace = np.ones(len(times_ms))
+    for fault in faults:
+        pace[_inside(fault, times_ms)] = 1.0 / fault.factor("speed_loss")
+    return pace
 
 
-def _inside(fault: Fault | None, times_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    if fault is None:
-        return np.zeros(len(times_ms), np.bool_)
+def _inside(fault: Fault, times_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     inside: npt.NDArray[np.bool_] = (times_ms >= fault.start_ms) & (times_ms < fault.end_ms)
     return inside
 
@@ -181,50 +187,48 @@ def _day_shape(times_ms: npt.NDArray[np.int64]) -> Floats:
 
 
 def _disturb(
+    seed: int,
     values: Floats,
     machine: Machine,
     fault: Fault,
-    times_ms: npt.NDArray[np.int64],
+    window: npt.NDArray[np.intp],
     producing: npt.NDArray[np.bool_],
-    norm_end_ms: int,
+    usual: npt.NDArray[np.bool_],
     period_s: float,
 ) -> None:
     """Put the fault's effects onto the columns, in place."""
     names = [signal.name for signal in machine.type.signals]
-    window = np.flatnonzero(_inside(fault, times_ms))
-    usual = producing & (times_ms < norm_end_ms)
-    usual[window] = False
+    rng = stream(seed, fault.fault_id, "noise")
     for effect in fault.effects:
         for name in effect.signals:
             column = values[:, names.index(name)]
             typical = column[usual]
             deviation = 1.4826 * float(np.median(np.abs(typical - np.median(typical))))
             size = deviation * effect.share * _strength(fault)
-            _shape(column, window, producing, size, effect, period_s)
+            growth = _growth(rng, effect.shape, len(window), period_s)
+            if effect.shape in _PINNED:
+                column[window] = column[window[:1]] + size * growth
+            else:
+                column[window] += size * growth * producing[window]
 
 
 def _strength(fault: Fault) -> float:
     """Deviations per unit of share: the magnitude, where that is what the magnitude means."""
-    factors = ("micro_stop_burst", "speed_loss", "quality_slide")
-    return 1.0 if fault.kind in factors else fault.magnitude
+    return 1.0 if fault.kind in RATES else fault.magnitude
 
 
-def _shape(
-    column: Floats,
-    window: npt.NDArray[np.intp],
-    producing: npt.NDArray[np.bool_],
-    size: float,
-    effect: Effect,
-    period_s: float,
-) -> None:
-    """One effect on one column; a stuck sensor ignores the machine, all else needs production."""
-    if effect.shape == "stuck":
-        column[window] = column[window[0]] + size
-        return
-    elapsed = np.arange(1, len(window) + 1)
-    growth = {
-        "ramp": elapsed / len(window),
-        "lag": 1.0 - np.exp(-elapsed * period_s / _FAULT_LAG_S),
-        "step": np.ones(len(window)),
-    }[effect.shape]
-    column[window] += size * growth * producing[window]
+def _growth(rng: np.random.Generator, shape: str, count: int, period_s: float) -> Floats:
+    """How much of its full size an effect has at each sample of its window."""
+    elapsed = np.arange(1.0, count + 1)
+    match shape:
+        case "ramp":
+            ramp: Floats = elapsed / count
+            return ramp
+        case "lag":
+            return 1.0 - np.exp(-elapsed * period_s / _FAULT_LAG_S)
+        case "noisy":
+            return rng.standard_normal(count)
+        case "frozen":
+            return np.zeros(count)
+        case _:
+            return np.ones(count)

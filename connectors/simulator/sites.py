@@ -22,12 +22,18 @@ def timelines(
     signal_period_s: float,
     only: Sequence[str] | None = None,
     days_back: int = 4,
+    exam: bool = False,
 ) -> list[SiteTimeline]:
-    """Every site, or those named in `only`; factories first, since `days_back` + 1 midnights."""
+    """Every site, or those named in `only`; factories first, since `days_back` + 1 midnights.
+
+    With `exam` the factories' faults are those of exam.toml.
+    """
     wanted = set(site_ids() if only is None else only)
     sites: list[SiteTimeline] = []
     if wanted - set(PARKS):
-        sites += build_factories(seed, anchor, days_back=days_back, signal_period_s=signal_period_s)
+        sites += build_factories(
+            seed, anchor, days_back=days_back, signal_period_s=signal_period_s, exam=exam
+        )
     if wanted & set(PARKS):
         sites += parks.timelines(seed, anchor)
     return [site for site in sites if site.site_id in wanted]

@@ -1,7 +1,7 @@
 """Factory timelines: everything the ten factories' servers say, from seed and anchor alone."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +18,7 @@ from connectors.simulator.calendars import (
     plan,
     to_ms,
 )
+from connectors.simulator.exam import deal
 from connectors.simulator.fleet import Factory, fleet
 from connectors.simulator.interface import Point, points
 from connectors.simulator.nodes import Series, Served
@@ -92,7 +93,7 @@ class FactoryTimeline:
             norm_end_ms = local_midnight_ms(self.span.day + timedelta(days=1))
             self._blocks[unit] = signals.sample(
                 self.seed, machine.machine, machine.course.activities, machine.sample_ms,
-                machine.fault, norm_end_ms,
+                machine.faults, norm_end_ms,
             )  # fmt: skip
         return self._blocks[unit]
 
@@ -121,20 +122,26 @@ def build_factories(
     days_back: int = 4,
     days_ahead: float = 1.5,
     signal_period_s: float = 90.0,
+    exam: bool = False,
 ) -> list[FactoryTimeline]:
     """The ten factories from local midnight `days_back` + 1 days before the anchor's local date.
 
-    What is planted lies in the default day, the last local day that is closed at the anchor.
+    What is planted lies in the default day, the last local day that is closed at the anchor. With
+    `exam` the faults are those of exam.toml, over the days of which this is the last.
     """
     span = span_of(
         anchor, days_back=days_back, days_ahead=days_ahead, signal_period_s=signal_period_s
     )
     factories = fleet()
     slices = {line: s for f in factories for line, s in _factory_slices(f, span).items()}
-    planted = faults.plant(seed, span.day, factories, slices)
+    planted = (
+        deal(seed, span.day, factories, slices)
+        if exam
+        else {unit: (one,) for unit, one in faults.plant(seed, span.day, factories, slices).items()}
+    )
     courses = {
         m.work_unit_id: course.run(
-            seed, m, f.sector, slices[m.line_id], planted.get(m.work_unit_id)
+            seed, m, f.sector, slices[m.line_id], planted.get(m.work_unit_id, ())
         )
         for f in factories
         for m in f.machines
@@ -161,16 +168,16 @@ def _factory(
     factory: Factory,
     span: Span,
     slices: dict[str, tuple[Slice, ...]],
-    planted: dict[str, faults.Fault],
+    planted: Mapping[str, tuple[faults.Fault, ...]],
     courses: dict[str, course.Course],
     plantings: dict[str, upsets.Plantings],
 ) -> FactoryTimeline:
     machines = []
     for machine in factory.machines:
         unit = machine.work_unit_id
-        fault = planted.get(unit)
+        own = planted.get(unit, ())
         plantings[unit].upsets += upsets.process_upsets(
-            seed, machine, span.start_ms, span.end_ms, fault
+            seed, machine, span.start_ms, span.end_ms, own
         )
         machines.append(
             MachineTimeline(
@@ -178,7 +185,7 @@ def _factory(
                 machine,
                 slices[machine.line_id],
                 courses[unit],
-                fault,
+                own,
                 plantings[unit],
                 _sample_times(seed, unit, span),
                 points(server_uri(factory), factory, machine),

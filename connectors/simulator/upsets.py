@@ -38,7 +38,7 @@ class Upset:
 
 @dataclass(slots=True)
 class Plantings:
-    """What is planted on one machine besides a fault; times are true and in epoch ms.
+    """What is planted on one machine besides faults; times are true and in epoch ms.
 
     In a blackout the state node says Bad once and then nothing until it ends.
     """
@@ -50,10 +50,10 @@ class Plantings:
 
 
 def process_upsets(
-    seed: int, machine: Machine, start_ms: int, end_ms: int, fault: Fault | None
+    seed: int, machine: Machine, start_ms: int, end_ms: int, faults: Sequence[Fault]
 ) -> list[Upset]:
-    """Four upsets on signals of the machine on every whole or begun local day."""
-    spared = () if fault is None else fault.signals
+    """Four upsets on signals without a fault, on every whole or begun local day."""
+    spared = {signal for fault in faults for signal in fault.signals}
     names = [signal.name for signal in machine.type.signals if signal.name not in spared]
     upsets: list[Upset] = []
     day = local_day(start_ms)

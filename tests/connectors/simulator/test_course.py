@@ -36,7 +36,7 @@ def test_pieces_come_while_producing_and_clear_of_every_change(machines):
 def test_a_cycle_takes_the_productive_time_between_two_pieces(machines):
     for machine in machines[::9]:
         for activity in machine.course.activities:
-            if activity.kind != k.PRODUCE or machine.fault is not None:
+            if activity.kind != k.PRODUCE or machine.faults:
                 continue
             times = machine.course.pieces.time_ms
             left, right = np.searchsorted(times, (activity.start_ms, activity.end_ms))

@@ -67,10 +67,9 @@ def test_everything_is_planted_on_the_default_day(anchor):
 
 
 def test_faults_begin_while_the_machine_produces(factories):
-    for machine in (m for f in factories for m in f.machines if m.fault is not None):
-        at = next(
-            a for a in machine.course.activities if a.start_ms <= machine.fault.start_ms < a.end_ms
-        )
+    for machine in (m for f in factories for m in f.machines if m.faults):
+        (fault,) = machine.faults
+        at = next(a for a in machine.course.activities if a.start_ms <= fault.start_ms < a.end_ms)
         assert at.kind == k.PRODUCE
 
 
@@ -160,7 +159,7 @@ def test_int32_counters_wrap_from_their_end_to_zero(factories):
 
 def test_load_heat_and_vibration_hang_together(factories):
     site = factories[3]
-    machine = next(m for m in site.machines if m.fault is None)
+    machine = next(m for m in site.machines if not m.faults)
     block = site._block(machine)
     names = [s.name for s in machine.machine.type.signals]
     starts = [a.start_ms for a in machine.course.activities]
@@ -181,24 +180,24 @@ def test_load_heat_and_vibration_hang_together(factories):
 def test_signal_faults_move_their_signals_by_their_magnitude(factories):
     for site in factories:
         for machine in site.machines:
-            if machine.fault is None or machine.fault.kind != "sensor_stuck":
+            fault = next((f for f in machine.faults if f.kind == "sensor_stuck"), None)
+            if fault is None:
                 continue
             names = [s.name for s in machine.machine.type.signals]
-            column = site._block(machine)[:, names.index(machine.fault.signals[0])]
+            column = site._block(machine)[:, names.index(fault.signals[0])]
             times = machine.sample_ms
-            during = (times >= machine.fault.start_ms) & (times < machine.fault.end_ms)
+            during = (times >= fault.start_ms) & (times < fault.end_ms)
             assert len(set(column[during].tolist())) == 1
             assert len(set(column[~during].tolist())) > 100
 
 
 def test_a_drift_grows_to_its_magnitude_in_usual_deviations(factories):
-    for machine in (m for f in factories for m in f.machines if m.fault is not None):
-        fault = machine.fault
+    for machine, fault in ((m, one) for f in factories for m in f.machines for one in m.faults):
         if fault.kind != "sensor_drift":
             continue
         args = (SEED, machine.machine, machine.course.activities, machine.sample_ms)
         end_ms = day_bounds(ANCHOR)[1]
-        calm, drifting = sample(*args, None, end_ms), sample(*args, fault, end_ms)
+        calm, drifting = sample(*args, (), end_ms), sample(*args, (fault,), end_ms)
         column = [s.name for s in machine.machine.type.signals].index(fault.signals[0])
         moved = np.delete(drifting != calm, column, axis=1)
         assert not moved.any()
