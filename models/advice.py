@@ -76,6 +76,48 @@ CHECKS: Final = {
 }
 """Suggested checks, Chinese and English: candidates, not diagnoses."""
 
+SHARED: Final = {
+    "vibration": (
+        "查看这些设备共同的基础、附近施工或大型设备，以及同一批次的刀具或物料。",
+        "Look at what shakes them all: foundation, works or heavy machines nearby, one lot of"
+        " tools or material.",
+    ),
+    "temperature": (
+        "检查共用的冷却水、空调与车间环境温度。",
+        "Check the shared cooling water, the air conditioning and the hall's temperature.",
+    ),
+    "coolant": (
+        "检查集中供液：液位、泵、过滤器和总管。",
+        "Check the central coolant supply: level, pump, filter and main.",
+    ),
+    "pressure": (
+        "检查共用气源或液压站：空压机、干燥机、总管泄漏和减压阀。",
+        "Check the shared compressed air or hydraulics: compressor, dryer, leaks of the main,"
+        " regulator.",
+    ),
+    "voltage": (
+        "检查共用供电：变压器、母线电压、同回路的大负载。",
+        "Check the shared power supply: transformer, bus voltage, heavy loads on the circuit.",
+    ),
+    "current": (
+        "检查共用供电与来料：母线电压、同一批次物料或同一程序。",
+        "Check what they share: bus voltage, one lot of material, one program.",
+    ),
+    "flow": (
+        "检查共用管路：泵站、总阀、过滤器。",
+        "Check the shared piping: pump station, main valve, filters.",
+    ),
+    "speed": (
+        "检查产线主令速度、上下游与供电。",
+        "Check the line's master speed, its neighbours upstream and downstream, and the power.",
+    ),
+    "other": (
+        "先查这些设备共用的供应：压缩空气、电压、冷却液、环境与来料；再查采集模块。",
+        "Check first what feeds them all: compressed air, voltage, coolant, ambient, material;"
+        " then the input module.",
+    ),
+}
+"""What to check that several machines share, by the family of the measure that is off."""
 
 SURE: Final = 3.0
 """Times its limit from which a signal alone can be of high priority; see `priority`."""
@@ -106,6 +148,12 @@ def check(kind: str, contributors: list[dict[str, object]]) -> tuple[str, str]:
         return CHECKS["frozen"]
     unit = first["unit"]
     return CHECKS[family(str(first["sensor"]), None if unit is None else str(unit))]
+
+
+def shared_check(measure: str, unit: str | None) -> tuple[str, str]:
+    """What to look at first where machines are off by one measure together."""
+    words = re.split(r"[^a-z0-9]+", measure.lower())
+    return SHARED["voltage" if "voltage" in words else family(measure, unit)]
 
 
 def priority(

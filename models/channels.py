@@ -1,33 +1,35 @@
 """The ways in which a sensor can leave its normal: level, residual, jump, noise, frozen, moved."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
+from models import shape
 from models.neighbours import ewma, learn_weights, residuals
-from models.scaling import Floats, Levels, learn_levels
+from models.scaling import LARGEST, Floats, Levels, Mask, Rows, learn_levels
+from models.season import Season
+from models.shape import Shapes
+from models.slow import Slow, learn_slow
+from models.subspace import learn_modes
 
 SPANS: Final = (4, 16, 64, 256, 1024)
 """EWMA spans in rows: short for jumps and bursts, long for wear and drift."""
 
-ADAPT_BLOCK: Final = 32
-"""Rows between two steps of the slow baseline."""
-
-HOLD: Final = 3.0
-"""A sensor whose blocks run further off than this many usual block sizes stops adapting, alone."""
-
-DRIFTING: Final = 1.5
-"""A sensor drifts when its training folds lie further apart than this many scales within them."""
+PAUSE: Final = 3.0
+"""Usual steps between two rows from which on there was a pause."""
 
 QUIET: Final = 1e-3
 """Mean squared step (in scales) below which a sensor is not told from one still quieter."""
 
 FROZEN_ROWS: Final = 20
 """No run of equal values shorter than this is a finding, whatever the training rows say."""
+
+LEAST_SWITCHES: Final = 20
+"""A status that switches less often in training may stand for as long as it likes."""
 
 FROZEN_FACTOR: Final = 3.0
 """A run is a finding from so many times the longest of the training rows: another day has
@@ -42,13 +44,6 @@ STANDING: Final = 0.5
 """A sensor half-way to its own limit counts as standing; over half of them so, the data stopped."""
 
 BELOW_LIMIT: Final = 0.9
-RUN_WEIGHT: Final = 0.4
-"""Weight of the newest block in the run that is held against HOLD: about four blocks long."""
-
-FASTEST_FOLLOW: Final = 0.5
-LEAST_BLOCK: Final = 0.05
-"""A baseline takes at most half a block's offset; blocks spread by at least so much of a scale."""
-
 MOVED_SPAN: Final = 128
 """A sensor that was constant and moved is a finding until about so many rows have passed."""
 
@@ -64,84 +59,111 @@ NOISE_SPAN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Slow:
-    """A baseline that follows a sensor slowly: start (k), rate per block (k), usual block size."""
-
-    start: Floats
-    rate: Floats
-    usual: Floats
-
-    def follow(self, deviations: Floats) -> tuple[Floats, Floats]:
-        """Deviations less the baseline, and the baseline after the last row.
-
-        Causal: a block is held against what the blocks before it left.
-        """
-        out = np.empty_like(deviations)
-        baseline, run = self.start.copy(), np.zeros_like(self.start)
-        for at in range(0, len(deviations), ADAPT_BLOCK):
-            block = deviations[at : at + ADAPT_BLOCK]
-            out[at : at + ADAPT_BLOCK] = block - baseline
-            if len(block) == ADAPT_BLOCK:
-                off = block.mean(axis=0) - baseline
-                run = run + RUN_WEIGHT * (off - run)
-                baseline = baseline + np.where(np.abs(run) > HOLD * self.usual, 0, self.rate * off)
-        return out, baseline
-
-
-def learn_slow(deviations: Floats, folds: int) -> Slow:
-    """How fast a baseline may follow: over the length of the training rows.
-
-    16 times faster for sensors that drift within them; those start where the training rows end.
-    """
-    parts = np.array_split(deviations, folds)
-    means = np.array([p.mean(axis=0) for p in parts])
-    blocks = max(len(deviations) // ADAPT_BLOCK, 1)
-    by_block = deviations[: blocks * ADAPT_BLOCK].reshape(blocks, -1, deviations.shape[1])
-    block_means = by_block.mean(axis=1) if len(deviations) >= ADAPT_BLOCK else means
-    home = np.array_split(block_means, folds) if blocks >= folds else [block_means]
-    within = np.sqrt(np.mean([np.mean((b - b.mean(axis=0)) ** 2, axis=0) for b in home], axis=0))
-    inside = np.sqrt(np.mean([p.var(axis=0) for p in parts], axis=0))
-    drifting = np.std(means, axis=0) > DRIFTING * np.maximum(inside, 1e-9)
-    rate = np.where(drifting, 16.0, 1.0) * ADAPT_BLOCK / max(len(deviations), 1)
-    tail = deviations[-max(len(deviations) // 32, 1) :].mean(axis=0)
-    start = np.where(drifting, tail, 0.0)
-    return Slow(start, np.minimum(rate, FASTEST_FOLLOW), np.maximum(within, LEAST_BLOCK))
-
-
-@dataclass(frozen=True, slots=True)
 class Baseline:
-    """What normal is: levels, neighbours, slow baselines, runs of equal values."""
+    """What normal is: levels, the clock's part, neighbours, slow baselines, shapes, runs."""
 
     levels: Levels
+    season: Season
     weights: Floats
     level_slow: Slow
     residual_slow: Slow
     noise: Floats
     longest_run: Floats
+    switches: Floats
+    step_s: float
+    shapes: Shapes
+
+    def deviations(self, rows: Rows) -> Floats:
+        """Robust deviations less what the clock says (n, k); NaN where missing or not judged."""
+        z = self.levels.deviations(rows.values, rows.context)
+        if self.season.days:
+            z = np.clip(z - self.season.of(rows.seconds), -LARGEST, LARGEST)
+        return z
+
+    def filled(self, z: Floats) -> Floats:
+        """Deviations without single odd values, constants at 0, holes at what was last known."""
+        return carried(steadied(np.where(self.levels.constant & np.isfinite(z), 0.0, z)))
+
+    def split(self, z: Floats, seconds: Floats) -> tuple[Floats, Floats, Floats]:
+        """Deviations less their slow baselines, residuals (both 0 in holes), weights of the rows.
+
+        A row after a pause weighs nothing: its step from the row before it says nothing.
+
+        Neighbours are asked about the deviations themselves: drifts they share are a coupling.
+        """
+        hole, filled = np.isnan(z), self.filled(z)
+        _, rest, settled = residuals(np.where(hole, np.nan, filled), self.weights)
+        settled[1:][np.diff(seconds) > PAUSE * self.step_s] = 0.0
+        return np.where(hole, 0.0, self.level_slow.follow(filled)[0]), rest, settled
 
 
-def learn(
-    values: Floats,
-    context: npt.NDArray[np.str_] | None,
-    folds: int,
-    coupled: npt.NDArray[np.bool_] | None = None,
-) -> Baseline:
-    """Everything that one set of training rows says; `coupled` leaves sensors without weights."""
-    levels = learn_levels(values, context)
-    z = levels.deviations(values, context)
-    z[:, levels.constant] = 0.0
-    weights = learn_weights(np.nan_to_num(z))
-    if coupled is not None:
-        weights = weights * coupled
-    whole, rest, settled = residuals(z, weights)
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the training rows said which methods are for: per sensor (k).
+
+    `neighbours`: ridge weights explain it held out; `modes`: the subspace does so better; `shaped`:
+    its windows, `widths` rows wide, recur.
+    """
+
+    neighbours: Mask
+    modes: Mask
+    shaped: Mask
+    widths: tuple[int, ...] = ()
+
+
+def learn(rows: Rows, season_: Season, choice: Choice | None = None) -> Baseline:
+    """Everything that one set of training rows says; without a choice, by neighbours alone."""
+    levels = learn_levels(rows.values, rows.context)
+    none = shape.Shapes((), ())
+    nothing = np.zeros(rows.values.shape[1])
+    still = Slow(nothing, nothing, nothing, nothing, nothing + 1.0, nothing[None] + 1.0, 1, 32)
+    base = Baseline(
+        levels,
+        season_,
+        nothing,
+        still,
+        still,
+        nothing,
+        nothing,
+        nothing,
+        usual_step_s(rows.seconds),
+        none,
+    )
+    z = base.deviations(rows)
+    filled = base.filled(z)
+    slow = learn_slow(filled)
+    early = slow.from_here(filled[: max(len(filled) // 8, 1)])
+    weights = learn_all_weights(np.where(np.isnan(z), 0.0, filled), choice)
+    whole, rest, settled = replace(base, weights=weights, level_slow=early).split(z, rows.seconds)
     judged = (np.isfinite(z) & ~levels.constant).sum(axis=0)
-    longest = np.array([float(run_lengths(v[:, None]).max(initial=0)) for v in values.T])
+    longest = np.array([float(run_lengths(v[:, None]).max(initial=0)) for v in rows.values.T])
     # A run over a tenth of the rows: a switch or a setpoint, whose standing still says little.
     longest = np.where(longest > 0.1 * np.maximum(judged, 1), np.inf, longest)
+    switches = np.count_nonzero(np.nan_to_num(np.diff(rows.values, axis=0)), axis=0) * 1.0
     noise = np.median(_noise(rest, settled, np.full(rest.shape[1], QUIET)), axis=0)
-    return Baseline(
-        levels, weights, learn_slow(whole, folds), learn_slow(rest, folds), noise, longest
-    )
+    if choice is not None and choice.widths:
+        none = shape.learn_shapes(whole, choice.shaped, choice.widths)
+    return replace(
+        base, weights=weights, level_slow=slow, residual_slow=learn_slow(rest), noise=noise,
+        longest_run=longest, switches=switches, shapes=none,
+    )  # fmt: skip
+
+
+def learn_all_weights(z: Floats, choice: Choice | None) -> Floats:
+    """Ridge weights of the sensors that neighbours explain, modes' of those they explain better."""
+    if choice is None:
+        return learn_weights(z)
+    if not (choice.neighbours | choice.modes).any():
+        return np.zeros((z.shape[1], z.shape[1]))
+    by_ridge = (choice.neighbours & ~choice.modes).any()
+    weights = learn_weights(z) * (choice.neighbours & ~choice.modes) if by_ridge else 0.0
+    if choice.modes.any():
+        modes = learn_modes(z) * choice.modes
+        if by_ridge:
+            assert isinstance(weights, np.ndarray)
+            modes = np.vstack([modes, np.zeros((len(weights) - len(modes), z.shape[1]))])
+        weights = weights + modes
+    return np.asarray(weights)
 
 
 def run_lengths(values: Floats) -> npt.NDArray[np.int64]:
@@ -155,29 +177,41 @@ def run_lengths(values: Floats) -> npt.NDArray[np.int64]:
 
 def spans_for(rows: int) -> tuple[int, ...]:
     """The spans that a fold of so many rows can judge."""
-    return tuple(s for s in SPANS if s <= max(rows // 6, SPANS[0]))
+    return tuple(s for s in SPANS if s <= max(rows // 5, SPANS[0]))
 
 
-def order(spans: tuple[int, ...]) -> list[tuple[str, int]]:
+def order(spans: tuple[int, ...], widths: tuple[int, ...]) -> list[tuple[str, int]]:
     """(kind, span) of every channel, in the order of `channels` and of a model's limits."""
     by_span = [(kind, span) for span in spans for kind in ("level", "residual")]
-    return [*by_span, ("jump", JUMP_SPAN), ("noise", NOISE_SPAN)]
+    shapes = [("shape", width) for width in widths]
+    return [*by_span, ("jump", JUMP_SPAN), ("noise", NOISE_SPAN), *shapes]
 
 
 def channels(
-    base: Baseline, whole: Floats, rest: Floats, settled: Floats, spans: tuple[int, ...]
+    base: Baseline,
+    whole: Floats,
+    rest: Floats,
+    settled: Floats,
+    spans: tuple[int, ...],
+    caps: Floats | None = None,
 ) -> Iterator[tuple[str, int, Floats]]:
-    """(kind, span, statistic (n, k)) one at a time, from what `residuals` gives."""
-    level, _ = base.level_slow.follow(whole)
-    del whole
+    """(kind, span, statistic (n, k)) one at a time, from what `Baseline.split` gives.
+
+    Averages take rows up to `caps` (c, k), so that what was far out does not ring for long.
+    """
     residual, _ = base.residual_slow.follow(rest)
-    for kind, span in order(spans):
+    for i, (kind, span) in enumerate(order(spans, base.shapes.widths)):
         if kind == "jump":
             yield kind, span, ewma(rest, FASTEST) - _later(ewma(rest, span), 2 * FASTEST)
         elif kind == "noise":
-            yield kind, span, _noise(rest, settled, np.exp(base.noise)) - base.noise
+            cap = np.inf if caps is None else np.exp(base.noise + caps[i] / 2)
+            yield kind, span, _noise(rest, settled, np.exp(base.noise), cap) - base.noise
+        elif kind == "shape":
+            yield kind, span, base.shapes.distances(whole, span)
         else:
-            yield kind, span, ewma(level if kind == "level" else residual, span)
+            given = whole if kind == "level" else residual
+            capped = given if caps is None else np.clip(given, -caps[i], caps[i])
+            yield kind, span, ewma(capped, span)
 
 
 def frozen(base: Baseline, values: Floats) -> Floats:
@@ -185,8 +219,10 @@ def frozen(base: Baseline, values: Floats) -> Floats:
 
     Nothing where most sensors stand still together: then it is the data that stopped.
     """
-    limit = np.maximum(FROZEN_FACTOR * base.longest_run, FROZEN_ROWS)
-    limit = np.where(base.levels.constant, np.inf, limit)
+    often = base.longest_run > FROZEN_ROWS / FROZEN_FACTOR
+    limit = np.maximum(np.where(often, 3.0, 1.0) * FROZEN_FACTOR * base.longest_run, FROZEN_ROWS)
+    rare = base.levels.silent & (base.switches < LEAST_SWITCHES)
+    limit = np.where(base.levels.constant | rare, np.inf, limit)
     ratio = np.minimum(run_lengths(values) / limit, MOST_FROZEN)
     able = int(np.isfinite(limit).sum())
     stopped = (ratio > STANDING).sum(axis=1) > 0.5 * able
@@ -198,20 +234,22 @@ def frozen(base: Baseline, values: Floats) -> Floats:
 def moved(base: Baseline, z: Floats) -> Floats:
     """How far a sensor that was constant has moved of late, in floors; 0 for all others."""
     out = np.zeros_like(z)
-    at = np.flatnonzero(base.levels.constant)
+    at = np.flatnonzero(base.levels.constant & ~base.levels.silent)
     if len(at):
         off = np.nan_to_num(z[:, at])
         out[:, at] = np.minimum(np.abs(off - ewma(off, MOVED_SPAN)), MOST_MOVED)
     return out
 
 
-def _noise(rest: Floats, settled: Floats, usual: Floats) -> Floats:
+def _noise(rest: Floats, settled: Floats, usual: Floats, cap: Floats | float = np.inf) -> Floats:
     """Logarithm of the mean squared step over NOISE_SPAN rows: louder or quieter than usual.
 
     It starts from `usual`, and rows count by their weight: a start is not quiet.
     """
     steps = np.diff(rest, axis=0, prepend=rest[:1])
     np.square(steps, out=steps)
+    np.minimum(steps, cap, out=steps)
+    steps *= settled > 0
     alpha = 2.0 / (NOISE_SPAN + 1.0)
 
     def mean(values: Floats, start: Floats) -> Floats:
@@ -228,3 +266,29 @@ def _later(values: Floats, rows: int) -> Floats:
     if len(values) > rows:
         out[rows:] = values[:-rows]
     return out
+
+
+def carried(z: Floats) -> Floats:
+    """The last known value in every hole (n, k), 0 before the first."""
+    hole = np.isnan(z)
+    if not hole.any():
+        return z
+    rows = np.where(hole, 0, np.arange(len(z))[:, None])
+    last = np.take_along_axis(z, np.maximum.accumulate(rows, axis=0), axis=0)
+    return np.nan_to_num(last)
+
+
+def steadied(z: Floats) -> Floats:
+    """The median of each row and the two before it (n, k): one odd value is none."""
+    if len(z) < 3:
+        return z
+    first, second, third = z[:-2], z[1:-1], z[2:]
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    return np.vstack([z[:2], np.where(np.isnan(third), np.nan, np.fmax(low, np.fmin(high, third)))])
+
+
+def usual_step_s(seconds: Floats) -> float:
+    """Median time between rows in s; infinite where times say nothing."""
+    steps = np.diff(seconds)
+    steps = steps[np.isfinite(steps) & (steps > 0)]
+    return float(np.median(steps)) if len(steps) else float("inf")

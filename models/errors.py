@@ -4,6 +4,7 @@
   x TrainingError        rows that nothing can be learned from
   x ModelFileError        a file that is not a model of this version
   x TableError        a CSV or Parquet file that cannot be used
+  x RegisterError        what the register of models has no place for
 """
 
 
@@ -25,3 +26,7 @@ class ModelFileError(ModelError):
 
 class TableError(ModelError):
     """The table cannot be read as one time column and numeric sensor columns."""
+
+
+class RegisterError(ModelError):
+    """The register of models has no such machine or version, or cannot be read."""

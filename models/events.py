@@ -179,10 +179,10 @@ def _shift(plan: pl.DataFrame, at: datetime) -> str | None:
 def _suppressed(operation: Operation, start: datetime, end: datetime) -> str | None:
     """What keeps an event from asking for a response, if anything.
 
-    Planned maintenance, a shift not planned, or data missing for most of it.
+    Planned maintenance, a shift not planned, a break, or data missing for most of it.
     """
     kinds = operation.plan.filter(
-        pl.col("kind").is_in(["planned_maintenance", "not_planned"]),
+        pl.col("kind").is_in(["planned_maintenance", "not_planned", "break"]),
         pl.col("start") <= start,
         pl.col("end") >= end,
     )["kind"]

@@ -1,9 +1,9 @@
 """One machine as its models see it: fitted on some days, judged on another."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import polars as pl
 
@@ -14,8 +14,18 @@ from models.rules import Habits
 from pipelines.schemas import EQUIPMENT_KEY
 
 TIME: Final = "time"
+LEAST_SIBLINGS: Final = 3
+"""Machines of a type that must have made rows enough: fewer say nothing of how machines differ."""
+
+LEAST_ROWS: Final = 300
+"""Producing rows of a sibling that count: what a detector asks of a machine itself."""
+
 LEAD_IN: Final = timedelta(days=1)
 """Averages and windows look back; what they need of the day before is read with the day."""
+
+
+Span: TypeAlias = tuple[datetime, datetime]
+"""From an instant to another, the second excluded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +45,31 @@ class Machine:
         """Process values while producing, warm, with the product as context."""
         return operating.producing_rows(self.values, self.episodes, time=TIME).drop("order_id")
 
+    def within(self, spans: Sequence[Span]) -> "Machine":
+        """The machine in these spans alone, which touch or lie apart, in order.
+
+        States that reach over an edge end there: nothing is known of what lies between spans.
+        """
+        apart = _touching(spans)
+        return replace(
+            self,
+            values=_inside(self.values, TIME, apart),
+            episodes=_cut(self.episodes, apart),
+            increments=_inside(self.increments, "to_time", apart),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class MachineModel:
-    """What is known of a machine: its signals' detector, its habits, and from how many days."""
+    """What is known of a machine: its signals' detector, its habits, and from how many days.
+
+    `version` is the register's number of it, null for a model that was never entered.
+    """
 
     detector: Detector
     habits: Habits
     training_days: float
+    version: int | None = None
 
 
 def machines(
@@ -79,6 +106,38 @@ def fit(machine: Machine, start: datetime, end: datetime) -> MachineModel:
     return MachineModel(fitted, habits, (end - start) / timedelta(days=1))
 
 
+def fit_days(machine: Machine, spans: Sequence[Span]) -> MachineModel:
+    """`fit` on several days that need not touch: what lies between them teaches nothing."""
+    whole = _touching(spans)
+    if len(whole) == 1:
+        return fit(machine, *whole[0])
+    fitted = fit(machine.within(whole), whole[0][0], whole[-1][1])
+    return replace(fitted, training_days=sum((b - a) / timedelta(days=1) for a, b in spans))
+
+
+def fit_type(
+    machine: Machine, siblings: Sequence[Machine], start: datetime, end: datetime
+) -> MachineModel | None:
+    """A model of a machine from what others of its type did, where its own rows are too few.
+
+    The others' rows stand one machine after the other, so that folds are held out machine by
+    machine and limits are wide enough for one that was never seen. None where fewer than
+    LEAST_SIBLINGS have rows enough. Habits are the machine's own.
+    """
+    inside = pl.col(TIME).is_between(start, end, closed="left")
+    rows = [one.rows.filter(inside) for one in siblings]
+    known = [own for own in rows if own.height >= LEAST_ROWS]
+    if len(known) < LEAST_SIBLINGS:
+        return None
+    apart = [own.with_columns(pl.col(TIME) + n * (end - start)) for n, own in enumerate(known)]
+    fitted = detector.fit(pl.concat(apart, how="diagonal"), time=TIME, context="product_id")
+    if fitted.base is None:
+        return None
+    own = (machine.episodes, machine.increments, machine.cycles)
+    habits = rules.learn_habits(*own, start, end)
+    return MachineModel(fitted, habits, (end - start) / timedelta(days=1))
+
+
 def judge(
     machine: Machine, model: MachineModel, plan: pl.DataFrame, since: datetime, until: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -107,10 +166,39 @@ def judge(
         explain.traces(model.detector, rows, found, machine.units),
         rules.traces(model.habits, *made, found, until),
     ]
-    return found, pl.concat(drawn)
+    version = pl.lit(model.version, pl.Int64)
+    return found.with_columns(model_version=version), pl.concat(drawn)
 
 
 def _own_plan(plan: pl.DataFrame, key: Mapping[str, str]) -> pl.DataFrame:
     """Rows of the plan that hold for a machine: its own, its line's, its factory's."""
     levels = ("line_id", "work_unit_id")
     return plan.filter(pl.col(n).is_null() | (pl.col(n) == key[n]) for n in levels)
+
+
+def _touching(spans: Sequence[Span]) -> list[Span]:
+    """Spans that touch are one, so that what reaches over their edge stays whole."""
+    found: list[Span] = []
+    for start, end in spans:
+        if found and found[-1][1] == start:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+def _inside(rows: pl.DataFrame, time: str, spans: Sequence[Span]) -> pl.DataFrame:
+    return rows.filter(pl.any_horizontal(pl.col(time).is_between(*s, closed="left") for s in spans))
+
+
+def _cut(episodes: pl.DataFrame, spans: Sequence[Span]) -> pl.DataFrame:
+    """Episodes that overlap the spans, cut to them."""
+    schema = episodes.schema
+    parts = [
+        episodes.with_columns(
+            start=pl.max_horizontal("start", pl.lit(start)),
+            end=pl.min_horizontal(pl.col("end").fill_null(end), pl.lit(end)),
+        ).filter(pl.col("start") < pl.col("end"))
+        for start, end in spans
+    ]
+    return pl.concat(parts).cast(schema) if parts else episodes.clear()

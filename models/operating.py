@@ -79,11 +79,13 @@ def producing_rows(
     made = episodes.filter(is_producing()).sort("start")
     context = made.select("product_id", "order_id", since="start")
     rows = values.drop([c for c in KEY if c in values.columns]).sort(time, maintain_order=True)
+    # A row stands for the step it lies in: at the edge of a run it may have been read outside.
+    step = rows[time].diff().median() or timedelta(0)
     return (
         rows.join_asof(runs, left_on=time, right_on="start", strategy="backward")
         .filter(
-            pl.col(time) >= pl.col("from_time"),
-            pl.col("end").is_null() | (pl.col(time) < pl.col("end")),
+            pl.col(time) >= pl.max_horizontal("from_time", pl.col("start") + step),
+            pl.col("end").is_null() | (pl.col(time) < pl.col("end") - step),
         )
         .drop("start", "end", "from_time")
         .join_asof(context, left_on=time, right_on="since", strategy="backward")

@@ -1,7 +1,7 @@
 """Findings from states and counts, each against the machine's own training day. Causal."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
@@ -23,15 +23,35 @@ end of two windows that overlap their neighbours': far less than one false alarm
 STOP_WINDOWS: Final = (3, 12)
 SPEED_WINDOWS: Final = (6, 24)
 SCRAP_WINDOWS: Final = (12, 48)
-"""Slices looked back on: short for bursts, long for slides."""
+"""Slices looked back on: short for bursts, long for slides; `crept` is for what is only a little
+worse, for hours."""
+
+CREEPING: Final = (1.5, 2.5)
+"""Times the usual rate that `crept` is quickest for."""
+
+CREPT: Final = 7.0
+"""Log likelihood ratio that makes a finding: noise has it once in e**7 slices (4 days) at most."""
+
+SURE: Final = 2.0
+"""Deviations above what the training day shows that its rate may be."""
+
+LATELY: Final = 24
+FULL: Final = 1.3
+"""Limits that `crept` gathers at most: what is over is forgotten within hours."""
 
 LEAST_SLOWDOWN: Final = 0.04
 """A speed loss under 4 % is not worth a response, however steady the machine."""
 
+WORST: Final = 1.5
+"""A slowdown is a finding from so many times the 99th of 100 slices in training."""
+
 LEAST_SCRAP: Final = 3
 LEAST_STOPS: Final = 4
 LEAST_TRAINING_H: Final = 2.0
-OFF_SLICES: Final = 6
+EVIDENCE: Final = 0.2
+"""What must lie over the limit in all before it is an event: two slices of 1.1, one of 1.2."""
+
+OFF_SLICES: Final = 12
 STILL: Final = 0.3
 """The long window counts only while the short one shows this much: else an event would outlast
 its cause by hours."""
@@ -146,19 +166,21 @@ Judged = tuple[str, Floats, Floats, float, float]
 
 
 def micro_stop_burst(habits: Habits, s: Slices) -> Judged:
-    """Short stops in 15 and 60 minutes against the training day's rate."""
-    score = np.zeros(len(s.ends))
+    """Short stops in 15 minutes to 12 hours against the training day's rate."""
     exposure = s.producing_s + s.stopped_s
-    for window in STOP_WINDOWS:
+
+    def rare(window: int) -> Floats:
         count = trailing(s.micro_stops, window)
-        rare = surprise(
-            count,
-            trailing(exposure, window),
-            habits.micro_stops,
-            habits.elapsed_s,
-            habits.stop_dispersion,
-        )
-        score = _lasting(score, np.where(count >= LEAST_STOPS, rare, 0.0), window, STOP_WINDOWS)
+        usual = (habits.micro_stops, habits.elapsed_s, habits.stop_dispersion)
+        found = surprise(count, trailing(exposure, window), *usual)
+        return np.where(count >= LEAST_STOPS, found, 0.0)
+
+    score = np.maximum(
+        worst(rare, STOP_WINDOWS),
+        crept(
+            s.micro_stops, exposure, habits.micro_stops, habits.elapsed_s, habits.stop_dispersion
+        ),
+    )
     hours = np.maximum(trailing(exposure, 12) / 3600, 0.1)
     usual = habits.micro_stops / max(habits.elapsed_s / 3600, 1e-9)
     width = np.sqrt(max(usual, 1.0) * habits.stop_dispersion)
@@ -170,31 +192,34 @@ def speed_loss(habits: Habits, s: Slices) -> Judged:
     score = np.zeros(len(s.ends))
     for window in SPEED_WINDOWS:
         limit = max(
-            6.0 * habits.pace_spread[window], 1.25 * habits.pace_worst[window], LEAST_SLOWDOWN
+            6.0 * habits.pace_spread[window], WORST * habits.pace_worst[window], LEAST_SLOWDOWN
         )
         made, spent = trailing(s.pieces, window), trailing(s.producing_s, window)
         # Two pieces may be cut off at the edges of the window.
         limits = limit + 2.0 / np.maximum(made, 2.0)
         slow = np.nan_to_num(slowdown(s, habits.pace, window), nan=0.0)
-        score = _lasting(score, np.where(spent > 0, slow / limits, 0.0), window, SPEED_WINDOWS)
+        ratio = np.where(spent > 0, slow / limits, 0.0)
+        still = score >= STILL if window > SPEED_WINDOWS[0] else True
+        score = np.where(still, np.maximum(score, ratio), score)
     seen = 100 * (1 - slowdown(s, habits.pace, SPEED_WINDOWS[0])) * habits.pace
     width = 100 * max(habits.pace_spread[6], 0.005) * habits.pace
     return "speed_loss", score, seen, 100 * habits.pace, width
 
 
 def quality_slide(habits: Habits, s: Slices) -> Judged:
-    """Scrap share of the last hour and four hours against the training day's."""
-    score = np.zeros(len(s.ends))
-    for window in SCRAP_WINDOWS:
+    """Scrap share of one to twelve hours against the training day's."""
+
+    def rare(window: int) -> Floats:
         scrap = trailing(s.scrap, window)
-        rare = surprise(
-            scrap,
-            trailing(s.pieces, window),
-            habits.scrap,
-            habits.pieces,
-            habits.scrap_dispersion,
+        usual = (habits.scrap, habits.pieces, habits.scrap_dispersion)
+        return np.where(
+            scrap >= LEAST_SCRAP, surprise(scrap, trailing(s.pieces, window), *usual), 0.0
         )
-        score = _lasting(score, np.where(scrap >= LEAST_SCRAP, rare, 0.0), window, SCRAP_WINDOWS)
+
+    score = np.maximum(
+        worst(rare, SCRAP_WINDOWS),
+        crept(s.scrap, s.pieces, habits.scrap, habits.pieces, habits.scrap_dispersion),
+    )
     made = trailing(s.pieces, 12)
     seen = 100 * np.divide(
         trailing(s.scrap, 12), made, out=np.full_like(made, np.nan), where=made > 0
@@ -203,6 +228,40 @@ def quality_slide(habits: Habits, s: Slices) -> Judged:
     hourly = max(float(np.median(made[made > 0])) if (made > 0).any() else 1.0, 1.0)
     width = 100 * np.sqrt(max(usual / 100, 0.5 / hourly) / hourly * habits.scrap_dispersion)
     return "quality_slide", score, seen, usual, float(width)
+
+
+def worst(rare: Callable[[int], Floats], windows: tuple[int, int]) -> Floats:
+    """The short window's score, or the long one's while the short one still shows something.
+
+    `rare` gives the score per slice of a window of so many slices.
+    """
+    score = rare(windows[0])
+    return np.where(score >= STILL, np.maximum(score, rare(windows[1])), score)
+
+
+def crept(
+    count: Floats, exposure: Floats, usual: float, usual_exposure: float, dispersion: float
+) -> Floats:
+    """Evidence gathered per slice that the rate is CREEPING times the usual one, over its limit.
+
+    A CUSUM of log likelihood ratios of Poisson counts (Lucas 1985), of the rate that the training
+    day allows (SURE deviations above what it shows), never above FULL; while the last LATELY slices
+    still show half of it.
+    """
+    if not usual_exposure:
+        return np.zeros(len(count))
+    rate = (usual + SURE * np.sqrt((usual + 1.0) * dispersion)) / usual_exposure
+    limit = CREPT
+    most = np.zeros(len(count))
+    for times in CREEPING:
+        gains = (count * np.log(times) - rate * exposure * (times - 1.0)) / dispersion
+        sums, held = np.empty(len(count)), 0.0
+        for i, gain in enumerate(gains):
+            held = min(max(held + gain, 0.0), FULL * limit)
+            sums[i] = held
+        seen, due = trailing(count, LATELY), rate * trailing(exposure, LATELY)
+        most = np.maximum(most, np.where(seen > due * (1.0 + times) / 2.0, sums / limit, 0.0))
+    return most
 
 
 def slowdown(s: Slices, pace: float, window: int) -> Floats:
@@ -227,13 +286,6 @@ def surprise(
     return np.where(exposure > 0, np.maximum(tail, -700.0) / np.log(RARE), 0.0)
 
 
-def _lasting(score: Floats, of_window: Floats, window: int, windows: tuple[int, ...]) -> Floats:
-    """The short window's score, or the long one's while the short one still shows something."""
-    if window == windows[0]:
-        return of_window
-    return np.asarray(np.where(score >= STILL, np.maximum(score, of_window), score))
-
-
 def trailing(values: Floats, window: int) -> Floats:
     """Sum of this and the `window` - 1 slices before."""
     summed = np.concatenate([[0.0], np.cumsum(values)])
@@ -252,7 +304,7 @@ def _dispersion(counts: Floats, producing_s: Floats, window: int) -> float:
 def _rows(
     kind: str, s: Slices, score: Floats, seen: Floats, usual: float, width: float
 ) -> Iterator[dict[str, object]]:
-    ids = event_ids(score, on_window=1, on_rows=1, off_rows=OFF_SLICES)
+    ids = event_ids(score, on_window=1, on_rows=1, off_rows=OFF_SLICES, evidence=EVIDENCE)
     sensor, unit = SIGNALS[kind]
     for number in range(1, int(ids.max(initial=0)) + 1):
         at = np.flatnonzero(ids == number)

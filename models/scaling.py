@@ -8,6 +8,8 @@ import numpy.typing as npt
 import polars as pl
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Context = npt.NDArray[np.str_] | None
 
 QUANTILE_ROWS: Final = 20_000
 """Quantiles are taken over at most about this many evenly spaced rows: exact enough, and quick."""
@@ -25,6 +27,26 @@ few rows of a slowly wandering sensor are no level."""
 
 CONSTANT_FLOOR: Final = 0.01
 """A sensor that was constant counts as moved beyond 1 % of its level (or 1e-6 around zero)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table as arrays: values (n, k), contexts (n) or None, times in seconds (n)."""
+
+    values: Floats
+    context: Context
+    seconds: Floats
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, at: "slice | Mask | npt.NDArray[np.int64]") -> "Rows":
+        context = None if self.context is None else self.context[at]
+        return Rows(self.values[at], context, self.seconds[at])
+
+    def of(self, sensors: Mask) -> "Rows":
+        """The same rows with some of the sensors."""
+        return Rows(np.ascontiguousarray(self.values[:, sensors]), self.context, self.seconds)
 
 
 def matrix(frame: pl.DataFrame, sensors: list[str]) -> Floats:
@@ -59,9 +81,10 @@ class Levels:
     contexts: tuple[str, ...]
     centre: Floats
     scale: Floats
-    constant: npt.NDArray[np.bool_]
+    constant: Mask
+    silent: Mask
 
-    def centre_rows(self, values: Floats, context: npt.NDArray[np.str_] | None) -> Floats:
+    def centre_rows(self, values: Floats, context: Context) -> Floats:
         """The centre to hold each row against (n, k); NaN where the row is not judged."""
         if context is None or not self.contexts:
             return np.broadcast_to(self.centre[-1], values.shape)
@@ -80,13 +103,13 @@ class Levels:
         common = self.centre[-1]
         return np.where(np.abs(centre - common) > APART * self.scale, centre, common)
 
-    def deviations(self, values: Floats, context: npt.NDArray[np.str_] | None) -> Floats:
+    def deviations(self, values: Floats, context: Context) -> Floats:
         """Robust deviations from the centre, clipped; NaN where missing or not judged."""
         raw = (values - self.centre_rows(values, context)) / self.scale
         return np.clip(raw, -LARGEST, LARGEST)
 
 
-def learn_levels(values: Floats, context: npt.NDArray[np.str_] | None) -> Levels:
+def learn_levels(values: Floats, context: Context) -> Levels:
     """Median and MAD per sensor; the scale is taken around each context's own median.
 
     The floor against sensors that hardly move (MAD 0) is half the 99 % range, in normal units.
@@ -100,11 +123,9 @@ def learn_levels(values: Floats, context: npt.NDArray[np.str_] | None) -> Levels
             if at.sum() >= CONTEXT_ROWS:
                 names.append(str(name))
                 centres.append(quantiles(values[at], [0.5])[0])
+    nothing = np.zeros(values.shape[1], dtype=np.bool_)
     levels = Levels(
-        tuple(names),
-        np.vstack([*centres, overall]),
-        np.ones(values.shape[1]),
-        np.zeros(values.shape[1], dtype=np.bool_),
+        tuple(names), np.vstack([*centres, overall]), np.ones(values.shape[1]), nothing, nothing
     )
     off = values - levels.centre_rows(values, context)
     mad = 1.4826 * quantiles(np.abs(off), [0.5])[0]
@@ -115,6 +136,21 @@ def learn_levels(values: Floats, context: npt.NDArray[np.str_] | None) -> Levels
     scale = np.where(scale > tiny, scale, spread)
     constant = (scale <= tiny) & np.isfinite(values).any(axis=0)
     scale = np.where(scale <= tiny, np.maximum(np.abs(overall) * CONSTANT_FLOOR, 1e-6), scale)
-    own = Levels(levels.contexts, levels.centre, scale, constant)
+    own = Levels(levels.contexts, levels.centre, scale, constant, nothing)
     centre = np.vstack([*(own.apart(c) for c in levels.centre[:-1]), overall])
-    return Levels(levels.contexts, centre, scale, constant)
+    return Levels(levels.contexts, centre, scale, constant, _silent(values))
+
+
+def _silent(values: Floats) -> Mask:
+    """Statuses: two values, or a constant 0 or 1.
+
+    They tell the other sensors' story; of their own there is only how long they stand.
+    """
+    return np.array([_is_status(column[np.isfinite(column)]) for column in values.T], np.bool_)
+
+
+def _is_status(known: Floats) -> bool:
+    if not len(known):
+        return False
+    low, high = known.min(), known.max()
+    return bool(np.isin(known, (low, high)).all()) and (low < high or low in (0.0, 1.0))

@@ -59,6 +59,9 @@ ANOMALY_EVENTS: Final = pl.Schema(
         "lost_min": pl.Float64(),
         "exposed_min": pl.Float64(),
         "unknown_min": pl.Float64(),
+        "model_version": pl.Int64(),
+        "cause_id": pl.String(),
+        "cause_measure": pl.String(),
     }
 )
 """Findings of one machine grouped into what needs one response.
@@ -66,7 +69,25 @@ ANOMALY_EVENTS: Final = pl.Schema(
 `state`: new, ongoing (began before the reported day), cleared. `priority`: high, medium, low.
 `signals` are ranked, the likely culprit first. `lost_min`: minutes of OEE lost in the event beyond
 the machine's own training day (`models.stakes`), null where no counts are known; `exposed_min`:
-minutes it produced meanwhile; `unknown_min`: minutes without data, in neither."""
+minutes it produced meanwhile; `unknown_min`: minutes without data, in neither. `model_version`: of
+the model that judged the day (`models.registry`). `cause_id`, `cause_measure`: what it shares with
+events of other machines (`models.common_cause`), null where it stands alone. Files of before a
+column came have no such column."""
+
+CAUSES: Final = pl.Schema(
+    {
+        "cause_id": pl.String(),
+        "measure": pl.String(),
+        "side": pl.String(),
+        "start": TIME,
+        "first_event_id": pl.String(),
+        "machines": pl.List(pl.String()),
+        "check_zh": pl.String(),
+        "check_en": pl.String(),
+    }
+)
+"""Events of several machines with one cause: the measure they share, off to one side (low, high),
+the event that began first, and what to check that feeds them all."""
 
 TRACES: Final = pl.Schema(
     {

@@ -1,13 +1,14 @@
 """The detector on any table: CSV or Parquet in, model or score table out."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from models import detector
+from models import clock, detector
 from models.detector import Detector
 from models.errors import TableError
 
@@ -15,13 +16,32 @@ TIME_NAMES: Final = ("timestamp", "time", "datetime", "date", "ts", "source_time
 SHOWN: Final = 40
 """Characters of a bad cell that an error quotes."""
 
+MOST_NAMED: Final = 8
+"""Columns that an error names."""
+
 HEAD_BYTES: Final = 65_536
 """More than any header line: where so much has no line end, none will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A judged table: its rows in order, their times as they are written there, the scores.
+
+    `rows` has the detector's name for the time column; `scores` is what `Detector.score` gives,
+    `unknown` names columns that the model does not know.
+    """
+
+    detector: Detector
+    rows: pl.DataFrame
+    written: pl.Series
+    scores: pl.DataFrame
+    unknown: tuple[str, ...] = ()
 
 
 def fit_file(train: Path | str, model: Path | str) -> Detector:
     """Fits a detector on a table and saves it; the detector's `notes` are for the reader."""
     frame, time = read_table(train)
+    clock.in_order(frame, time, TableError, str(train))
     fitted = detector.fit(frame, time=time)
     fitted.save(model)
     return fitted
@@ -32,17 +52,42 @@ def score_file(model: Path | str, data: Path | str, out: Path | str) -> pl.DataF
 
     `timestamp` is the table's own, as it is written there, so that the two join again.
     """
+    return write_scores(scored_table(model, data), out)
+
+
+def scored_table(model: Path | str, data: Path | str) -> Scored:
+    """Scores a table.
+
+    Raises:
+        ModelFileError: no model, or one of another schema.
+        TableError: as `read_table`; times that run backwards; none of the model's sensors.
+    """
     fitted = detector.load(model)
-    frame, time = read_table(data, time=fitted.time)
-    scored = fitted.score(frame.rename({time: fitted.time}))
-    scored = scored.with_columns(timestamp=_read(Path(data))[time])
+    raw = _read(Path(data))
+    time = _time_column(raw, data, fitted.time)
+    rows = _numbers(_with_times(raw, time, data), time, data)
+    if time != fitted.time:
+        rows = rows.rename({time: fitted.time})
+    clock.in_order(rows, fitted.time, TableError, str(data))
+    if not set(fitted.sensors) & set(rows.columns):
+        wanted = ", ".join(fitted.sensors[:MOST_NAMED])
+        more = ", ..." if len(fitted.sensors) > MOST_NAMED else ""
+        raise TableError(data, "holds none of the model's sensors", f"expected {wanted}{more}")
+    known = {fitted.time, fitted.context, *fitted.sensors}
+    unknown = tuple(c for c in rows.columns if c not in known)
+    return Scored(fitted, rows, raw[time], fitted.score(rows), unknown)
+
+
+def write_scores(scored: Scored, out: Path | str) -> pl.DataFrame:
+    """Writes what `score_file` writes, and returns it."""
+    table = scored.scores.with_columns(timestamp=scored.written)
     target = Path(out)
     if target.suffix == ".parquet":
-        scored.write_parquet(target)
-        return scored
-    listed = [json.dumps(c, ensure_ascii=False) for c in scored["contributors"].to_list()]
-    scored.with_columns(contributors=pl.Series(listed, dtype=pl.String)).write_csv(target)
-    return scored
+        table.write_parquet(target)
+        return table
+    listed = [json.dumps(c, ensure_ascii=False) for c in table["contributors"].to_list()]
+    table.with_columns(contributors=pl.Series(listed, dtype=pl.String)).write_csv(target)
+    return table
 
 
 def read_table(path: Path | str, time: str | None = None) -> tuple[pl.DataFrame, str]:
@@ -67,7 +112,9 @@ def _read(path: Path) -> pl.DataFrame:
             head = file.readline()
         _no_bare_returns(path)
         separator = max(",;\t", key=head.count)
-        return pl.read_csv(path, separator=separator, infer_schema_length=None)
+        frame = pl.read_csv(path, separator=separator, infer_schema_length=None)
+        # Polars leaves doubled quotes in names of columns, though not in cells.
+        return frame.rename({c: c.replace('""', '"') for c in frame.columns if '""' in c})
     except (OSError, UnicodeDecodeError, PolarsError) as problem:
         why = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise TableError(path, why, "expected a CSV or Parquet file") from problem

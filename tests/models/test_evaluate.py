@@ -1,11 +1,13 @@
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from plants import START, plant, with_fault
 
 from models import detector
-from models.evaluate import control_events, controls, evaluate, events_of
+from models.controls import control_events, controls
+from models.evaluate import evaluate, events_of, outcomes, recall_by, withholding
 
 
 def at(hours):
@@ -73,4 +75,87 @@ def test_ours_beats_the_controls_on_a_coupled_plant():
         assert quiet > 0 or loud.recall == 0 or loud.precision < 1, name
     always = evaluate(control_events(scorers["always"], faulty, "M1"), faults, watched=watched)
     assert always.events == 1
-    assert control_events(scorers["random"], healthy, "M1").height <= 1
+    assert alarms(control_events(scorers["random"], healthy, "M1")) > 0
+
+
+def test_an_alarm_that_rings_already_finds_nothing_and_is_false():
+    events = spans(("M1", 9.9, 13, ["vibration_x"]), ("M2", 20, 21, ["flow"]))
+    got = evaluate(events, FAULTS, watched=timedelta(days=7), step=timedelta(minutes=10))
+    assert (got.found, got.matched, got.events) == (1, 1, 2)
+    assert (got.median_delay_min, got.median_delay_rows, got.median_delay_share) == (0, 0, 0)
+
+
+def test_an_alarm_is_prompt_within_a_tenth_of_the_fault():
+    for late_h, is_prompt in ((0.2, True), (0.21, False)):
+        events = spans(("M1", 10 + late_h, 12, []))
+        assert outcomes(events, FAULTS)["is_prompt"].to_list() == [is_prompt, False, False]
+
+
+def test_outcomes_by_kind_and_by_magnitude():
+    faults = FAULTS.with_columns(
+        kind=pl.Series(["step", "step", "drift"]), magnitude=pl.Series([1.5, None, 7.0])
+    )
+    events = spans(("M1", 10.5, 11, ["a", "vibration_x"]), ("M3", 5.25, 6, ["b"]))
+    told = outcomes(events, faults)
+    assert told["is_found"].to_list() == [True, False, True]
+    assert told["delay_s"].to_list() == [1800, None, 900]
+    assert told["delay_share"].to_list() == [0.25, None, 0.25]
+    assert told["is_culprit_named"].to_list() == [True, False, False]
+    assert told["is_prompt"].to_list() == [False, False, False]
+    slow = timedelta(minutes=3)
+    assert outcomes(events, faults, step=slow)["is_prompt"].to_list() == [False, False, True]
+    kinds = recall_by(told)
+    assert kinds["kind"].to_list() == ["drift", "step"]
+    assert kinds["recall"].to_list() == [1.0, 0.5]
+    sizes = recall_by(told, "magnitude")
+    assert sizes["magnitude"].to_list() == ["1.5-2.5", "above 6", "no size"]
+    assert sizes["found"].to_list() == [1, 1, 0]
+
+
+def test_a_perfect_detector_is_perfect():
+    events = FAULTS
+    got = evaluate(events, FAULTS, watched=timedelta(days=7))
+    assert (got.recall, got.precision, got.culprit_in_top3) == (1, 1, 1)
+    assert (got.median_delay_min, got.false_alarms_per_machine_week, got.prompt_recall) == (0, 0, 1)
+
+
+class Honest:
+    """Running mean: causal."""
+
+    def score(self, frame):
+        values = frame["a"].cum_sum() / pl.int_range(1, frame.height + 1, eager=True)
+        return pl.DataFrame(
+            {"score": values, "contributors": [[{"sensor": "a", "share": v}] for v in values]}
+        )
+
+
+class Peeking(Honest):
+    """Scales by the largest value of the rows it is given, as a figure over a whole file would."""
+
+    def score(self, frame):
+        scored = super().score(frame)
+        return scored.with_columns(pl.col("score") / frame["a"].max())
+
+
+class Late(Honest):
+    """Knows nothing of later rows but in one cell of a nested column."""
+
+    def score(self, frame):
+        scored = super().score(frame)
+        listed = scored["contributors"].to_list()
+        if frame.height > 80:
+            listed[40] = []
+        return scored.with_columns(contributors=pl.Series(listed))
+
+
+def test_withholding_finds_who_looks_ahead():
+    values = np.random.default_rng(5).random(100)
+    frame = pl.DataFrame({"a": values})
+    frame[90, "a"] = 7.0
+    assert withholding(Honest(), frame, [1, 50, 80, 99]) is None
+    peek = withholding(Peeking(), frame, [50, 95])
+    assert (peek.cut, peek.row, peek.column) == (50, 0, "score")
+    assert peek.with_later != peek.without
+    assert withholding(Peeking(), frame, [95]) is None
+    peek = withholding(Late(), frame, [30, 60])
+    assert (peek.cut, peek.row, peek.column, peek.with_later) == (60, 40, "contributors", [])

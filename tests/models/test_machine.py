@@ -1,15 +1,18 @@
 """A machine fitted on one day and judged on the next, cut out of its factory's tables."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from plants import plant, with_fault
 from shopfloor import DAY, KEY, cycles, day, plan
 
-from models.machine import fit, judge, machines
+from models import explain
+from models.machine import fit, fit_type, judge, machines
 from models.rules import Habits
-from models.schemas import ANOMALY_EVENTS, TRACES
+from models.schemas import ANOMALY_EVENTS, FINDINGS, TRACES
 from pipelines import schemas
 
 NEXT, END = DAY + timedelta(days=1), DAY + timedelta(days=2)
@@ -96,3 +99,43 @@ def test_a_model_learns_from_its_own_days_only(factory):
 def test_habits_are_the_same_after_a_round_trip(factory):
     habits = fit(factory[0], DAY, NEXT).habits
     assert Habits.from_json(habits.to_json()) == habits
+
+
+def test_a_machine_with_few_rows_learns_from_others_of_its_type(factory):
+    """Of three that ran all day, for one that ran an hour: the same type, other noise."""
+    one, *others = (replace(factory[0], values=shaken(factory[0].values, n)) for n in range(4))
+    few = replace(one, values=one.values.filter(pl.col("time") < DAY + timedelta(hours=1)))
+    assert fit(few, DAY, NEXT).detector.base is None
+    assert fit_type(few, others[:2], DAY, NEXT) is None
+    model = fit_type(few, others, DAY, NEXT)
+    assert model.training_days == 1.0
+    assert model.habits == fit(few, DAY, NEXT).habits
+    assert model.detector.rows_seen == sum(
+        other.rows.filter(pl.col("time") < NEXT).height for other in others
+    )
+    healthy, _ = judge(one, model, plan(NEXT), NEXT, END)
+    assert healthy.filter(pl.col("kind") == "signal").is_empty()
+    stuck = replace(factory[1], values=shaken(factory[1].values, 9))
+    faulty, _ = judge(stuck, model, plan(NEXT), NEXT, END)
+    assert "pressure_bar" in {name for names in faulty["signals"] for name in names}
+
+
+def shaken(values, seed):
+    """Another machine of the type: the same course with noise of its own."""
+    rng = np.random.default_rng(seed)
+    return values.with_columns(
+        pl.col(name) + pl.Series(rng.normal(0, 0.3 * float(values[name].std()), values.height))
+        for name in ("temperature_c", "vibration_mm_s", "speed_rpm", "load_kw")
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "kept"), [(0.5, [3.0]), (1.0, [2.0, 3.0]), (3.0, [1.1, 2.0, 3.0])]
+)
+def test_a_model_of_few_days_needs_more_to_be_convinced(days, kept):
+    rows = [{"kind": "signal", "peak_score": peak} for peak in (1.1, 2.0, 3.0)]
+    told = [{"kind": "sensor_frozen", "peak_score": 1.0}, {"kind": "speed_loss", "peak_score": 1.1}]
+    kinds = {name: FINDINGS[name] for name in ("kind", "peak_score")}
+    left = explain.convincing(pl.DataFrame(rows + told, schema=kinds), days)
+    assert left.filter(kind="signal")["peak_score"].to_list() == kept
+    assert left.height == len(kept) + len(told)
