@@ -8,6 +8,7 @@
   x SegmentUnreadable       a file of received rows
   x HomeRefused             a folder that is not ours to write
   x ReleaseBroken           a release that is not whole
+  x NotifyError             notify.toml, or what is kept of messages
 """
 
 
@@ -45,3 +46,7 @@ class HomeRefused(ParkPulseError):
 
 class ReleaseBroken(ParkPulseError):
     """A release folder is not whole or was changed."""
+
+
+class NotifyError(ParkPulseError):
+    """The notification settings, the outbox or a table of events to tell cannot be used."""

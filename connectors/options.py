@@ -1,13 +1,17 @@
 """The types of the command line's options: each names the culprit of a bad value."""
 
 import math
-from datetime import UTC, datetime
+import os
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 """Values from before are not believed (pipelines.bronze), history is not read beyond."""
+
+UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 class Time(click.ParamType[datetime]):
@@ -73,10 +77,51 @@ class Number(click.FloatRange):
         return number
 
 
+class Length(click.ParamType[timedelta]):
+    """A length of time such as 30min, 8h or 2d."""
+
+    name = "LENGTH"
+
+    def convert(
+        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Parse, or name the culprit."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(min|h|d)", value)
+        if found is None:
+            self.fail(f"{value!r} is not a length like 30min, 8h or 2d", param, ctx)
+        return float(found[1]) * UNITS[found[2]]
+
+
+class Target(click.Path):
+    """A file to be written, into a folder that is there."""
+
+    def __init__(self, *endings: str) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self.endings = endings
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        """The path, or name the culprit before any work is done."""
+        target = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self.endings and target.suffix.lower() not in self.endings:
+            self.fail(f"{str(target)!r} does not end in {' or '.join(self.endings)}", param, ctx)
+        if not target.parent.is_dir():
+            self.fail(f"the folder {str(target.parent)!r} is not there; make it", param, ctx)
+        return target
+
+
 TIME = Time()
+LENGTH = Length()
 DAY = Day()
 SECONDS = Number(min=0, max=10 * 365 * 86_400)
 """Ten years: what is waited for longer is waited for until Ctrl-C."""
 SEED = click.IntRange(0, 2**32 - 1)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
+TARGET = Target()

@@ -55,6 +55,10 @@ class Axis:
             yield at
             at += timedelta(minutes=every)
 
+    def labels(self) -> Iterator[tuple[datetime, str]]:
+        """The ticks and what is written beneath them."""
+        return ((tick, f"{tick.astimezone(ZONE):%H:%M}") for tick in self.ticks())
+
 
 def chart(
     traces: Sequence[tuple[Markup, pl.DataFrame]],
@@ -73,7 +77,7 @@ def chart(
         parts.append(_panel(title, _light(trace), axis, window, top))
         top += HEAD + PANEL + 8
     parts.append(_ribbon(ribbon, axis, window, top))
-    parts.append(_times(axis, top + RIBBON + 14))
+    parts.append(times(axis, top + RIBBON + 14))
     height = top + RIBBON + 20
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         WIDTH, height, label, Markup("").join(parts)
@@ -120,7 +124,7 @@ def _panel(
 
     body = [
         Markup('<text x="0" y="{}" class="title">{}</text>').format(top + 13, title),
-        _rect("window", axis.x(window[0]), y0, axis.x(window[1]), PANEL),
+        rect("window", axis.x(window[0]), y0, axis.x(window[1]), PANEL),
         *_bands(trace, axis, y),
         *_lines(trace, axis, y),
         Markup('<path class="frame" d="M{0} {1}V{2}H{3}"/>').format(
@@ -207,8 +211,8 @@ def _bands(trace: pl.DataFrame, axis: Axis, y: Callable[[float], float]) -> Iter
 def _ribbon(
     ribbon: Sequence[Span], axis: Axis, window: tuple[datetime, datetime], top: int
 ) -> Markup:
-    body = [_rect("bare", LEFT, top, WIDTH - RIGHT, RIBBON)]
-    body.extend(_rect(what, axis.x(start), top, axis.x(end), RIBBON) for start, end, what in ribbon)
+    body = [rect("bare", LEFT, top, WIDTH - RIGHT, RIBBON)]
+    body.extend(rect(what, axis.x(start), top, axis.x(end), RIBBON) for start, end, what in ribbon)
     body.extend(
         Markup('<path class="edge" d="M{} {}V{}"/>').format(axis.x(edge), top - 3, top + RIBBON)
         for edge in window
@@ -216,16 +220,16 @@ def _ribbon(
     return Markup("").join(body)
 
 
-def _times(axis: Axis, y: int) -> Markup:
+def times(axis: Axis, y: int) -> Markup:
+    """The labels of the time axis, their foot at y."""
     return Markup("").join(
-        Markup('<text x="{}" y="{}" class="tick mid">{:%H:%M}</text>').format(
-            axis.x(t), y, t.astimezone(ZONE)
-        )
-        for t in axis.ticks()
+        Markup('<text x="{}" y="{}" class="tick mid">{}</text>').format(axis.x(tick), y, text)
+        for tick, text in axis.labels()
     )
 
 
-def _rect(name: str, left: float, top: float, right: float, height: float) -> Markup:
+def rect(name: str, left: float, top: float, right: float, height: float) -> Markup:
+    """A rectangle of a class of the style sheet, never too thin to be seen."""
     return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
         name, left, top, round(max(right - left, 0.6), 1), height
     )

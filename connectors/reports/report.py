@@ -8,10 +8,21 @@ from typing import Any, Final
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from connectors.reports import busy_time, figures, loss_figures, view, words
+from connectors.reports import busy_time, figures, loss_figures, replies, view, words
+from connectors.reports.causes import folded
+from connectors.reports.replies import Answers
 from pipelines.reasons import NO_REASONS
 
 NAME: Final = "report.html"
+COPYING: Final = (
+    "const b = event.target.closest('button.copy'); if (b) {"
+    " getSelection().selectAllChildren(b.previousElementSibling);"
+    " b.classList.toggle('done', document.execCommand('copy')); }"
+)
+"""Selects a command and copies it: old, but it asks for no permission and works from a file.
+
+Where there is no script the buttons are hidden, and the commands are text like any other."""
+
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("connectors.reports", "."),
     autoescape=True,
@@ -36,6 +47,9 @@ def write_report(
     losses: pl.DataFrame | None = None,
     reasons: pl.DataFrame | None = None,
     notes: Mapping[str, list[str]] | None = None,
+    answers: Answers | None = None,
+    causes: pl.DataFrame | None = None,
+    references: Mapping[str, str] | None = None,
     lang: str = "zh",
 ) -> Path:
     """Writes `report.html` into the folder, replacing it at once, and returns its path.
@@ -55,10 +69,14 @@ def write_report(
         losses: `pipelines.schemas.LOSSES_BY_SHIFT` of the day; without it nothing is said of them.
         reasons: `pipelines.schemas.REASONS`, for the names of stop reason codes.
         notes: per machine, what its detector cannot judge and why.
+        answers: what was said of the events, what is similar, and what alarms weigh.
+        causes: `models.schemas.CAUSES` of the events; those of one cause are one item.
+        references: how messages call an event, by its id.
         lang: the language shown first, zh or en; the page holds both.
     """
     names = {"id": factory, "zh": factory, "en": factory} if isinstance(factory, str) else factory
-    shown = view.items(events, signals, episodes, until)
+    shown = replies.answered(view.items(events, signals, episodes, until), answers)
+    items = folded(shown, causes)
     named = NO_REASONS if reasons is None else reasons
     spent = None if losses is None else busy_time.busy_time(losses, oee, named, until)
     page = _ENVIRONMENT.get_template("report.html.j2").render(
@@ -66,7 +84,10 @@ def write_report(
         day=day,
         until=view.local(until),
         lang=lang,
-        items=shown,
+        items=items,
+        asking=[item for item in items if not item["is_answered"]],
+        references=references or {},
+        load=replies.load(answers),
         suppressed=view.suppressed(events),
         machines=view.machine_rows(machines, oee, shown),
         total=view.factory_totals(oee),
@@ -80,6 +101,7 @@ def write_report(
         notes=_notes(notes or {}),
         legend=figures.legend(),
         priorities=words.PRIORITIES,
+        copying=COPYING,
         percent=view.percent,
     )
     target = Path(folder) / NAME
@@ -96,4 +118,6 @@ def _notes(notes: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     for machine, said in sorted(notes.items()):
         for note in said:
             machines.setdefault(note, []).append(machine)
-    return [{"note": note, "machines": ", ".join(who)} for note, who in machines.items()]
+    return [
+        {"note": words.note(note), "machines": ", ".join(who)} for note, who in machines.items()
+    ]

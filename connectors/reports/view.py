@@ -117,7 +117,7 @@ def percent(share: float | None) -> str:
 def _item(event: View, signals: pl.DataFrame, episodes: pl.DataFrame, until: datetime) -> View:
     end = event["end"] or until
     axis = Axis(event["start"] - BEFORE, min(end + AFTER, until))
-    contributors = [_contributor(c) for c in event["contributors"]]
+    contributors = [contributor(c) for c in event["contributors"]]
     mine = episodes.filter(pl.col("work_unit_id") == event["work_unit_id"])
     panels: list[tuple[Markup, pl.DataFrame]] = []
     for c in contributors:
@@ -153,7 +153,8 @@ def _item(event: View, signals: pl.DataFrame, episodes: pl.DataFrame, until: dat
     }
 
 
-def _contributor(c: Mapping[str, Any]) -> View:
+def contributor(c: Mapping[str, Any]) -> View:
+    """A contributor as the page words it."""
     zh, en = words.pair(words.MEASURES, c["sensor"])
     unit = c["unit"] or ""
     apart = _apart(c)

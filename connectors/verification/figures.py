@@ -117,7 +117,7 @@ def _events(home: Home, parts: list[Partition]) -> pl.DataFrame:
         for part in parts
         if (frame := lake.scan("anomaly_events", [part])) is not None
     ]
-    rows = pl.concat(days).collect(engine="in-memory")
+    rows = pl.concat(days, how="diagonal").collect(engine="in-memory")  # older files know less
     until = day_start(pl.col("_day").dt.offset_by("1d")).cast(TIME)
     ended = rows.with_columns(end=pl.coalesce("end", until))
     return ended.sort("_day", maintain_order=True).unique(

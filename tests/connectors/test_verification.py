@@ -644,3 +644,17 @@ def test_the_ledger_fits_a_terminal(copy, monkeypatch, capsys):
     text = " ".join(lines)
     assert "gap: urn:parkpulse:sim:F01 2026-11-16T16:01:00Z to now: collector was away" in text
     assert "refused: nsu=u;s=x of urn:parkpulse:sim:F03: BadUserAccessDenied" in text
+
+
+def test_events_of_days_before_a_column_came_are_read_with_the_others(tmp_path):
+    from connectors.verification.figures import _events
+
+    home, parts = Home(tmp_path), [Partition(YESTERDAY, "F01"), Partition(TODAY, "F01")]
+    start = datetime(2026, 11, 20, tzinfo=UTC)
+    old = pl.DataFrame({"event_id": ["a"], "start": [start], "end": [start]})
+    lake = Lake(home.lake)
+    lake.write("anomaly_events", old, parts[0])
+    new = old.with_columns(event_id=pl.lit("b"), model_version=pl.lit(3, pl.Int64))
+    lake.write("anomaly_events", new, parts[1])
+    found = _events(home, parts)
+    assert found.select("event_id", "model_version").rows() == [("a", None), ("b", 3)]
