@@ -1,56 +1,51 @@
-"""Models as assets: a detector per machine, its events, and the report a factory engineer reads."""
+"""Models as assets: detectors per machine, their events, the report a factory engineer reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets.collected import box
+from assets.feedback import ANSWERED, answers_of
+from assets.machine_days import known_until, machines_of, table
+from assets.model_register import card_path, loaded, read, table_of
 from assets.partitions import FACTORIES, FACTORY_DAYS, HOME, SAME_FACTORY, SINGLE_RUN, factory_days
+from assets.retraining import retrained
 from assets.storage import BY_DAY
 from assets.tables import readable
+from assets.telling import references
 from assets.words import OWNERS, both
+from connectors.errors import NotifyError
+from connectors.feedback import Journal
 from connectors.lake import Lake, Partition, sha256_of
-from connectors.ledger import Ledger
+from connectors.model_files import Changed
 from connectors.reports.report import write_report
-from models import detector
+from models.common_cause import causes, with_causes
+from models.errors import ModelFileError
 from models.events import data_gaps
-from models.machine import Machine, MachineModel, fit, judge, machines
+from models.lifecycle import journal
+from models.machine import Machine, MachineModel, judge
+from models.planned import plan_by_unit
+from models.promotion import verdicts_of
+from models.registry import Register
 from models.rules import Habits
 from models.schemas import ANOMALY_EVENTS, TRACES
-from models.training import TrainingSpan, training_spans
 from pipelines import states
 from pipelines.conventions import with_least
-from pipelines.days import day_of, midnight
-from pipelines.schemas import TABLES
-
-MODELS: Final = pl.Schema(
-    {
-        "work_unit_id": pl.String(),
-        "machine_type": pl.String(),
-        "trained_from": pl.Date(),
-        "trained_to": pl.Date(),
-        "training_days": pl.Float64(),
-        "training_rows": pl.Int64(),
-        "notes": pl.List(pl.String()),
-        "habits": pl.String(),
-        "path": pl.String(),
-        "sha256": pl.String(),
-    }
-)
-"""The model register of a factory: which file scores which machine, and which days it learned.
-
-`training_days` is the span that was collected of them, in days.
-"""
+from pipelines.days import midnight
 
 
 @dg.asset(
     partitions_def=FACTORIES,
-    ins={"tags": dg.AssetIn(partition_mapping=dg.IdentityPartitionMapping())},
+    ins={
+        name: dg.AssetIn(partition_mapping=dg.IdentityPartitionMapping())
+        for name in ("tags", "plan", "conventions")
+    },
     deps=[
         "cycles",
+        "feedback",
         *(
             dg.AssetDep(name, partition_mapping=SAME_FACTORY)
             for name in ("process_values", "state_episodes", "count_increments")
@@ -60,21 +55,35 @@ MODELS: Final = pl.Schema(
     kinds={"numpy"},
     owners=OWNERS,
     description=both(
-        "每台设备一个检测模型，用首个完整采集日训练；文件不含 pickle，哈希可查。",
-        "One detector per machine, of the first day collected whole; no pickle, known by its hash.",
+        "模型登记簿：每台设备各版模型，谁在哪些日子判定，凭什么晋升；文件不含 pickle。",
+        "The register of models: every version of each machine's detector, which days it judges and"
+        " why; files without pickle, known by their hash.",
     ),
 )
-def anomaly_model(context: dg.AssetExecutionContext, tags: pl.LazyFrame) -> pl.DataFrame:
-    """Fit every machine of a factory on its training day, and register the model files."""
-    rows = fitted(context.partition_key, tags.collect())
-    context.add_output_metadata(
-        {
-            "machines": len(rows),
-            "trained_to": sorted({row["trained_to"].isoformat() for row in rows}),
-            "with_notes": sum(bool(row["notes"]) for row in rows),
-        }
-    )
-    return pl.DataFrame(rows, schema=MODELS)
+def anomaly_model(
+    context: dg.AssetExecutionContext,
+    tags: pl.LazyFrame,
+    plan: pl.LazyFrame,
+    conventions: pl.LazyFrame,
+) -> pl.DataFrame:
+    """Train what is due of a factory, and give its register: versions, their days, their metrics.
+
+    What stands in the register is left as it is; days that were judged keep their judge.
+    """
+    factory, catalogue = context.partition_key, tags.collect()
+    before = len(read(HOME, factory).entries)
+    planned = plan_by_unit(plan, catalogue, conventions)
+    said = journal(Journal(HOME.root).read().entries)
+    register = retrained(factory, catalogue, planned, verdicts_of(said))
+    rows = table_of(register)
+    told = {
+        "machines": len(register.machines),
+        "versions": rows.height,
+        "new_entries": len(register.entries) - before,
+        "champions": dg.MetadataValue.md(_overview(register)),
+    }
+    context.add_output_metadata({**told, **_cards(factory, register)})
+    return rows
 
 
 @dg.multi_asset(
@@ -105,6 +114,7 @@ def anomaly_model(context: dg.AssetExecutionContext, tags: pl.LazyFrame) -> pl.D
         "anomaly_model": dg.AssetIn(partition_mapping=SAME_FACTORY),
         "tags": dg.AssetIn(partition_mapping=SAME_FACTORY),
         "plan": dg.AssetIn(partition_mapping=SAME_FACTORY),
+        "conventions": dg.AssetIn(partition_mapping=SAME_FACTORY),
     },
     deps=[
         dg.AssetDep(name, partition_mapping=factory_days(-1, 0))
@@ -116,20 +126,25 @@ def anomaly_events(
     anomaly_model: pl.LazyFrame,
     tags: pl.LazyFrame,
     plan: pl.LazyFrame,
+    conventions: pl.LazyFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Score each day after the trained ones, with the day before as lead-in."""
+    """Score each day by the model that was champion for it, with the day before as lead-in."""
     factory, days = box(context)
-    known = {row["work_unit_id"]: row for row in anomaly_model.collect().iter_rows(named=True)}
-    catalogue, planned = tags.collect(), plan.collect()
+    models, catalogue = anomaly_model.collect(), tags.collect()
+    planned = plan_by_unit(plan, catalogue, conventions)
+    champions = {day: champions_on(models, day) for day in days}
     found = [
-        _judged(one, row, planned, day, until)
-        for day, until in ((day, known_until(factory, day)) for day in days)
-        for one in machines_of(factory, [day - timedelta(days=1), day], catalogue)
-        if (row := known.get(one.key["work_unit_id"])) and day > row["trained_to"]
+        one for day in days for one in judged(factory, day, champions[day], catalogue, planned)
     ]
+    judges = {
+        day.isoformat(): {unit: row["version"] for unit, row in own.items()}
+        for day, own in champions.items()
+    }
     happened = [one[0] for one in found] or [_dated(pl.DataFrame(schema=ANOMALY_EVENTS), None)]
+    events = _joined(pl.concat(happened), catalogue)
     drawn = [one[1] for one in found] or [_dated(pl.DataFrame(schema=TRACES), None)]
-    return pl.concat(happened), pl.concat(drawn)
+    context.add_output_metadata({"model_versions": judges}, output_name="anomaly_events")
+    return events, pl.concat(drawn)
 
 
 @dg.asset(
@@ -142,6 +157,7 @@ def anomaly_events(
     deps=[
         "anomaly_events",
         "anomaly_traces",
+        *ANSWERED,
         "oee_by_shift",
         "losses_by_shift",
         "state_episodes",
@@ -162,102 +178,82 @@ def anomaly_report(
     """Write one HTML report per day on which a machine is judged; gives where they lie."""
     factory, days = box(context)
     models = anomaly_model.collect()
-    notes = {row["work_unit_id"]: row["notes"] for row in models.iter_rows(named=True)}
-    trained = models["trained_to"].min()
+    judges = {day: champions_on(models, day) for day in days}
     written = [
-        _report(factory, day, tags.collect(), {unit: n for unit, n in notes.items() if n})
-        for day in days
-        if isinstance(trained, date) and day > trained
+        _report(factory, day, tags.collect(), _notes(judges[day])) for day in days if judges[day]
     ]
     schema = {"partition_day": pl.Date, "path": pl.String, "sha256": pl.String, "events": pl.Int64}
     context.add_output_metadata({"reports": [row["path"] for row in written]})
     return pl.DataFrame(written, schema=schema)
 
 
-def machines_of(factory: str, days: Sequence[date], tags: pl.DataFrame) -> list[Machine]:
-    """The machines of a factory with their silver over some days, read once from the lake."""
-    lake, parts = Lake(HOME.lake), [Partition(day, factory) for day in days]
-    kinds = sorted(set(tags["machine_type"].drop_nulls()))
-    scans = {kind: lake.scan(f"process_values_{kind}", parts) for kind in kinds}
-    return list(
-        machines(
-            tags,
-            {kind: scan.collect() for kind, scan in scans.items() if scan is not None},
-            states.stitch(table("state_episodes", parts)),
-            table("count_increments", parts),
-            table("cycles", [Partition(factory=factory)]),
-        )
-    )
+def champions_on(models: pl.DataFrame, day: date) -> dict[str, dict[str, Any]]:
+    """The row of MODELS that judges each machine on a day, by work unit."""
+    open_end = pl.col("until").is_null() | (pl.col("until") >= day)
+    terms = models.explode("terms").unnest("terms")
+    own = terms.filter(pl.col("since") <= day, open_end)
+    return {row["work_unit_id"]: row for row in own.iter_rows(named=True)}
 
 
-def table(name: str, partitions: list[Partition]) -> pl.DataFrame:
-    """Partitions of a lake table, empty with its schema where none exists."""
-    found = Lake(HOME.lake).scan(name, partitions)
-    return found.collect() if found is not None else pl.DataFrame(schema=TABLES[name])
+def judged(
+    factory: str,
+    day: date,
+    champions: Mapping[str, Mapping[str, Any]],
+    tags: pl.DataFrame,
+    plan: pl.DataFrame,
+) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Events of a day and the traces of their signals, of each machine that has a champion.
 
-
-def coverage_of(factory: str) -> pl.DataFrame:
-    """What the ledger vouches for of a factory's servers."""
-    with Ledger(HOME.root, read_only=True) as ledger:
-        return ledger.coverage().filter(pl.col("factory_id") == factory)
-
-
-def known_until(factory: str, day: date) -> datetime:
-    """The end of a local day, or of what was collected where that comes first."""
-    end = midnight(day + timedelta(days=1))
-    last = coverage_of(factory)["to_time"].max()
-    return min(end, last) if isinstance(last, datetime) else end
-
-
-def fitted(factory: str, tags: pl.DataFrame) -> list[dict[str, Any]]:
-    """One row of MODELS per machine, from the first of its days that teaches its signals.
-
-    A machine that no day has taught keeps the first one: its habits are judged all the same.
+    `champions` are rows of MODELS by work unit, `plan` is `models.planned.plan_by_unit`.
     """
-    spans, found = _spans(factory, tags), dict[str, tuple[MachineModel, TrainingSpan, Machine]]()
-    learned: set[str] = set()
-    for day in sorted({day_of(span.start) for own in spans.values() for span in own}):
-        for machine in machines_of(factory, [day], tags) if learned < set(spans) else []:
-            unit = machine.key["work_unit_id"]
-            of_day = [span for span in spans[unit] if day_of(span.start) == day]
-            if unit in learned or not of_day:
-                continue
-            model = fit(machine, of_day[0].start, of_day[0].end)
-            if model.detector.base is not None or unit not in found:
-                found[unit] = model, of_day[0], machine
-            if model.detector.base is not None:
-                learned.add(unit)
-    return [_registered(*found[unit]) for unit in sorted(found)]
+    if not champions:
+        return []
+    until = known_until(factory, day)
+    return [
+        _judged(one, row, plan, day, until)
+        for one in machines_of(factory, [day - timedelta(days=1), day], tags)
+        if (row := champions.get(one.key["work_unit_id"]))
+    ]
 
 
-def _spans(factory: str, tags: pl.DataFrame) -> dict[str, list[TrainingSpan]]:
-    """The days that may teach each machine: those that its own servers were collected whole."""
-    coverage = coverage_of(factory)
-    own = tags.drop_nulls(["work_unit_id", "machine_type"]).select("work_unit_id", "server_uri")
+def _joined(events: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+    """A factory's events, those of each day that have one cause by its id."""
+    own = tags.drop_nulls(["line_id", "work_unit_id"]).group_by("line_id")
+    lines = dict(own.agg(pl.col("work_unit_id").n_unique()).iter_rows())
+    days = events.partition_by("partition_day", maintain_order=True)
+    return pl.concat([events.clear(), *(with_causes(of_day, lines) for of_day in days)])
+
+
+def _notes(champions: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    return {unit: row["notes"] for unit, row in champions.items() if row["notes"]}
+
+
+def _overview(register: Register) -> str:
+    """The champions as a Markdown table."""
+    lines = [
+        "| machine | version | since | trained on | held out | power |",
+        "|---|---|---|---|---|---|",
+    ]
+    for unit in register.machines:
+        champion, terms = register.champion(unit), register.terms(unit)
+        if champion is not None:
+            power = champion.metrics.get("challenger", {}).get("power")
+            held = ", ".join(map(str, champion.held_out)) or "none: provisional"
+            lines.append(
+                f"| {unit} | {champion.version} | {terms[-1].since} | {champion.trained_from} to "
+                f"{champion.trained_to} ({len(champion.training_days)}) | {held} | {power} |"
+            )
+    return "\n".join(lines)
+
+
+def _cards(factory: str, register: Register) -> dict[str, dg.MetadataValue[Any]]:
+    """The champions' cards, as they lie beside their files."""
+    champions = (register.champion(unit) for unit in register.machines)
+    paths = {one.work_unit_id: card_path(HOME, factory, one) for one in champions if one}
     return {
-        str(unit): training_spans(
-            coverage.join(servers, on="server_uri", how="semi"), HOME.first_day
-        )
-        for (unit,), servers in own.unique().group_by("work_unit_id")
-    }
-
-
-def _registered(model: MachineModel, span: TrainingSpan, machine: Machine) -> dict[str, Any]:
-    """Save one machine's model and describe it as a row of MODELS."""
-    path = HOME.models / machine.key["factory_id"] / f"{machine.key['work_unit_id']}.model"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    model.detector.save(path)
-    return {
-        "work_unit_id": machine.key["work_unit_id"],
-        "machine_type": machine.machine_type,
-        "trained_from": day_of(span.start),
-        "trained_to": day_of(span.start),
-        "training_days": model.training_days,
-        "training_rows": model.detector.rows_seen,
-        "notes": [*span.notes, *model.detector.notes],
-        "habits": model.habits.to_json(),
-        "path": str(path.relative_to(HOME.root)),
-        "sha256": sha256_of(path),
+        f"card {unit}": dg.MetadataValue.md(path.read_text("utf-8"))
+        for unit, path in paths.items()
+        if path.is_file()
     }
 
 
@@ -265,17 +261,28 @@ def _judged(
     machine: Machine, row: Mapping[str, Any], plan: pl.DataFrame, day: date, until: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """One machine's events of a day and the traces of their signals, by its registered model."""
-    model = MachineModel(
-        detector.load(HOME.root / row["path"]),
-        Habits.from_json(row["habits"]),
-        row["training_days"],
-    )
+    try:
+        known = loaded(HOME, row["path"], row["sha256"])
+    except (ModelFileError, Changed) as error:
+        unit, job = machine.key["work_unit_id"], "the job `models`, which trains it anew"
+        raise dg.Failure(f"{unit}: model {row['version']} {error.why}; run {job}") from error
+    habits = Habits.from_json(row["habits"])
+    model = MachineModel(known, habits, row["training_days"], row["version"])
     found, drawn = judge(machine, model, plan, midnight(day), until)
     return _dated(found, day), _dated(drawn, day)
 
 
 def _dated(frame: pl.DataFrame, day: date | None) -> pl.DataFrame:
     return frame.with_columns(partition_day=pl.lit(day, pl.Date))
+
+
+def _references(factory: str, event_ids: pl.Series) -> dict[str, str]:
+    """How messages call events; a report is not to fail for an outbox that is damaged."""
+    try:
+        return references(HOME.root, factory, event_ids)
+    except NotifyError as error:
+        dg.get_dagster_logger().warning("no references in the report of %s: %s", factory, error)
+        return {}
 
 
 def _report(
@@ -305,6 +312,9 @@ def _report(
         losses=table("losses_by_shift", part),
         reasons=table("reasons", [Partition(factory=factory)]),
         notes=notes,
+        answers=answers_of(factory, day),
+        causes=causes(found),
+        references=_references(factory, found["event_id"]),
     )
     return {
         "partition_day": day,

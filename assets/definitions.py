@@ -9,24 +9,29 @@ from assets import (
     adoption,
     anomalies,
     collected,
+    drifting,
     events,
+    feedback,
     figures,
     follow_up,
     machines,
     release,
     restated,
+    telling,
 )
 from assets.checks import CHECKS
 from assets.nights import NIGHTS
 from assets.partitions import HOME, local_today, range_tags
 from assets.storage import LakeIOManager
 from assets.touched import boxes, run_key
+from connectors.errors import ParkPulseError
 from connectors.lake import Lake
 
 ASSETS: Final = [
     *collected.OUTSIDE,
+    *feedback.OUTSIDE,
     *dg.load_assets_from_modules(
-        [collected, events, machines, figures, restated, anomalies, adoption, release]
+        [collected, events, machines, figures, restated, anomalies, feedback, adoption, release]
     ),
 ]
 
@@ -47,7 +52,7 @@ MODELS: Final = dg.define_asset_job(
 )
 ANOMALIES: Final = dg.define_asset_job(
     follow_up.ANOMALIES,
-    selection=["anomaly_events", "anomaly_traces", "anomaly_report"],
+    selection=["anomaly_events", "anomaly_traces", *feedback.ANSWERED, "anomaly_report"],
     description="一个工厂若干天的异常事件与日报。Events and reports of a factory's days.",
 )
 PARKS: Final = dg.define_asset_job("parks", selection=["park_values"])
@@ -63,7 +68,7 @@ ROLLED_UP: Final = dg.define_asset_job(
     description="更正后的汇总与指标。Roll-ups and indicators of days that were restated.",
 )
 RELEASE: Final = dg.define_asset_job("release", selection=["kpi_release"])
-REPORTS: Final = dg.define_asset_job("reports", selection=["anomaly_report"])
+REPORTS: Final = dg.define_asset_job("reports", selection=[*feedback.ANSWERED, "anomaly_report"])
 
 
 OF_FACTORY: Final = "parkpulse/factory"
@@ -109,6 +114,45 @@ def restated_days(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest
     context.update_cursor(cursor)
 
 
+@dg.sensor(
+    job=MODELS,
+    minimum_interval_seconds=600,
+    description="整日数据算完后，看哪些模型该重训：按计划或已漂移。"
+    "Asks, once a whole day is made, whose models are due: by schedule, or for drift.",
+)
+def drifted_models(
+    context: dg.SensorEvaluationContext,
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per factory of which a machine is due, and once per day; a drift is named."""
+    found, cursor = drifting.requests(HOME, context.cursor)
+    for one in found:
+        context.log.info("%s: %s", one.factory, "; ".join(one.due))
+        yield dg.RunRequest(run_key=one.run_key, partition_key=one.factory)
+    if not found:
+        yield dg.SkipReason("no model is due")
+    context.update_cursor(cursor)
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="把到期的异常事件通知给人，失败的重试；没有 notify.toml 则不通知。"
+    "Tells people of anomaly events that are due and tries again what failed (notify.toml).",
+)
+def told_events(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Asks for no run and fails none: a channel that is down, or bad settings, are in its log."""
+    try:
+        summary = telling.told(HOME)
+    except ParkPulseError as error:
+        context.log.error("%s", error)
+        return dg.SkipReason(str(error))
+    if summary is None:
+        return dg.SkipReason(telling.NOBODY)
+    for line in dict.fromkeys(summary.troubles):
+        context.log.warning("%s", line)
+    return dg.SkipReason("; ".join(telling.lines(summary)) or "nothing to tell")
+
+
 def _busy(instance: dg.DagsterInstance) -> set[str]:
     """Factories of which a run that the sensor asked for is under way."""
     under_way = dg.RunsFilter(job_name=FACTORY_DAYS.name, statuses=UNDER_WAY)
@@ -130,7 +174,7 @@ defs: Final = dg.Definitions(
         REPORTS,
     ],
     schedules=NIGHTS,
-    sensors=[new_segments, restated_days],
+    sensors=[new_segments, restated_days, drifted_models, told_events],
     resources={
         "io_manager": LakeIOManager(
             root=str(HOME.lake),

@@ -8,6 +8,8 @@ import dagster as dg
 from assets.partitions import FACTORY_IDS, HOME, PARK_IDS
 from connectors import events, received
 from connectors.errors import SegmentUnreadable
+from connectors.feedback import Journal
+from connectors.judged import ENGINEERS
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.segments import Sidecar
 
@@ -19,6 +21,8 @@ def materializations() -> Iterator[dg.AssetMaterialization]:
         yield from _events(site)
         for table in ("plan", "cycles", "reasons", "lines", "conventions"):
             yield from _file(table, site, Lake(HOME.lake).path(table, Partition(factory=site)))
+        yield from _file("feedback", site, Journal(HOME.root).path)
+        yield from _file("engineers", site, HOME.root / ENGINEERS)
     for site in PARK_IDS:
         yield from _collected(site, "park_gateways", "park_segments", "park_tags")
 

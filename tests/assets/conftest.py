@@ -1,5 +1,7 @@
 import os
+import sys
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from connectors.home import Home
 from connectors.offline_home import write_offline
 from connectors.simulator import sites
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
 
 ANCHOR = datetime(2026, 11, 18, 2, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
 SITES = ["F01", "F07", "P01", "P02", "P03"]

@@ -46,6 +46,22 @@ def test_a_factory_that_changes_its_convention_has_both(walked, table):
     assert made == {key: "machining-2" if own[key] else "opc40001-1" for key in own}
 
 
+def test_every_event_says_which_model_judged_its_day(walked):
+    """At two days of data every machine has one model, and every event is its."""
+    lake = Lake(walked.lake)
+    events = pl.concat(
+        [lake.read("anomaly_events", one) for one in lake.partitions("anomaly_events")]
+    )
+    assert events.height
+    assert set(events["model_version"]) == {1}
+    for part in lake.partitions("anomaly_model"):
+        models = lake.read("anomaly_model", part)
+        assert set(models["state"]) == {"champion"}
+        assert set(models["reason"]) == {"first"}
+        for path, sha256 in models.select("path", "sha256").rows():
+            assert sha256_of(walked.root / path) == sha256
+
+
 def test_nothing_reads_the_truth_and_a_second_run_gives_the_same_bytes(walked, truth, tmp_path):
     from assets.materialize import everything
 
