@@ -4,10 +4,11 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -29,16 +30,24 @@ MEASUREMENTS: Final = {
     "read": "reading.read",
     "history": "reading.history",
     "browse": "reading.browse",
+    "windows": "features.windows",
+    "scoring": "features.score",
 }
 """What takes turns with its peers: module and function below `benchmarks`."""
 SUSTAINED: Final = {"sustained-20k": 20_000, "sustained-200k": 200_000}
 """What runs by itself for a while: values a second."""
+SHEETS: Final = {
+    "fleet-day": "features.fleet",
+    "fit-week": "features.fitting",
+    "detection": "detection.exam.sheet",
+}
+"""What runs once: module and function below `benchmarks`."""
 
 
 @click.command()
 @click.option(
     "--only",
-    type=click.Choice([*MEASUREMENTS, *SUSTAINED]),
+    type=click.Choice([*MEASUREMENTS, *SHEETS, *SUSTAINED]),
     multiple=True,
     help="One measurement; may be given again. [all]",
 )
@@ -71,7 +80,7 @@ def main(only: tuple[str, ...], rounds: int, seconds: int) -> None:
     for name in ("measured", "unit", "x ours"):
         table.add_column(name, justify="left" if name == "unit" else "right")
     said: list[str] = []
-    for name in only or (*MEASUREMENTS, *SUSTAINED):
+    for name in only or (*MEASUREMENTS, *SHEETS, *SUSTAINED):
         click.echo(f"{name} ...", err=True)
         with tempfile.TemporaryDirectory(prefix="parkpulse-bench-") as folder:
             try:
@@ -93,9 +102,10 @@ def _measure(name: str, folder: Path, rounds: int, seconds: int, table: Table) -
         from benchmarks.sustained import measure
 
         sheet = measure(folder, SUSTAINED[name], seconds)
+    elif name in SHEETS:
+        sheet = _function(SHEETS[name])()
     else:
-        module, _, function = MEASUREMENTS[name].partition(".")
-        sheet = run(getattr(import_module(f"benchmarks.{module}"), function)(folder), rounds)
+        sheet = run(_function(MEASUREMENTS[name])(folder), rounds)
     for number, row in enumerate(sheet.rows):
         task = sheet.task if number == 0 else ""
         figure = row.why if row.figure is None else f"{row.figure:.4f}"
@@ -104,6 +114,12 @@ def _measure(name: str, folder: Path, rounds: int, seconds: int, table: Table) -
         )
     table.add_section()
     return list(sheet.said)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = name.rpartition(".")
+    found: Callable[..., Any] = getattr(import_module(f"benchmarks.{module}"), function)
+    return found
 
 
 if __name__ == "__main__":

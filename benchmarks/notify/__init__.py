@@ -1,0 +1,1 @@
+"""A flood of events against servers that enforce what the robots enforce."""
