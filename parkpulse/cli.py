@@ -9,7 +9,7 @@ import click
 
 from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
-from parkpulse import accounts, care, collection, detection, district
+from parkpulse import accounts, care, collection, detection, district, feedback, models, notify
 from parkpulse.common import say
 
 ENVIRONMENT = {
@@ -37,7 +37,8 @@ COMMANDS: Final = (
     district.demo, collection.simulate, collection.collect, collection.discover,
     collection.certificate, care.status, care.prune, care.doctor, accounts.export, accounts.events,
     accounts.ledger, district.materialize, district.ui, district.report, district.release,
-    district.verify, detection.detect,
+    district.verify, detection.detect, feedback.verdict, feedback.ack, feedback.shelve,
+    feedback.unshelve, feedback.alarms, notify.notify, models.model,
 )  # fmt: skip
 for _command in COMMANDS:
     cli.add_command(_command)

@@ -52,6 +52,11 @@ from parkpulse.common import home_option, json_option, patience, say, use
     show_default=True,
     help="Closed local days for --offline.",
 )
+@click.option(
+    "--exam",
+    is_flag=True,
+    help="With --offline: the faults that a detector is examined by, over the days.",
+)
 def simulate(
     seed: int,
     at: datetime | None,
@@ -62,8 +67,14 @@ def simulate(
     wire_faults: bool,
     offline: Path | None,
     days: int,
+    exam: bool,
 ) -> None:
     """Simulated factories and park gateways on loopback OPC UA servers, until stopped."""
+    if exam:
+        from connectors.simulator.exam import days as exam_days
+
+        if offline is None or days != exam_days():
+            raise click.UsageError(f"--exam needs --offline FOLDER and --days {exam_days()}")
     if offline is not None:
         from connectors.offline_home import write_offline
 
@@ -74,6 +85,7 @@ def simulate(
             days=days,
             truth=truth,
             signal_period_s=signal_period_s,
+            exam=exam,
             say=say,
         )
         return

@@ -442,6 +442,32 @@ def test_the_detector_imports_no_orchestrator(tmp_path):
     assert set(found["fit"]) <= {"sklearn", "scipy"}
 
 
+def test_reading_and_rolling_back_models_imports_no_orchestrator(tmp_path):
+    home = Home(tmp_path / "home")
+    enter = (
+        '{"entry": "version", "work_unit_id": "M1", "machine_type": "t", "version": %d, '
+        '"training_days": ["2026-11-20"], "collected_days": 1.0, "training_rows": 500, '
+        '"learned": true, "path": "p", "sha256": "s", "fingerprint": "f", "code_version": "c", '
+        '"reason": "first", "why": "w", "at": "now", "habits": "{}"}\n'
+        '{"entry": "appointment", "work_unit_id": "M1", "version": %d, "since": "2026-11-2%d", '
+        '"act": "promoted", "why": "w", "at": "now"}\n'
+    )
+    register = home.models / "F01" / "register.jsonl"
+    register.parent.mkdir(parents=True)
+    register.write_text(enter % (1, 1, 1) + enter % (2, 2, 3), "utf-8")
+    at = ["--home", str(home.root)]
+    found = imported(
+        {
+            "list": ["model", "list", *at],
+            "card": ["model", "card", "M1", *at],
+            "rollback": ["model", "rollback", "M1", "--reason", "loud", "--by", "li", *at],
+        }
+    )
+    assert all(set(names) <= {"sklearn", "scipy"} for names in found.values())
+    last = json.loads(register.read_text("utf-8").splitlines()[-1])
+    assert (last["version"], last["act"], last["since"]) == (1, "rolled_back", "2026-11-23")
+
+
 def test_the_arithmetic_of_oee_imports_polars_alone():
     script = "import json, sys, pipelines.oee; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
