@@ -1,6 +1,6 @@
 """Models as assets: detectors per machine, their events, the report a factory engineer reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -26,12 +26,13 @@ from models.common_cause import causes, with_causes
 from models.errors import ModelFileError
 from models.events import data_gaps
 from models.lifecycle import journal
-from models.machine import Machine, MachineModel, judge
+from models.machine import NOTHING_SHARED, Machine, MachineModel, judge
 from models.planned import plan_by_unit
 from models.promotion import verdicts_of
 from models.registry import Register
 from models.rules import Habits
 from models.schemas import ANOMALY_EVENTS, TRACES
+from models.together import Offsets, offsets, together
 from pipelines import states
 from pipelines.conventions import with_least
 from pipelines.days import midnight
@@ -209,11 +210,35 @@ def judged(
     if not champions:
         return []
     until = known_until(factory, day)
-    return [
-        _judged(one, row, plan, day, until)
+    machines = [
+        (one, _model(one.key["work_unit_id"], row))
         for one in machines_of(factory, [day - timedelta(days=1), day], tags)
         if (row := champions.get(one.key["work_unit_id"]))
     ]
+    shared = _shared(machines, until)
+    found = []
+    for machine, model in machines:
+        own = shared.get(machine.key["work_unit_id"], NOTHING_SHARED)
+        events, drawn = judge(machine, model, plan, midnight(day), until, own)
+        found.append((_dated(events, day), _dated(drawn, day)))
+    return found
+
+
+def _shared(
+    machines: Sequence[tuple[Machine, MachineModel]], until: datetime
+) -> dict[str, pl.DataFrame]:
+    """What machines of a line show together: FINDINGS by work unit."""
+    seen: dict[str, list[Offsets]] = {}
+    for machine, model in machines:
+        unit = machine.key["work_unit_id"]
+        own = offsets(unit, model.detector, machine.rows, machine.supplies, until)
+        if own is not None and machine.key["line_id"]:
+            seen.setdefault(machine.key["line_id"], []).append(own)
+    units = {machine.key["work_unit_id"]: machine.units for machine, _ in machines}
+    found: dict[str, pl.DataFrame] = {}
+    for line in seen.values():
+        found |= together(line, units)
+    return found
 
 
 def _joined(events: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
@@ -257,19 +282,15 @@ def _cards(factory: str, register: Register) -> dict[str, dg.MetadataValue[Any]]
     }
 
 
-def _judged(
-    machine: Machine, row: Mapping[str, Any], plan: pl.DataFrame, day: date, until: datetime
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One machine's events of a day and the traces of their signals, by its registered model."""
+def _model(unit: str, row: Mapping[str, Any]) -> MachineModel:
+    """A machine's registered model."""
     try:
         known = loaded(HOME, row["path"], row["sha256"])
     except (ModelFileError, Changed) as error:
-        unit, job = machine.key["work_unit_id"], "the job `models`, which trains it anew"
+        job = "the job `models`, which trains it anew"
         raise dg.Failure(f"{unit}: model {row['version']} {error.why}; run {job}") from error
     habits = Habits.from_json(row["habits"])
-    model = MachineModel(known, habits, row["training_days"], row["version"])
-    found, drawn = judge(machine, model, plan, midnight(day), until)
-    return _dated(found, day), _dated(drawn, day)
+    return MachineModel(known, habits, row["training_days"], row["version"])
 
 
 def _dated(frame: pl.DataFrame, day: date | None) -> pl.DataFrame:

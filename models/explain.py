@@ -97,13 +97,17 @@ def described(
 
 
 def convincing(findings: pl.DataFrame, training_days: float) -> pl.DataFrame:
-    """FINDINGS less those that a model of so few training days cannot tell from another day.
-
-    How signals wander together is learned from days, not from rows: what signals show must pass
-    `FEW_DAYS` / sqrt(days) times its limit. From three days on nothing is held back.
-    """
-    least = max(1.0, FEW_DAYS / training_days**0.5)
+    """FINDINGS less those that a model of so few training days cannot tell from another day."""
+    least = least_score(training_days)
     return findings.filter((pl.col("kind") != "signal") | (pl.col("peak_score") >= least))
+
+
+def least_score(training_days: float) -> float:
+    """What signals must score to be told, in limits: 1 for a model of three days or more.
+
+    How signals wander together is learned from days, not from rows: `FEW_DAYS` / sqrt(days).
+    """
+    return max(1.0, FEW_DAYS / training_days**0.5)
 
 
 def _contributors(

@@ -11,6 +11,7 @@ from models import detector, explain, operating, rules
 from models.detector import Detector
 from models.events import Operation, events
 from models.rules import Habits
+from models.schemas import FINDINGS
 from pipelines.schemas import EQUIPMENT_KEY
 
 TIME: Final = "time"
@@ -23,6 +24,8 @@ LEAST_ROWS: Final = 300
 LEAD_IN: Final = timedelta(days=1)
 """Averages and windows look back; what they need of the day before is read with the day."""
 
+
+NOTHING_SHARED: Final = pl.DataFrame(schema=FINDINGS)
 
 Span: TypeAlias = tuple[datetime, datetime]
 """From an instant to another, the second excluded."""
@@ -44,6 +47,11 @@ class Machine:
     def rows(self) -> pl.DataFrame:
         """Process values while producing, warm, with the product as context."""
         return operating.producing_rows(self.values, self.episodes, time=TIME).drop("order_id")
+
+    @property
+    def supplies(self) -> list[str]:
+        """Signals that the machine does not make itself (`operating.supplied`)."""
+        return operating.supplied(self.values, self.episodes, self.rows, time=TIME)
 
     def within(self, spans: Sequence[Span]) -> "Machine":
         """The machine in these spans alone, which touch or lie apart, in order.
@@ -139,11 +147,17 @@ def fit_type(
 
 
 def judge(
-    machine: Machine, model: MachineModel, plan: pl.DataFrame, since: datetime, until: datetime
+    machine: Machine,
+    model: MachineModel,
+    plan: pl.DataFrame,
+    since: datetime,
+    until: datetime,
+    shared: pl.DataFrame = NOTHING_SHARED,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Events of a machine that end after `since`, and the traces of their signals.
 
     ANOMALY_EVENTS and TRACES of `models.schemas`. The machine's rows reach LEAD_IN further back.
+    `shared` are FINDINGS of what it shows together with others (`models.together`).
     """
     rows = machine.rows.filter(pl.col(TIME) < until)
     made = (machine.episodes, machine.increments, machine.cycles)
@@ -152,6 +166,7 @@ def judge(
         [
             explain.convincing(signals, model.training_days),
             rules.findings(model.habits, *made, since - LEAD_IN, until),
+            shared,
         ]
     ).filter(pl.col("end").is_null() | (pl.col("end") > since))
     found = events(

@@ -18,6 +18,12 @@ WARM_UP_MIN: Final = 10.0
 COOLING: Final = 2.0
 """A machine warms up in at most this many times the stop before: after 20 s it is not cold."""
 
+AWAY: Final = timedelta(minutes=15)
+"""After so much of a stop, what the machine makes itself (heat, load, flow) has begun to leave."""
+
+LEAST_STOOD: Final = 5
+ALIKE: Final = 1.0
+
 KEY: Final = ["park_id", "factory_id", "line_id", "work_unit_id"]
 
 
@@ -58,6 +64,39 @@ def producing_runs(episodes: pl.DataFrame, warm_up_min: float = WARM_UP_MIN) -> 
     )
     wait = pl.min_horizontal((pl.col("stop") * COOLING).fill_null(longest), longest)
     return runs.select("start", "end", from_time=pl.col("start") + wait)
+
+
+def supplied(
+    values: pl.DataFrame, episodes: pl.DataFrame, rows: pl.DataFrame, *, time: str = "timestamp"
+) -> list[str]:
+    """Signals that read alike whether one machine produces or stands: supplies and surroundings.
+
+    Of its `values`, those AWAY from any run of producing are held against its producing `rows`:
+    medians within ALIKE robust deviations. None where it hardly stood, or hardly produced.
+    """
+    runs = producing_runs(episodes, 0.0)
+    ended = runs.select("end").drop_nulls().sort("end")
+    open_runs = runs.select("start", until="end").sort("start")
+    stood = (
+        values.sort(time)
+        .join_asof(open_runs, left_on=time, right_on="start", strategy="backward")
+        .filter(pl.col("start").is_not_null(), pl.col("until") <= pl.col(time))
+        .join_asof(ended, left_on=time, right_on="end", strategy="backward")
+        .filter(pl.col(time) - pl.col("end") >= AWAY)
+    )
+    if stood.height < LEAST_STOOD or rows.height < LEAST_STOOD:
+        return []
+    found = []
+    for name, kind in rows.schema.items():
+        if kind.is_numeric() and name in stood.columns:
+            made, idle = rows[name].drop_nulls(), stood[name].drop_nulls()
+            usual = made.median()
+            if usual is None or len(idle) < LEAST_STOOD:
+                continue
+            spread = 1.4826 * ((made - usual).abs().median() or 0.0)
+            if spread > 0 and abs(idle.median() - usual) <= ALIKE * spread:
+                found.append(name)
+    return found
 
 
 def producing_rows(

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from models.deviations import SIZES, found, kept_promise, rounds
+from models.explain import least_score
 from models.machine import LEAD_IN, TIME, Machine, MachineModel, judge
 from pipelines.days import day_of, midnight
 from pipelines.schemas import TIME as UTC_TIME
@@ -115,7 +116,8 @@ def judged(
     alarms = [event for day in calm for event in _events(machine, model, plan, day)]
     rows = held_rows(machine, days)
     clean, joint, _ = model.detector.ratios(rows)
-    limits = kept_promise(clean, rows.height / max(len(days), 1))
+    promised = kept_promise(clean, rows.height / max(len(days), 1))
+    limits = np.maximum(promised, least_score(model.training_days))  # what is told, not what is over
     put_in = rounds(rows, seed_of(machine, days))
     hits = [hit for one in put_in for hit in found(model.detector, *one, clean, limits)]
     delays = [delay for _, delay in hits if delay is not None]

@@ -20,8 +20,9 @@ CONTRIBUTOR: Final = pl.Struct(
         "began": TIME,
     }
 )
-"""A signal's part in a finding. `kind`: level, residual, jump, noise, frozen, moved, rate, or
-follows: as usual once the first signal is left out.
+"""A signal's part in a finding. `kind`: level, residual, jump, noise, frozen, moved, rate, together
+(jumped on several machines of the line at once), or follows: as usual once the first signal is left
+out.
 `deviation` is (seen - expected) in robust deviations of the signal in its training rows."""
 
 FINDINGS: Final = pl.Schema(

@@ -30,6 +30,7 @@ HOW: Final[dict[str, Pair]] = {
     "frozen": ("读数不变", "stands still"),
     "moved": ("原为常值", "was constant"),
     "shape": ("波形异常", "unusual course"),
+    "together": ("整线同时突变", "jumped on the whole line"),
     "follows": ("由首要信号带动", "explained by the first signal"),
     "rate": ("与训练日相比", "against its training day"),
 }

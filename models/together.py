@@ -1,0 +1,300 @@
+"""What the machines of a line show together: a supply that falls too little to convince on each.
+
+A supply is what reads alike whether a machine runs or stands (`models.operating.supplied`): what
+machines make themselves, heat and load, moves together whenever their line stops and starts.
+
+Each machine's supplies less what they should read are averaged over SLOTs. A jump is the mean of the
+last slots less that of the BEFORE slots in front of them, in the spread that such jumps have had on
+that machine so far. Jumps of independent machines add up as chance does, by the square root of
+their number; a supply's add up in full. What machines do together on every other day (the morning
+that warms them all) widens the limit: it is counted in the spread that the sum has had so far.
+Causal: a slot is judged by slots up to it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from models.detector import Detector
+from models.scaling import Floats
+from models.schemas import FINDINGS
+
+SLOT: Final = timedelta(minutes=5)
+WINDOWS: Final = (1, 2, 4)
+"""Slots that a jump is looked for in: the shorter finds the strong one sooner."""
+
+BEFORE: Final = 24
+LEAST_BEFORE: Final = 4
+"""Slots that a jump is measured from, and how many of them must be known."""
+
+LEAST_MACHINES: Final = 3
+LEAST: Final = 24
+"""Jumps, or sums, that must be known for their spread to be: two hours of production."""
+
+OPEN: Final = 1.2
+"""One deviation of a spread by medians, times the root of the number of values."""
+
+MOST: Final = 5.0
+"""What one machine may bring: a sum over the limit needs several."""
+
+AGREE: Final = 2 / 3
+"""Share of the machines that must be off by one spread to the same side."""
+
+LIMIT: Final = 5.0
+"""In spreads of the sum. A line-week has 36,000 sums that follow each other (6 supplies, WINDOWS,
+slots); the normal tail beyond 5 is 6e-7."""
+
+STILL: Final = 0.5
+"""A finding lasts while so much of its jump is left, and LONGEST at most: later on it is another
+normal."""
+
+QUIET: Final = 3
+LONGEST: Final = timedelta(hours=8)
+ANEW: Final = 12
+"""Slots between two estimates of spread."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    """A machine's signals less what they should read: slot x sensor, in half widths of the band.
+
+    `half` and `scale` (k) are the band's half width and the robust deviation, in the signals' units;
+    `seen` (slots, k) is the mean reading; NaN where nothing is known.
+    """
+
+    unit: str
+    first: datetime
+    sensors: tuple[str, ...]
+    values: Floats
+    seen: Floats
+    half: Floats
+    scale: Floats
+
+
+def offsets(
+    unit: str, detector: Detector, rows: pl.DataFrame, supplied: Collection[str], until: datetime
+) -> Offsets | None:
+    """A machine's supplies as its detector sees them; None where it knows of none.
+
+    Rows after the last slot that is whole at `until` wait for the next time.
+    """
+    kept = [j for j, name in enumerate(detector.sensors) if name in supplied]
+    whole = pl.col(detector.time).dt.truncate(SLOT) + SLOT <= until
+    rows = rows.filter(whole)
+    if detector.base is None or rows.is_empty() or not kept:
+        return None
+    expected, half, seen = (part[..., kept] for part in detector.expected(rows))
+    usable = np.where(half > 0, half, np.nan)
+    slots = rows[detector.time].dt.truncate(SLOT)
+    first = slots[0]
+    at = ((slots - first).dt.total_seconds() // round(SLOT.total_seconds())).to_numpy()
+    known = int(at[-1]) + 1
+    return Offsets(
+        unit,
+        first,
+        tuple(detector.sensors[j] for j in kept),
+        _means((seen - expected) / usable, at, known),
+        _means(seen, at, known),
+        half,
+        detector.base.levels.scale[kept],
+    )
+
+
+def together(
+    machines: Sequence[Offsets], units: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, pl.DataFrame]:
+    """FINDINGS of each machine of one line by work unit, for what several show together.
+
+    `units` are the signals' units by work unit.
+    """
+    found: dict[str, list[dict[str, object]]] = {}
+    counted = [sensor for one in machines for sensor in one.sensors]
+    shared = sorted({name for name in counted if counted.count(name) >= LEAST_MACHINES})
+    if shared:
+        first = min(one.first for one in machines)
+        for sensor in shared:
+            own = [one for one in machines if sensor in one.sensors]
+            for unit, finding in _of(own, sensor, first, units or {}):
+                found.setdefault(unit, []).append(finding)
+    return {unit: pl.DataFrame(rows, schema=FINDINGS) for unit, rows in found.items()}
+
+
+def sums(values: Floats, window: int) -> tuple[Floats, Floats]:
+    """Of slots x machines: the sum in its spreads (t), and the machines' jumps in theirs (t, m).
+
+    NaN where fewer than LEAST_MACHINES are known, or their spreads are not yet.
+    """
+    jump = jumps(values, window)
+    z = jump / _spread_so_far(jump, window)
+    known = np.isfinite(z)
+    count = known.sum(axis=1)
+    total = np.where(known, np.clip(z, -MOST, MOST), 0.0).sum(axis=1) / np.sqrt(np.maximum(count, 1))
+    total = np.where(count >= LEAST_MACHINES, total, np.nan)
+    usual = _spread_so_far(total[:, None], window)[:, 0]
+    return total / np.fmax(usual, 1.0), z
+
+
+def jumps(values: Floats, window: int) -> Floats:
+    """Mean of the last `window` slots less that of the BEFORE in front of them (t, m).
+
+    Where less than all is known of both it counts by what independent noise makes of so few; NaN
+    where nothing is known of the window, or fewer than LEAST_BEFORE slots before it.
+    """
+    after, known = _trailing(values, window)
+    before, seen = _trailing(values, BEFORE)
+    before = np.vstack([np.full((window, values.shape[1]), np.nan), before[:-window]])
+    seen = np.vstack([np.zeros((window, values.shape[1])), seen[:-window]])
+    enough = (known >= 1) & (seen >= LEAST_BEFORE)
+    # a mean of fewer slots is noisier
+    noise = 1 / np.maximum(known, 1) + 1 / np.maximum(seen, 1)
+    fewer = np.sqrt((1 / window + 1 / BEFORE) / noise)
+    return np.asarray(np.where(enough, (after - before) * fewer, np.nan))
+
+
+def _of(
+    machines: Sequence[Offsets], sensor: str, first: datetime, units: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Findings of one measure, machine by machine."""
+    values = _aligned(machines, sensor, first)
+    judged = [(w, *sums(values, w)) for w in WINDOWS]
+    over = np.nanmax(
+        np.stack([np.nan_to_num(np.abs(_agreed(total, z))) for _, total, z in judged]), axis=0
+    )
+    at = 0
+    while (ahead := np.flatnonzero(over[at:] >= LIMIT)).size:
+        start = at + int(ahead[0])
+        window, total, z = max(judged, key=lambda one: abs(np.nan_to_num(_agreed(*one[1:])[start])))
+        side = float(np.sign(total[start]))
+        begun = start - window + 1
+        base = _trailing(values[:begun], BEFORE)[0][-1]
+        off = np.flatnonzero(side * np.nan_to_num(z[start]) > 1.0)
+        end = _until(values[:, off] - base[off], begun, start, side)
+        peak = float(over[start : (end or len(values) - 1) + 1].max()) / LIMIT
+        for m in off:
+            one = machines[int(m)]
+            part = _contributor(one, sensor, first, begun, start, float(base[m]))
+            part["unit"] = units.get(one.unit, {}).get(sensor)
+            yield one.unit, {
+                "kind": "signal",
+                "start": first + (start + 1) * SLOT,
+                "end": None if end is None else first + (max(end, start + 1) + 1) * SLOT,
+                "peak_score": peak,
+                "contributors": [part],
+            }
+        at = len(values) if end is None else end + BEFORE
+    return
+
+
+def _agreed(total: Floats, z: Floats) -> Floats:
+    """The sum where most machines are off to its side, else 0."""
+    known = np.maximum(np.isfinite(z).sum(axis=1), 1)
+    with_it = (np.nan_to_num(z) * np.sign(np.nan_to_num(total))[:, None] > 1.0).sum(axis=1)
+    enough = with_it >= np.maximum(LEAST_MACHINES, np.ceil(AGREE * known))
+    return np.asarray(np.where(enough, np.nan_to_num(total), 0.0))
+
+
+def _until(off: Floats, begun: int, start: int, side: float) -> int | None:
+    """The last slot of a finding; None where it lasts. `off` (t, m) is from before it."""
+    mean = side * _nanmean(off)
+    high = mean[begun : start + 1]
+    size = float(np.nanmean(high)) if np.isfinite(high).any() else 0.0
+    quiet, last = 0, start
+    for t in range(start + 1, len(mean)):
+        if (t - begun) * SLOT >= LONGEST:
+            return last
+        if not np.isfinite(mean[t]):
+            continue
+        if mean[t] >= STILL * size:
+            quiet, last = 0, t
+        else:
+            quiet += 1
+        if quiet >= QUIET:
+            return last
+    return None
+
+
+def _contributor(
+    one: Offsets, sensor: str, first: datetime, begun: int, start: int, base: float
+) -> dict[str, object]:
+    j = one.sensors.index(sensor)
+    shift = round((one.first - first) / SLOT)
+    rows = slice(max(begun - shift, 0), start - shift + 1)
+    off = float(np.nanmean(one.values[rows, j])) - base
+    seen, half = float(np.nanmean(one.seen[rows, j])), float(one.half[j])
+    expected = seen - off * half
+    return {
+        "sensor": sensor,
+        "kind": "together",
+        "seen": seen,
+        "expected": expected,
+        "low": expected - half,
+        "high": expected + half,
+        "deviation": off * half / float(one.scale[j]),
+        "share": 1.0,
+        "began": first + begun * SLOT,
+    }
+
+
+def _aligned(machines: Sequence[Offsets], sensor: str, first: datetime) -> Floats:
+    """Slots x machines of one measure, from the first slot of any of them."""
+    shifts = [round((one.first - first) / SLOT) for one in machines]
+    length = max(shift + len(one.values) for shift, one in zip(shifts, machines, strict=True))
+    values = np.full((length, len(machines)), np.nan)
+    for m, (shift, one) in enumerate(zip(shifts, machines, strict=True)):
+        values[shift : shift + len(one.values), m] = one.values[:, one.sensors.index(sensor)]
+    return values
+
+
+def _means(values: Floats, at: npt.NDArray[np.int64], count: int) -> Floats:
+    """Mean of the known values of each slot (count, k)."""
+    known = np.isfinite(values)
+    summed, seen = np.zeros((count, values.shape[1])), np.zeros((count, values.shape[1]))
+    np.add.at(summed, at, np.where(known, values, 0.0))
+    np.add.at(seen, at, known)
+    return np.asarray(np.where(seen > 0, summed / np.maximum(seen, 1), np.nan))
+
+
+def _trailing(values: Floats, window: int) -> tuple[Floats, Floats]:
+    """Mean of what is known of the last `window` slots, and how many of them are (t, m)."""
+    known = np.isfinite(values)
+    lead = np.zeros((1, values.shape[1]))
+    summed = np.cumsum(np.vstack([lead, np.where(known, values, 0.0)]), axis=0)
+    counted = np.cumsum(np.vstack([lead, known]), axis=0)
+    rows = np.arange(1, len(values) + 1)
+    since = np.maximum(rows - window, 0)
+    seen = counted[rows] - counted[since]
+    mean = (summed[rows] - summed[since]) / np.maximum(seen, 1)
+    return np.where(seen > 0, mean, np.nan), seen
+
+
+def _spread_so_far(values: Floats, window: int) -> Floats:
+    """What is usual ANEW slots before each, anew every ANEW (t, m): of each machine or of all.
+
+    1.4826 medians around 0, the larger of a machine's own and that of all of them, and larger by
+    what so few independent values leave open. NaN where fewer than LEAST are known.
+    """
+    found = np.full(values.shape, np.nan)
+    for at in range(2 * ANEW, len(values), ANEW):
+        past = np.abs(values[: at - ANEW])  # what has just begun is not yet usual
+        known = np.isfinite(past).sum(axis=0)
+        enough = known >= LEAST
+        if enough.any():
+            apart = known[enough].sum() / window
+            own = 1.4826 * np.nanmedian(past[:, enough], axis=0)
+            all_of = 1.4826 * np.nanmedian(past[:, enough])
+            found[at : at + ANEW, enough] = np.maximum(own, all_of) * (1 + OPEN / np.sqrt(apart))
+    return np.asarray(np.where(found > 0, found, np.nan))
+
+
+def _nanmean(values: Floats) -> Floats:
+    known = np.isfinite(values)
+    counted = known.sum(axis=1)
+    mean = np.where(known, values, 0.0).sum(axis=1) / np.maximum(counted, 1)
+    return np.asarray(np.where(counted > 0, mean, np.nan))
