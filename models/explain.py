@@ -96,18 +96,18 @@ def described(
     return pl.DataFrame(found, schema=FINDINGS)
 
 
-def convincing(findings: pl.DataFrame, training_days: float) -> pl.DataFrame:
+def convincing(findings: pl.DataFrame, known_days: float) -> pl.DataFrame:
     """FINDINGS less those that a model of so few training days cannot tell from another day."""
-    least = least_score(training_days)
+    least = least_score(known_days)
     return findings.filter((pl.col("kind") != "signal") | (pl.col("peak_score") >= least))
 
 
-def least_score(training_days: float) -> float:
+def least_score(known_days: float) -> float:
     """What signals must score to be told, in limits: 1 for a model of three days or more.
 
     How signals wander together is learned from days, not from rows: `FEW_DAYS` / sqrt(days).
     """
-    return max(1.0, FEW_DAYS / training_days**0.5)
+    return float(max(1.0, FEW_DAYS / known_days**0.5))
 
 
 def _contributors(

@@ -21,6 +21,9 @@ LEAST_SIBLINGS: Final = 3
 LEAST_ROWS: Final = 300
 """Producing rows of a sibling that count: what a detector asks of a machine itself."""
 
+WORKED_DAY_S: Final = 16 * 3600.0
+"""Producing seconds that teach what a whole day does: two shifts."""
+
 LEAD_IN: Final = timedelta(days=1)
 """Averages and windows look back; what they need of the day before is read with the day."""
 
@@ -78,6 +81,17 @@ class MachineModel:
     habits: Habits
     training_days: float
     version: int | None = None
+
+    def known_days(self, rows: pl.DataFrame) -> float:
+        """Training days, WORKED_DAY_S of producing each: a short shift tells less of a machine.
+
+        `rows` are the machine's: they say how much time a row that it learned from stands for.
+        """
+        step = rows[TIME].diff().median()
+        if not isinstance(step, timedelta):
+            return self.training_days
+        worked_s = self.detector.rows_seen * step.total_seconds()
+        return min(self.training_days, max(worked_s, 1.0) / WORKED_DAY_S)
 
 
 def machines(
@@ -164,7 +178,7 @@ def judge(
     signals = explain.signal_findings(model.detector, rows, machine.units)
     findings = pl.concat(
         [
-            explain.convincing(signals, model.training_days),
+            explain.convincing(signals, model.known_days(rows)),
             rules.findings(model.habits, *made, since - LEAD_IN, until),
             shared,
         ]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 OUT_OF_SERVICE: Final = 1
@@ -86,17 +87,18 @@ def supplied(
     )
     if stood.height < LEAST_STOOD or rows.height < LEAST_STOOD:
         return []
-    found = []
-    for name, kind in rows.schema.items():
-        if kind.is_numeric() and name in stood.columns:
-            made, idle = rows[name].drop_nulls(), stood[name].drop_nulls()
-            usual = made.median()
-            if usual is None or len(idle) < LEAST_STOOD:
-                continue
-            spread = 1.4826 * ((made - usual).abs().median() or 0.0)
-            if spread > 0 and abs(idle.median() - usual) <= ALIKE * spread:
-                found.append(name)
-    return found
+    shared = [n for n, kind in rows.schema.items() if kind.is_numeric() and n in stood.columns]
+    return [name for name in shared if _alike(rows[name], stood[name])]
+
+
+def _alike(made: pl.Series, stood: pl.Series) -> bool:
+    """Medians of what was read producing and standing, within ALIKE robust deviations."""
+    one, other = (part.drop_nulls().cast(pl.Float64).to_numpy() for part in (made, stood))
+    if len(other) < LEAST_STOOD or not len(one):
+        return False
+    usual = float(np.median(one))
+    spread = 1.4826 * float(np.median(np.abs(one - usual)))
+    return spread > 0 and abs(float(np.median(other)) - usual) <= ALIKE * spread
 
 
 def producing_rows(

@@ -117,7 +117,8 @@ def judged(
     rows = held_rows(machine, days)
     clean, joint, _ = model.detector.ratios(rows)
     promised = kept_promise(clean, rows.height / max(len(days), 1))
-    limits = np.maximum(promised, least_score(model.training_days))  # what is told, not what is over
+    told = least_score(model.known_days(rows))  # what is over and not told is not found
+    limits = np.maximum(promised, told)
     put_in = rounds(rows, seed_of(machine, days))
     hits = [hit for one in put_in for hit in found(model.detector, *one, clean, limits)]
     delays = [delay for _, delay in hits if delay is not None]

@@ -3,12 +3,12 @@
 A supply is what reads alike whether a machine runs or stands (`models.operating.supplied`): what
 machines make themselves, heat and load, moves together whenever their line stops and starts.
 
-Each machine's supplies less what they should read are averaged over SLOTs. A jump is the mean of the
-last slots less that of the BEFORE slots in front of them, in the spread that such jumps have had on
-that machine so far. Jumps of independent machines add up as chance does, by the square root of
-their number; a supply's add up in full. What machines do together on every other day (the morning
-that warms them all) widens the limit: it is counted in the spread that the sum has had so far.
-Causal: a slot is judged by slots up to it.
+Each machine's supplies less what they should read are averaged over SLOTs. A jump is the mean of
+the last slots less that of the BEFORE slots in front of them, in the spread that such jumps have
+had so far. Jumps of independent machines add up as chance does, by the square root of their number;
+a supply's add up in full. What machines do together on every other day (the morning that warms them
+all) widens the limit: it is counted in the spread that the sum has had so far. Causal: a slot is
+judged by slots up to it; which signals are supplies is read off all rows.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,21 +33,30 @@ LEAST_BEFORE: Final = 4
 """Slots that a jump is measured from, and how many of them must be known."""
 
 LEAST_MACHINES: Final = 3
+LEAST_AT_ONCE: Final = 2
+"""Machines of a line that have the measure, and those of them that must run at once."""
+
 LEAST: Final = 24
 """Jumps, or sums, that must be known for their spread to be: two hours of production."""
 
 OPEN: Final = 1.2
 """One deviation of a spread by medians, times the root of the number of values."""
 
-MOST: Final = 5.0
+LONE: Final = 0.9
+"""Spread of the sum from which machines seem to move together by themselves, every day."""
+
+MOST: Final = 6.0
 """What one machine may bring: a sum over the limit needs several."""
 
 AGREE: Final = 2 / 3
-"""Share of the machines that must be off by one spread to the same side."""
+"""Share of the machines that must be off to the same side."""
 
 LIMIT: Final = 5.0
 """In spreads of the sum. A line-week has 36,000 sums that follow each other (6 supplies, WINDOWS,
 slots); the normal tail beyond 5 is 6e-7."""
+
+PAIR: Final = 0.75
+"""What the sum of two counts: one of them may have a reason of its own."""
 
 STILL: Final = 0.5
 """A finding lasts while so much of its jump is left, and LONGEST at most: later on it is another
@@ -65,8 +74,8 @@ Mask = npt.NDArray[np.bool_]
 class Offsets:
     """A machine's signals less what they should read: slot x sensor, in half widths of the band.
 
-    `half` and `scale` (k) are the band's half width and the robust deviation, in the signals' units;
-    `seen` (slots, k) is the mean reading; NaN where nothing is known.
+    `half` and `scale` (k) are the band's half width and the robust deviation, in the signals'
+    units; `seen` (slots, k) is the mean reading; NaN where nothing is known.
     """
 
     unit: str
@@ -129,16 +138,19 @@ def together(
 def sums(values: Floats, window: int) -> tuple[Floats, Floats]:
     """Of slots x machines: the sum in its spreads (t), and the machines' jumps in theirs (t, m).
 
-    NaN where fewer than LEAST_MACHINES are known, or their spreads are not yet.
+    NaN where fewer than half are known, or than LEAST_AT_ONCE, or their spreads are not yet.
     """
     jump = jumps(values, window)
     z = jump / _spread_so_far(jump, window)
     known = np.isfinite(z)
     count = known.sum(axis=1)
-    total = np.where(known, np.clip(z, -MOST, MOST), 0.0).sum(axis=1) / np.sqrt(np.maximum(count, 1))
-    total = np.where(count >= LEAST_MACHINES, total, np.nan)
+    total = np.where(known, np.clip(z, -MOST, MOST), 0.0).sum(axis=1) / np.sqrt(
+        np.maximum(count, 1)
+    )
+    total = np.where(count >= max(LEAST_AT_ONCE, values.shape[1] / 2), total, np.nan)
     usual = _spread_so_far(total[:, None], window)[:, 0]
-    return total / np.fmax(usual, 1.0), z
+    least = _spread_so_far(total[:, None], window, -OPEN)[:, 0]
+    return total / np.where(least > LONE, usual, 1.0), z
 
 
 def jumps(values: Floats, window: int) -> Floats:
@@ -159,73 +171,95 @@ def jumps(values: Floats, window: int) -> Floats:
 
 
 def _of(
-    machines: Sequence[Offsets], sensor: str, first: datetime, units: Mapping[str, Mapping[str, str]]
+    machines: Sequence[Offsets],
+    sensor: str,
+    first: datetime,
+    units: Mapping[str, Mapping[str, str]],
 ) -> Iterator[tuple[str, dict[str, object]]]:
     """Findings of one measure, machine by machine."""
     values = _aligned(machines, sensor, first)
-    judged = [(w, *sums(values, w)) for w in WINDOWS]
-    over = np.nanmax(
-        np.stack([np.nan_to_num(np.abs(_agreed(total, z))) for _, total, z in judged]), axis=0
-    )
+    judged = [(window, *sums(values, window)) for window in WINDOWS]
+    agreed = np.stack([_agreed(total, z) for _, total, z in judged])
+    over = np.abs(agreed).max(axis=0)
     at = 0
     while (ahead := np.flatnonzero(over[at:] >= LIMIT)).size:
-        start = at + int(ahead[0])
-        window, total, z = max(judged, key=lambda one: abs(np.nan_to_num(_agreed(*one[1:])[start])))
-        side = float(np.sign(total[start]))
-        begun = start - window + 1
-        base = _trailing(values[:begun], BEFORE)[0][-1]
-        off = np.flatnonzero(side * np.nan_to_num(z[start]) > 1.0)
-        end = _until(values[:, off] - base[off], begun, start, side)
-        peak = float(over[start : (end or len(values) - 1) + 1].max()) / LIMIT
-        for m in off:
-            one = machines[int(m)]
-            part = _contributor(one, sensor, first, begun, start, float(base[m]))
-            part["unit"] = units.get(one.unit, {}).get(sensor)
-            yield one.unit, {
-                "kind": "signal",
-                "start": first + (start + 1) * SLOT,
-                "end": None if end is None else first + (max(end, start + 1) + 1) * SLOT,
-                "peak_score": peak,
-                "contributors": [part],
-            }
-        at = len(values) if end is None else end + BEFORE
-    return
+        noticed = at + int(ahead[0])
+        strongest = int(np.abs(agreed[:, noticed]).argmax())
+        side = float(np.sign(agreed[strongest, noticed]))
+        begun = noticed - judged[strongest][0] + 1
+        off = side * np.nan_to_num(judged[strongest][2][noticed]) > 1.0
+        base = _last_known(values[:begun])
+        end = _until(values[:, off] - base[off], begun, noticed, side)
+        last = len(values) - 1 if end is None else max(end, noticed + 1)
+        peak = float(over[noticed : last + 1].max()) / LIMIT
+        for m, joined in _members(side * (values - base), off, begun, noticed, last):
+            one, rows = (
+                machines[m],
+                slice(begun, noticed + 1) if off[m] else slice(joined, last + 1),
+            )
+            part = _contributor(one, sensor, first, rows, float(base[m]))
+            yield (
+                one.unit,
+                {
+                    "kind": "signal",
+                    "start": first + (joined + 1) * SLOT,
+                    "end": None if end is None else first + (max(last, joined + 1) + 1) * SLOT,
+                    "peak_score": peak,
+                    "contributors": [part | {"unit": units.get(one.unit, {}).get(sensor)}],
+                },
+            )
+        at = last + BEFORE
 
 
 def _agreed(total: Floats, z: Floats) -> Floats:
-    """The sum where most machines are off to its side, else 0."""
+    """The sum where most machines are off to its side, else 0; that of two alone counts less."""
     known = np.maximum(np.isfinite(z).sum(axis=1), 1)
     with_it = (np.nan_to_num(z) * np.sign(np.nan_to_num(total))[:, None] > 1.0).sum(axis=1)
-    enough = with_it >= np.maximum(LEAST_MACHINES, np.ceil(AGREE * known))
-    return np.asarray(np.where(enough, np.nan_to_num(total), 0.0))
+    enough = with_it >= np.maximum(LEAST_AT_ONCE, np.ceil(AGREE * known))
+    weight = np.where(with_it < LEAST_MACHINES, PAIR, 1.0)
+    return np.asarray(np.where(enough, weight * np.nan_to_num(total), 0.0))
 
 
-def _until(off: Floats, begun: int, start: int, side: float) -> int | None:
+def _members(
+    off: Floats, first: Mask, begun: int, noticed: int, last: int
+) -> Iterator[tuple[int, int]]:
+    """Machines of a finding and the slot that shows each: the first ones, then who runs later.
+
+    `off` (t, m) is how far each is off to the finding's side.
+    """
+    inside = off[begun : noticed + 1, first]
+    size = float(np.nanmean(inside))
+    for m in range(off.shape[1]):
+        known = np.flatnonzero(np.isfinite(off[noticed : last + 1, m]))
+        if first[m]:
+            yield m, noticed
+        elif len(known) and np.nanmean(off[noticed : last + 1, m]) >= STILL * size:
+            yield m, noticed + int(known[0])
+
+
+def _until(off: Floats, begun: int, noticed: int, side: float) -> int | None:
     """The last slot of a finding; None where it lasts. `off` (t, m) is from before it."""
     mean = side * _nanmean(off)
-    high = mean[begun : start + 1]
-    size = float(np.nanmean(high)) if np.isfinite(high).any() else 0.0
-    quiet, last = 0, start
-    for t in range(start + 1, len(mean)):
+    size = float(np.nanmean(mean[begun : noticed + 1]))
+    quiet, last = 0, noticed
+    for t in range(noticed + 1, len(mean)):
         if (t - begun) * SLOT >= LONGEST:
             return last
-        if not np.isfinite(mean[t]):
-            continue
-        if mean[t] >= STILL * size:
-            quiet, last = 0, t
-        else:
-            quiet += 1
+        if np.isfinite(mean[t]):
+            still = mean[t] >= STILL * size
+            quiet, last = (0, t) if still else (quiet + 1, last)
         if quiet >= QUIET:
             return last
     return None
 
 
 def _contributor(
-    one: Offsets, sensor: str, first: datetime, begun: int, start: int, base: float
+    one: Offsets, sensor: str, first: datetime, slots: slice, base: float
 ) -> dict[str, object]:
+    """The measure's part in one machine's finding, over these slots."""
     j = one.sensors.index(sensor)
     shift = round((one.first - first) / SLOT)
-    rows = slice(max(begun - shift, 0), start - shift + 1)
+    rows = slice(max(slots.start - shift, 0), slots.stop - shift)
     off = float(np.nanmean(one.values[rows, j])) - base
     seen, half = float(np.nanmean(one.seen[rows, j])), float(one.half[j])
     expected = seen - off * half
@@ -238,8 +272,18 @@ def _contributor(
         "high": expected + half,
         "deviation": off * half / float(one.scale[j]),
         "share": 1.0,
-        "began": first + begun * SLOT,
+        "began": first + slots.start * SLOT,
     }
+
+
+def _last_known(values: Floats) -> Floats:
+    """Mean of the last BEFORE slots that are known of each machine (m); NaN where none is."""
+    found = np.full(values.shape[1], np.nan)
+    for m in range(values.shape[1]):
+        known = values[np.isfinite(values[:, m]), m]
+        if len(known) >= LEAST_BEFORE:
+            found[m] = known[-BEFORE:].mean()
+    return found
 
 
 def _aligned(machines: Sequence[Offsets], sensor: str, first: datetime) -> Floats:
@@ -274,7 +318,7 @@ def _trailing(values: Floats, window: int) -> tuple[Floats, Floats]:
     return np.where(seen > 0, mean, np.nan), seen
 
 
-def _spread_so_far(values: Floats, window: int) -> Floats:
+def _spread_so_far(values: Floats, window: int, left_open: float = OPEN) -> Floats:
     """What is usual ANEW slots before each, anew every ANEW (t, m): of each machine or of all.
 
     1.4826 medians around 0, the larger of a machine's own and that of all of them, and larger by
@@ -289,7 +333,9 @@ def _spread_so_far(values: Floats, window: int) -> Floats:
             apart = known[enough].sum() / window
             own = 1.4826 * np.nanmedian(past[:, enough], axis=0)
             all_of = 1.4826 * np.nanmedian(past[:, enough])
-            found[at : at + ANEW, enough] = np.maximum(own, all_of) * (1 + OPEN / np.sqrt(apart))
+            found[at : at + ANEW, enough] = np.maximum(own, all_of) * (
+                1 + left_open / np.sqrt(apart)
+            )
     return np.asarray(np.where(found > 0, found, np.nan))
 
 

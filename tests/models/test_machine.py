@@ -15,6 +15,7 @@ from models.rules import Habits
 from models.schemas import ANOMALY_EVENTS, FINDINGS, TRACES
 from pipelines import schemas
 
+HOUR = timedelta(hours=1)
 NEXT, END = DAY + timedelta(days=1), DAY + timedelta(days=2)
 ROWS = 2 * 8640
 
@@ -139,3 +140,38 @@ def test_a_model_of_few_days_needs_more_to_be_convinced(days, kept):
     left = explain.convincing(pl.DataFrame(rows + told, schema=kinds), days)
     assert left.filter(kind="signal")["peak_score"].to_list() == kept
     assert left.height == len(kept) + len(told)
+
+
+def test_a_day_counts_for_what_was_produced_on_it(factory):
+    model = fit(factory[0], DAY, NEXT)
+    whole = factory[0].rows
+    assert model.known_days(whole) == 1.0
+    short = replace(factory[0], values=factory[0].values.filter(pl.col("time") < NEXT - 4 * HOUR))
+    few = replace(short, values=short.values.filter(pl.col("time") >= DAY + 16 * HOUR))
+    known = fit(few, DAY, NEXT).known_days(whole)
+    assert 0.15 < known < 0.3
+    assert model.known_days(whole.head(1)) == model.training_days
+
+
+def test_what_it_shows_with_others_is_an_event_of_the_machine(factory):
+    one = factory[0]
+    model = fit(one, DAY, NEXT)
+    start = NEXT + 5 * HOUR
+    part = dict.fromkeys(FINDINGS["contributors"].inner.to_schema())
+    part |= {"sensor": "air_bar", "kind": "together", "share": 1.0, "deviation": -1.2}
+    shared = pl.DataFrame(
+        [
+            {
+                "kind": "signal",
+                "start": start,
+                "end": start + HOUR,
+                "peak_score": 1.1,
+                "contributors": [part],
+            }
+        ],
+        schema=FINDINGS,
+    )
+    few = replace(model, training_days=0.5)
+    found, _ = judge(one, few, plan(NEXT), NEXT, END, shared)
+    (event,) = found.to_dicts()
+    assert (event["start"], event["signals"]) == (start, ["air_bar"])

@@ -113,6 +113,13 @@ def rounds_of(one, held):
     return list(rounds(rows, promotion.seed_of(one, held)))
 
 
+def test_what_a_model_of_few_days_may_not_tell_it_has_not_found(four_days, model):
+    whole = judged(four_days, model, PLAN, [FIRST + 3 * ONE])
+    doubtful = judged(four_days, replace(model, training_days=0.1), PLAN, [FIRST + 3 * ONE])
+    assert doubtful.trials == whole.trials
+    assert doubtful.found < whole.found
+
+
 def test_a_deviation_changes_one_signal_and_only_its_rows(four_days):
     held = [FIRST + 3 * ONE]
     rows = promotion.held_rows(four_days, held)

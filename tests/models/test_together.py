@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plants import plant
 
 from models import together as tg
+from models.detector import fit
 
 FIRST = datetime(2026, 11, 20, tzinfo=UTC)
 SLOTS = 500
@@ -54,10 +56,35 @@ def test_machines_that_wander_by_themselves_show_nothing_together(seed):
     assert tg.together(line(seed)) == {}
 
 
-def test_one_machine_alone_or_two_is_nothing_of_the_line():
+def test_one_machine_alone_or_two_of_many_is_nothing_of_the_line():
     assert tg.together(line(3, step=20.0, of=1)) == {}
     assert tg.together(line(3, step=20.0, of=2)) == {}
     assert tg.together(line(3, machines=2, step=20.0)) == {}
+
+
+def test_two_that_run_while_the_third_stands_may_do_and_it_joins_when_it_runs():
+    own = line(8, machines=3, step=3.0)
+    own[2].values[AT - 40 : AT + 12] = np.nan
+    found = tg.together(own)
+    starts = {unit: one["start"][0] for unit, one in found.items()}
+    assert starts["M0"] == starts["M1"] <= FIRST + (AT + 2) * tg.SLOT
+    assert starts["M2"] == FIRST + (AT + 13) * tg.SLOT
+    weak = line(8, machines=3, step=0.7)
+    weak[2].values[AT - 40 :] = np.nan
+    assert tg.together(weak) == {}
+
+
+def test_rows_of_a_slot_that_is_not_over_wait():
+    rows = plant(2_000, seed=1)
+    known = fit(rows)
+    until = rows["timestamp"][-1] + timedelta(seconds=10)
+    own = tg.offsets("M0", known, rows, ["pressure_bar"], until)
+    assert own is not None
+    assert own.sensors == ("pressure_bar",)
+    assert own.first + len(own.values) * tg.SLOT <= until
+    assert tg.offsets("M0", known, rows, [], until) is None
+    later = tg.offsets("M0", known, rows, ["pressure_bar"], own.first + 3 * tg.SLOT)
+    np.testing.assert_array_equal(later.seen, own.seen[:3])
 
 
 def test_what_every_day_moves_together_is_not_news():
