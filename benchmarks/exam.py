@@ -10,10 +10,15 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from parkpulse.cli import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from benchmarks.examined import Sheet
+    from models.evaluate import Quality
 
 
 @click.command()
@@ -28,8 +33,11 @@ from parkpulse.cli import ENVIRONMENT
 )
 @click.option("--days", type=int, default=14, show_default=True, help="As exam.toml says.")
 @click.option("--factories", default="", help="Of these alone, such as F01,F02. [all]")
+@click.option("--controls", is_flag=True, help="Plain detectors beside, at as few false alarms.")
 @click.option("--keep", is_flag=True, help="Leave the temporary folder, to be used again.")
-def main(seed: int, home: Path | None, days: int, factories: str, keep: bool) -> None:
+def main(
+    seed: int, home: Path | None, days: int, factories: str, controls: bool, keep: bool
+) -> None:
     """Simulate, materialise, detect, and hold the events against what was planted."""
     warnings.filterwarnings("ignore", message=".*is currently in beta")
     for name, value in ENVIRONMENT.items():
@@ -47,12 +55,24 @@ def main(seed: int, home: Path | None, days: int, factories: str, keep: bool) ->
         _timed("silver", lambda: examined.silver(root))
         _timed("detect", lambda: examined.detect(root))
         click.echo(f"seed {seed}, {examined.use_of(seed)}")
-        examined.show(examined.read(root, truth))
+        sheet = examined.read(root, truth)
+        quality = examined.show(sheet)
+        if controls:
+            _timed("controls", lambda: _beside(sheet, quality, seed))
     finally:
         if home is None and not keep:
             shutil.rmtree(folder)
     if home is None and keep:
         click.echo(f"--home {root}")
+
+
+def _beside(sheet: "Sheet", quality: "Quality", seed: int) -> None:
+    from rich.console import Console
+
+    from benchmarks import exam_controls
+
+    told = exam_controls.answers(sheet, seed)
+    Console(width=110).print(exam_controls.table(quality, told, exam_controls.weeks(sheet)))
 
 
 def _timed(what: str, work: Callable[[], None]) -> None:

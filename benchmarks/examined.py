@@ -19,7 +19,7 @@ from connectors.offline_home import write_offline
 from connectors.simulator import exam
 from connectors.simulator.fleet import fleet
 from connectors.simulator.sites import timelines
-from models.evaluate import evaluate
+from models.evaluate import Quality, evaluate
 from models.schemas import ANOMALY_EVENTS
 from pipelines import comparison
 from pipelines.days import midnight
@@ -131,8 +131,8 @@ def _events(home: Home) -> pl.DataFrame:
     return rows.unique("event_id", keep="last", maintain_order=True)
 
 
-def show(sheet: Sheet) -> None:
-    """Print the tables."""
+def show(sheet: Sheet) -> Quality:
+    """Print the tables, and give what they say in all."""
     whole = timedelta(days=sheet.days) * sheet.machines.height
     quality = evaluate(sheet.events, sheet.faults, watched=whole)
     _, per_fault = comparison.events(sheet.events, sheet.faults)
@@ -163,6 +163,7 @@ def show(sheet: Sheet) -> None:
         ("culprit in the first three", _text(found.filter("found")["named"].mean())),
     ):
         console.print(f"{name:42} {figure}")
+    return quality
 
 
 def _by_kind(found: pl.DataFrame) -> Table:

@@ -1,10 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from benchmarks import exam, examined
+from benchmarks import exam, exam_controls, examined
 
 START = datetime(2026, 11, 12, 4, tzinfo=UTC)
 
@@ -59,6 +61,28 @@ def test_the_sheet_tells_kinds_magnitudes_and_delays(sheet, capsys):
     assert figures["median delay of steps, samples"] == "40.0"
     assert figures["median delay of drifts, of their length"] == "0.25"
     assert figures["culprit in the first three"] == "0.67"  # a fault of a rate by its kind
+
+
+def test_controls_stand_beside_at_no_more_false_alarms(sheet, capsys):
+    """Three machines of 400 rows: a control that finds two faults, and cries once for nothing."""
+    quality = examined.show(sheet)
+    score = np.zeros(400)
+    score[100:150] = 3.0
+    loud = score.copy()
+    loud[300:350] = 2.0
+    told = exam_controls.Answers(
+        {"t2_q": [loud, score, np.zeros(400)], "always": [np.full(400, 2.0)] * 3},
+        [[(100, 160)], [(90, 160)], [(0, 50), (200, 250)]],
+    )
+    console = Console(width=110)
+    with console.capture() as kept:
+        console.print(exam_controls.table(quality, told, 2.0))
+    rows = [line.replace("│", " ").split() for line in kept.get().splitlines()]
+    assert ["ours", "0.75", "1", "0.50"] in rows
+    assert ["t2_q", "0.50", "1", "0.50", "+0.25"] in rows
+    assert ["t2_q", "*", "0.50", "0", "0.00", "+0.25"] in rows
+    assert ["always", "0.25", "2", "1.00"] in rows
+    assert exam_controls.weeks(sheet) == pytest.approx(7 - 50 / 168)
 
 
 def test_another_number_of_days_is_refused():
