@@ -33,6 +33,7 @@ from benchmarks.rounds import run as take_turns
 from models import channels, detector
 from models.detector import Detector
 from models.features import STATISTICS, window_features
+from models.fitting import STRETCH, STRETCHES
 from models.scaling import Floats
 
 SENSORS: Final = 100
@@ -125,13 +126,17 @@ def fleet(machines: int = MACHINES) -> Sheet:
 
 
 def fitting() -> Sheet:
-    """The fit of a machine's week; where that is too long, of a part of it, in proportion."""
+    """The fit of a machine's week; where that is too long, of a part of it, in proportion.
+
+    A fit learns from STRETCHES of the rows and no more: that is what a part is in proportion to.
+    """
     rows, frame = TRIED, machine(TRIED, 4)
     taken = _timed(lambda: detector.fit(frame))
-    if taken * WEEK / TRIED <= PATIENCE_S:
-        rows, frame = WEEK, machine(WEEK, 4)
+    more = min(WEEK, STRETCHES * STRETCH) / TRIED
+    if taken * more <= PATIENCE_S:
+        rows, more, frame = WEEK, 1.0, machine(WEEK, 4)
         taken = _timed(lambda: detector.fit(frame))
-    whole = taken * WEEK / rows
+    whole = taken * more
     said = (
         f"fit of a machine's week: {MOST_FIT_S:.0f} s: {verdict(whole <= MOST_FIT_S)} "
         f"({whole:.0f} s" + ("" if rows == WEEK else f", in proportion to {rows:,} rows") + ")"
