@@ -173,11 +173,12 @@ def estimators(model: Detector, frame: pl.DataFrame) -> dict[str, Callable[[], A
         raise DisagreementError("the model of the speed run judges nothing")
     rows = model.rows(frame)
     z = base.deviations(rows)
-    given = base.split(z, rows.seconds)
+    parts = channels.Parts.of(base, z, rows.seconds)
     return {
         "levels": lambda: base.deviations(rows),
         "neighbours": lambda: base.split(z, rows.seconds),
-        "channels": lambda: _drained(channels.channels(base, *given, model.spans)),
+        "slow baselines": lambda: base.residual_slow.follow(parts.rest),
+        "channels": lambda: _drained(channels.channels(base, parts, model.spans)),
         "frozen": lambda: channels.frozen(base, rows.values),
         "moved": lambda: channels.moved(base, z),
     }

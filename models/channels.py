@@ -187,29 +187,54 @@ def order(spans: tuple[int, ...], widths: tuple[int, ...]) -> list[tuple[str, in
     return [*by_span, ("jump", JUMP_SPAN), ("noise", NOISE_SPAN), *shapes]
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What channels are made of: `Baseline.split`, and residuals less their slow baselines."""
+
+    whole: Floats
+    rest: Floats
+    residual: Floats
+    settled: Floats
+
+    @classmethod
+    def of(cls, base: Baseline, z: Floats, seconds: Floats) -> "Parts":
+        """Of deviations."""
+        whole, rest, settled = base.split(z, seconds)
+        return cls(whole, rest, base.residual_slow.follow(rest)[0], settled)
+
+    def some(self, columns: slice) -> "Parts":
+        """Of some sensors, each array in one piece."""
+        whole, rest, residual = (
+            np.ascontiguousarray(part[:, columns])
+            for part in (self.whole, self.rest, self.residual)
+        )
+        return Parts(whole, rest, residual, self.settled)
+
+
 def channels(
     base: Baseline,
-    whole: Floats,
-    rest: Floats,
-    settled: Floats,
+    parts: Parts,
     spans: tuple[int, ...],
     caps: Floats | None = None,
+    columns: slice = slice(None),
 ) -> Iterator[tuple[str, int, Floats]]:
-    """(kind, span, statistic (n, k)) one at a time, from what `Baseline.split` gives.
+    """(kind, span, statistic (n, k)) one at a time.
 
-    Averages take rows up to `caps` (c, k), so that what was far out does not ring for long.
+    Averages take rows up to `caps` (c, k), so that what was far out does not ring for long. Of the
+    sensors in `columns` alone, if asked: `parts` and `caps` are theirs.
     """
-    residual, _ = base.residual_slow.follow(rest)
-    for i, (kind, span) in enumerate(order(spans, base.shapes.widths)):
+    whole, rest, settled = parts.whole, parts.rest, parts.settled
+    usual, shapes = base.noise[columns], base.shapes.of(columns)
+    for i, (kind, span) in enumerate(order(spans, shapes.widths)):
         if kind == "jump":
             yield kind, span, ewma(rest, FASTEST) - _later(ewma(rest, span), 2 * FASTEST)
         elif kind == "noise":
-            cap = np.inf if caps is None else np.exp(base.noise + caps[i] / 2)
-            yield kind, span, _noise(rest, settled, np.exp(base.noise), cap) - base.noise
+            cap = np.inf if caps is None else np.exp(usual + caps[i] / 2)
+            yield kind, span, _noise(rest, settled, np.exp(usual), cap) - usual
         elif kind == "shape":
-            yield kind, span, base.shapes.distances(whole, span)
+            yield kind, span, shapes.distances(whole, span)
         else:
-            given = whole if kind == "level" else residual
+            given = whole if kind == "level" else parts.residual
             capped = given if caps is None else np.clip(given, -caps[i], caps[i])
             yield kind, span, ewma(capped, span)
 

@@ -88,8 +88,9 @@ def statistics(
             ch.learn(leave(rows, fold), season, choice), rows, fold
         )
         leads.append(lead)
-        parts.append(ch.channels(base, whole, rest, settled, spans))
-        del whole, rest
+        residual = base.residual_slow.follow(rest)[0]
+        parts.append(ch.channels(base, ch.Parts(whole, rest, residual, settled), spans))
+        del whole, rest, residual
     for channel in zip(*parts, strict=True):
         held = [s[lead:] for lead, (_, _, s) in zip(leads, channel, strict=True)]
         yield channel[0][0], channel[0][1], np.vstack(held)

@@ -41,6 +41,10 @@ class Shapes:
     widths: tuple[int, ...]
     centres: tuple[Floats, ...]
 
+    def of(self, columns: slice) -> "Shapes":
+        """Of some sensors."""
+        return Shapes(self.widths, tuple(centres[columns] for centres in self.centres))
+
     def distances(self, whole: Floats, width: int) -> Floats:
         """Distance (n, k) of the window that ends at each row to the nearest centre; 0 before.
 

@@ -50,5 +50,5 @@ def test_what_was_extrapolated_is_said(monkeypatch):
     monkeypatch.setattr(features.machine, "__defaults__", (3,))
     sheet = features.fitting()
     assert [row.name for row in sheet.rows] == ["600 rows", "604,800 rows"]
-    assert sheet.rows[1].figure == pytest.approx(sheet.rows[0].figure * 604_800 / 600)
+    assert sheet.rows[1].figure == pytest.approx(sheet.rows[0].figure * 12 * 4_096 / 600)
     assert "in proportion to 600 rows" in sheet.said[0]
