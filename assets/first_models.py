@@ -1,11 +1,12 @@
-"""The first model of each machine: of the first of its days that teaches its signals."""
+"""The first model of each machine: of the first of its days, or days, that teach its signals."""
 
 from dataclasses import replace
+from datetime import date
 
 from assets.factory_models import OWN, Factory, since, version_of
-from models.machine import Machine, MachineModel, fit, fit_type
+from models.machine import Machine, MachineModel, fit, fit_days, fit_type
 from models.registry import Appointment, Entry, Register, Version
-from models.training import DAY, TRIED, TrainingSpan
+from models.training import DAY, MOST_DAYS, TRIED, TrainingSpan
 from pipelines.days import day_of, midnight
 
 
@@ -35,6 +36,29 @@ def firsts(factory: Factory, register: Register) -> list[Entry]:
         elif register.champion(unit) is None:
             made += _of_type(factory, register, *one) or _first(factory, register, *one)
     return made
+
+
+def of_days(factory: Factory, register: Register, unit: str, day: date, why: str) -> list[Entry]:
+    """A model of all whole days to `day`, in the place of one that knows no signals of its own.
+
+    Short shifts and slow sensors: each day alone has too few rows. Empty where all of them have.
+    """
+    days = [one for one in factory.whole[unit] if one <= day][-MOST_DAYS:]
+    machine = factory.load(days).get(unit)
+    if machine is None:
+        return []
+    spans = [(midnight(one), midnight(one + DAY)) for one in days]
+    model = fit_days(machine, spans)
+    if model.detector.base is None:
+        return []
+    version = replace(version_of(factory, register, machine, model, spans), reason="first", why=why)
+    start = since(factory.name, day)
+    return [version, Appointment(unit, version.version, start, "replaced", why, factory.now)]
+
+
+def knows_own(champion: Version | None) -> bool:
+    """Whether a machine has a model of its own signals."""
+    return champion is not None and champion.learned and champion.scope == OWN
 
 
 def _of_type(
@@ -71,7 +95,7 @@ def _to_try(factory: Factory, register: Register, unit: str) -> list[TrainingSpa
     whole = [TrainingSpan(midnight(day), midnight(day + DAY)) for day in factory.whole[unit]]
     if champion.collected_days < 1:
         return [span for span in whole if day_of(span.start) >= champion.trained_to][:TRIED]
-    if champion.learned and champion.scope == OWN:
+    if knows_own(champion):
         return []
     seen = max(register.looked_to or champion.trained_to, champion.trained_to)
     return [span for span in whole if day_of(span.start) > seen][-TRIED:]

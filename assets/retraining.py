@@ -14,7 +14,7 @@ import polars as pl
 
 from assets import model_register as files
 from assets.factory_models import Factory, Loaded, factory_of, of_day, since, version_of
-from assets.first_models import firsts
+from assets.first_models import firsts, knows_own, of_days
 from assets.partitions import HOME, local_today
 from assets.repaired_models import repaired
 from connectors.fingerprints import stale
@@ -119,6 +119,8 @@ def _due(
         asked, count = register.asked(unit), own.index(day) + 1
         if asked is not None and day == own[-1]:
             yield unit, "asked", [f"asked for by {asked.by}: {asked.why}"]
+        elif is_new and not knows_own(register.champion(unit)):
+            yield unit, "first", [f"what {count} whole days teach together"]
         elif is_new and is_scheduled(count):
             yield unit, "schedule", [f"{count} whole days"]
         elif is_new:
@@ -176,6 +178,8 @@ def _challenge(
     factory: Factory, register: Register, unit: str, day: date, reason: str, why: Sequence[str]
 ) -> list[Entry | str]:
     """A challenger and what became of it; a text where there is nothing to train or judge on."""
+    if reason == "first":
+        return [*of_days(factory, register, unit, day, "; ".join(why))]
     champion = register.champion(unit)
     assert champion is not None
     days = [one for one in factory.whole[unit] if one <= day][-MOST_DAYS:]
@@ -203,7 +207,8 @@ def _challenge(
         return [f"no challenger ({reason}): {'; '.join(model.detector.notes) or 'too few rows'}"]
     judge = partial(promotion.judged, machine, plan=plan, days=held_out, verdicts=factory.verdicts)
     old, new = judge(files.model_of(HOME, champion)), judge(model)
-    decision = promotion.decide(old, new, drifted=reason == "drift")
+    longer = model.training_days > champion.collected_days
+    decision = promotion.decide(old, new, drifted=reason == "drift", longer=longer)
     version = replace(
         version_of(factory, register, machine, model, spans),
         reason=reason,

@@ -7,6 +7,7 @@ keep the promise of one false alarm a machine-week: else the model with the tigh
 always be the stronger one, and a day is too short to show its false alarms.
 """
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -38,6 +39,10 @@ CONFIRMED: Final = "true"
 
 
 WEEK: Final = timedelta(weeks=1)
+
+DRAWN_ALARMS: Final = 1
+"""More events on held-out days that are still a draw: one is what the limits promise a week, and
+where nobody has said that it was true it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +82,23 @@ class Decision:
     why: str
 
 
-def decide(champion: Judgement, challenger: Judgement, *, drifted: bool) -> Decision:
+def decide(
+    champion: Judgement, challenger: Judgement, *, drifted: bool, longer: bool = False
+) -> Decision:
     """The rule: nothing may be worse, and something must be better or the champion has drifted.
 
-    Worse is: more false alarms, less power, or a confirmed event no longer found.
+    Worse is: more false alarms, less power, or a confirmed event no longer found. A draw goes to
+    the one that learned from `longer`: what luck may do on held-out days (`_luck`) tells nothing.
     """
     lost = sorted(set(champion.confirmed) - set(challenger.confirmed))
     alarms = f"{challenger.false_alarms} false alarms, the champion {champion.false_alarms}"
     power = f"power {challenger.power:.2f}, the champion {champion.power:.2f}"
     if lost:
         return Decision(False, f"confirmed events are lost: {', '.join(lost)}")
-    if challenger.false_alarms > champion.false_alarms:
+    if challenger.false_alarms > champion.false_alarms + (DRAWN_ALARMS if longer else 0):
         return Decision(False, f"more false alarms on held-out days: {alarms}")
+    if longer and challenger.found >= champion.found - _luck(champion):
+        return Decision(True, f"learned from longer, and no worse than luck: {power}; {alarms}")
     if not challenger.trials:
         return Decision(False, "held-out days have too few rows to measure power on")
     if challenger.found < champion.found:
@@ -98,6 +108,11 @@ def decide(champion: Judgement, challenger: Judgement, *, drifted: bool) -> Deci
     if drifted:
         return Decision(True, f"the champion has drifted, and nothing is worse: {power}; {alarms}")
     return Decision(False, f"no better on held-out days: {power}; {alarms}")
+
+
+def _luck(one: Judgement) -> float:
+    """By how many deviations found two equal models differ on one day: one standard deviation."""
+    return math.sqrt(one.found * (1 - one.power))
 
 
 def judged(

@@ -17,9 +17,9 @@ TRIED: Final = 7
 """Whole days tried for a machine that stood still on the first: a week has its working days."""
 
 
-AT_DAYS: Final = (3, 7)
-"""Whole days after which a machine learns again: a second day to tell wander from fault, then a
-whole week with its working days and its weekend."""
+AT_DAYS: Final = (3, 4, 5, 7)
+"""Whole days after which a machine learns again: each of the first days tells much of how far a
+signal wanders by itself; then a whole week with its working days and its weekend."""
 
 EVERY_DAYS: Final = 7
 MOST_DAYS: Final = 14
@@ -89,7 +89,7 @@ def is_scheduled(whole: int) -> bool:
     """True where a machine learns again at the end of its `whole`-th whole day.
 
     >>> [n for n in range(1, 30) if is_scheduled(n)]
-    [3, 7, 14, 21, 28]
+    [3, 4, 5, 7, 14, 21, 28]
     """
     later = whole > AT_DAYS[-1] and (whole - AT_DAYS[-1]) % EVERY_DAYS == 0
     return whole in AT_DAYS or later

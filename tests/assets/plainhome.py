@@ -19,11 +19,11 @@ PER_DAY = 720
 ONE = timedelta(days=1)
 
 
-def plain_home(root, days, *, seed=1, faults=(), idle=()):
+def plain_home(root, days, *, seed=1, faults=(), idle=(), every=1):
     """A home whose first `days` days are in the lake; nothing of them is collected yet (`cover`).
 
     `faults` are (sensor, first day, last day, size): steps that last; on `idle` days nothing was
-    made.
+    made; sensors are read at `every` n-th row alone.
     """
     home = Home(root)
     home.create(first_day=FIRST)
@@ -34,7 +34,7 @@ def plain_home(root, days, *, seed=1, faults=(), idle=()):
         values = with_fault(values, "step", sensor, start * PER_DAY, end * PER_DAY, size)
     lake = Lake(home.lake)
     for n in range(days):
-        write_day(lake, n, values[n * PER_DAY : (n + 1) * PER_DAY], is_idle=n in idle)
+        write_day(lake, n, values[n * PER_DAY : (n + 1) * PER_DAY], is_idle=n in idle, every=every)
     of_factory = Partition(factory=FACTORY)
     lake.write("tags", pl.DataFrame([tag()], schema=schemas.TAGS), of_factory)
     lake.write("cycles", cycles(), of_factory)
@@ -42,14 +42,14 @@ def plain_home(root, days, *, seed=1, faults=(), idle=()):
     return home
 
 
-def write_day(lake, n, values, *, is_idle):
+def write_day(lake, n, values, *, is_idle, every=1):
     """Silver of one day."""
     start = midnight(FIRST + n * ONE)
     step = timedelta(days=1) / PER_DAY
     times = pl.Series("time", [start + k * step for k in range(PER_DAY)], pl.Datetime("us", "UTC"))
     named = {name: pl.lit(value) for name, value in KEY.items()}
     part = Partition(FIRST + n * ONE, FACTORY)
-    wide = values.drop("timestamp").with_columns(times, **named)
+    wide = values.drop("timestamp").with_columns(times, **named).gather_every(every)
     episodes, increments = day(n, start)
     if is_idle:
         episodes = episodes.with_columns(

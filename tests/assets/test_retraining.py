@@ -217,8 +217,8 @@ def test_a_day_with_a_confirmed_event_teaches_nothing(assets, within, floor, tmp
     said = pl.DataFrame([("e", UNIT, at, None, "true")], schema=VERDICTS, orient="row")
     register = grown(assets, home, 4, said)
     scheduled = [one for one in register.versions(UNIT) if one.reason == "schedule"]
-    assert [one.training_days for one in scheduled] == [(FIRST,)]
-    assert [one.left_out for one in scheduled] == [(FIRST + ONE,)]
+    assert [one.training_days for one in scheduled] == [(FIRST,), (FIRST, FIRST + 2 * ONE)]
+    assert [one.left_out for one in scheduled] == [(FIRST + ONE,)] * 2
 
 
 def test_a_machine_that_stood_still_gets_its_first_model_later(assets, within, tmp_path):
@@ -231,6 +231,19 @@ def test_a_machine_that_stood_still_gets_its_first_model_later(assets, within, t
     assert champion.learned
     assert champion.training_days == (FIRST + 2 * ONE,)
     assert [term.version for term in register.terms(UNIT)] == [1, 2]
+
+
+def test_days_too_short_to_teach_alone_teach_together(assets, within, tmp_path):
+    """A short shift of slow sensors: no day has the rows that a model needs, two of them have."""
+    home = within(plain_home(tmp_path / "home", 3, every=2))
+    (blind,) = grown(assets, home, 1).versions(UNIT)
+    assert not blind.learned
+    _, first = grown(assets, home, 2).versions(UNIT)
+    assert first.learned
+    register = grown(assets, home, 3)
+    assert (blind.trained_to, first.training_days) == (FIRST, (FIRST, FIRST + ONE))
+    assert (first.reason, first.why) == ("first", "what 2 whole days teach together")
+    assert register.champion_on(UNIT, FIRST + 2 * ONE) == first
 
 
 def test_the_table_and_the_cards_say_what_the_register_says(assets, at_once):

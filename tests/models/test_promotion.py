@@ -81,6 +81,21 @@ def test_a_challenger_that_is_worse_in_anything_is_never_promoted(champion, chal
     assert "\n" not in decision.why
 
 
+@given(judgements, judgements, st.booleans())
+def test_of_two_that_luck_may_part_the_one_of_more_days_judges(champion, challenger, drifted):
+    decision = decide(champion, challenger, drifted=drifted, longer=True)
+    lost = set(champion.confirmed) - set(challenger.confirmed)
+    assert not (lost and decision.promote)
+    assert not (challenger.false_alarms > champion.false_alarms + 1 and decision.promote)
+    if decide(champion, challenger, drifted=drifted).promote:
+        assert decision.promote
+    spread = (champion.found * (1 - champion.found / champion.trials)) ** 0.5
+    if challenger.found < champion.found - spread:
+        assert not decision.promote
+    same = replace(champion, confirmed=())
+    assert decide(same, same, drifted=False, longer=True).promote
+
+
 def test_without_a_deviation_put_in_nobody_is_promoted():
     blind = Judgement(1, 0.1, 0, 0, None, {}, (), 0.0)
     assert not decide(blind, replace(blind, false_alarms=0), drifted=True).promote
