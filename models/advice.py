@@ -8,7 +8,8 @@ WORDS: Final = {
     "temperature": ("temperature", "temp", "temps", "thermal"),
     "coolant": ("coolant", "cooling", "lubricant", "lubrication"),
     "pressure": ("pressure", "vacuum"),
-    "current": ("current", "torque", "power", "load", "voltage", "ampere", "amperes"),
+    "voltage": ("voltage", "volt", "volts"),
+    "current": ("current", "torque", "power", "load", "ampere", "amperes"),
     "flow": ("flow",),
     "speed": ("speed", "rpm", "feed", "infeed", "feedrate", "cycle"),
 }
@@ -40,6 +41,10 @@ CHECKS: Final = {
     "pressure": (
         "检查气源/液压压力、泄漏、过滤器和减压阀设定。",
         "Check the air or hydraulic supply, leaks, filters and the regulator's setting.",
+    ),
+    "voltage": (
+        "检查本机供电：接线端子、断路器与驱动电源；再看同回路的大负载与母线电压。",
+        "Check the machine's supply: terminals, breaker, drive power; then its circuit's loads.",
     ),
     "current": (
         "检查刀具磨损、进给阻力与传动润滑；核对程序与物料批次。",
@@ -146,14 +151,15 @@ def check(kind: str, contributors: list[dict[str, object]]) -> tuple[str, str]:
     first = contributors[0]
     if first["kind"] == "frozen":
         return CHECKS["frozen"]
-    unit = first["unit"]
-    return CHECKS[family(str(first["sensor"]), None if unit is None else str(unit))]
+    unit = None if first["unit"] is None else str(first["unit"])
+    if first["kind"] == "together":
+        return shared_check(str(first["sensor"]), unit)
+    return CHECKS[family(str(first["sensor"]), unit)]
 
 
 def shared_check(measure: str, unit: str | None) -> tuple[str, str]:
     """What to look at first where machines are off by one measure together."""
-    words = re.split(r"[^a-z0-9]+", measure.lower())
-    return SHARED["voltage" if "voltage" in words else family(measure, unit)]
+    return SHARED[family(measure, unit)]
 
 
 def priority(

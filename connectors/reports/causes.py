@@ -14,8 +14,9 @@ SIDES: Final[dict[str, words.Pair]] = {"low": ("偏低", "low"), "high": ("偏�
 def folded(items: Sequence[View], causes: pl.DataFrame | None) -> list[View]:
     """Items (`replies.answered`) in order, each with `cause` and `others`; a cause is one item.
 
-    It is the item of the first event that is shown, as urgent as the most urgent of them, and
-    answered when that first one is. `causes` are `models.schemas.CAUSES`.
+    It is the item of the first event that is shown, as urgent as the most urgent of them, with what
+    to check that they share, and answered when that first one is. `causes` are CAUSES
+    (`models.schemas`).
     """
     known = {} if causes is None else {row["cause_id"]: row for row in causes.to_dicts()}
     members: dict[str, list[View]] = {}
@@ -44,6 +45,8 @@ def _item(own: Sequence[View], cause: Mapping[str, Any] | None) -> View:
         "lost": _lost(one["lost_min"] for one in own),
         "cause": _cause(own, cause),
         "others": others,
+        "check_zh": cause["check_zh"],
+        "check_en": cause["check_en"],
     }
 
 
@@ -53,8 +56,6 @@ def _cause(own: Sequence[View], cause: Mapping[str, Any]) -> View:
         "measure": words.pair(words.MEASURES, cause["measure"]),
         "side": words.pair(SIDES, cause["side"]),
         "since": local(cause["start"]),
-        "check_zh": cause["check_zh"],
-        "check_en": cause["check_en"],
     }
 
 

@@ -217,6 +217,7 @@ def test_a_frozen_sensor_is_its_own_kind():
         ("bearing_temperature_de", "°C", "temperature"),
         ("coolant_flow", "l/min", "coolant"),
         ("drive_torque", "N·m", "current"),
+        ("supply_voltage", "V", "voltage"),
         ("q17", "bar", "pressure"),
         ("q17", None, "other"),
         ("login_attempts", None, "other"),
@@ -232,3 +233,9 @@ def test_families_of_signals(sensor, unit, family):
     zh, en = advice.check("signal", [{"sensor": sensor, "unit": unit, "kind": "level"}])
     assert zh
     assert en.isascii()
+
+
+def test_what_machines_show_together_is_looked_for_at_what_they_share():
+    part = {"sensor": "supply_voltage", "unit": "V", "kind": "together"}
+    assert advice.check("signal", [part]) == advice.shared_check("supply_voltage", "V")
+    assert advice.check("signal", [part]) != advice.check("signal", [{**part, "kind": "level"}])
