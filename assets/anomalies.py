@@ -25,12 +25,12 @@ from connectors.reports.report import write_report
 from models.common_cause import causes, with_causes
 from models.errors import ModelFileError
 from models.events import data_gaps
+from models.habits import Habits
 from models.lifecycle import journal
 from models.machine import NOTHING_SHARED, Machine, MachineModel, judge
 from models.planned import plan_by_unit
 from models.promotion import verdicts_of
 from models.registry import Register
-from models.rules import Habits
 from models.schemas import ANOMALY_EVENTS, TRACES
 from models.together import Offsets, offsets, together
 from pipelines import states

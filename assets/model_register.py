@@ -25,9 +25,9 @@ from models import detector, register_lines
 from models.card import card
 from models.detector import Detector
 from models.drift import Reference
+from models.habits import Habits
 from models.machine import MachineModel
 from models.registry import Entry, Looked, Register, Version
-from models.rules import Habits
 from pipelines.fingerprints import digest
 
 TABLE: Final = "anomaly_model"

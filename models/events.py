@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from models import advice
-from models.rules import Habits
+from models.habits import Habits
 from models.schemas import ANOMALY_EVENTS, DATA_GAPS
 from models.stakes import stake
 from pipelines.schemas import EQUIPMENT_KEY
@@ -49,7 +49,7 @@ def events(
         findings: from `models.explain.signal_findings` and `models.rules.findings`, concatenated.
         key: the machine's equipment key.
         operation: its states, counts, cycles and plan.
-        habits: its training day (`models.rules.learn_habits`).
+        habits: its training day (`models.habits.learn_habits`).
         since: start of the reported day; what began earlier and lasts into it is ongoing.
         until: how far the data goes.
     """

@@ -10,7 +10,7 @@ import polars as pl
 from models import detector, explain, operating, rules
 from models.detector import Detector
 from models.events import Operation, events
-from models.rules import Habits
+from models.habits import Habits, learn_habits
 from models.schemas import FINDINGS
 from pipelines.schemas import EQUIPMENT_KEY
 
@@ -124,7 +124,7 @@ def fit(machine: Machine, start: datetime, end: datetime) -> MachineModel:
     """Learns a machine's signals and habits from what it did between two instants."""
     train = machine.rows.filter(pl.col(TIME).is_between(start, end, closed="left"))
     fitted = detector.fit(train, time=TIME, context="product_id")
-    habits = rules.learn_habits(machine.episodes, machine.increments, machine.cycles, start, end)
+    habits = learn_habits(machine.episodes, machine.increments, machine.cycles, start, end)
     return MachineModel(fitted, habits, (end - start) / timedelta(days=1))
 
 
@@ -156,7 +156,7 @@ def fit_type(
     if fitted.base is None:
         return None
     own = (machine.episodes, machine.increments, machine.cycles)
-    habits = rules.learn_habits(*own, start, end)
+    habits = learn_habits(*own, start, end)
     return MachineModel(fitted, habits, (end - start) / timedelta(days=1))
 
 

@@ -1,43 +1,23 @@
 """Findings from states and counts, each against the machine's own training day. Causal."""
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Final
 
 import numpy as np
 import polars as pl
-from scipy.stats import nbinom
 
 from models.episodes import event_ids
+from models.habits import SPEED_WINDOWS, Habits
 from models.production import Slices, edges_between, slices
+from models.rates import SLICE_MIN, STILL, crept, slowdown, surprise, trailing, worst
 from models.scaling import Floats
 from models.schemas import FINDINGS, TRACES
 
-SLICE_MIN: Final = 5.0
-RARE: Final = 1e-5
-"""Chance, under the training day, of a window this bad. A machine-week has 2,016 slices, each the
-end of two windows that overlap their neighbours': far less than one false alarm a week."""
-
 STOP_WINDOWS: Final = (3, 12)
-SPEED_WINDOWS: Final = (6, 24)
 SCRAP_WINDOWS: Final = (12, 48)
 """Slices looked back on: short for bursts, long for slides; `crept` is for what is only a little
 worse, for hours."""
-
-CREEPING: Final = (1.5, 2.5)
-"""Times the usual rate that `crept` is quickest for."""
-
-CREPT: Final = 7.0
-"""Log likelihood ratio that makes a finding: noise has it once in e**7 slices (4 days) at most."""
-
-SURE: Final = 2.0
-"""Deviations above what the training day shows that its rate may be."""
-
-LATELY: Final = 24
-FULL: Final = 1.3
-"""Limits that `crept` gathers at most: what is over is forgotten within hours."""
 
 LEAST_SLOWDOWN: Final = 0.04
 """A speed loss under 4 % is not worth a response, however steady the machine."""
@@ -47,15 +27,10 @@ WORST: Final = 1.5
 
 LEAST_SCRAP: Final = 3
 LEAST_STOPS: Final = 4
-LEAST_TRAINING_H: Final = 2.0
 EVIDENCE: Final = 0.2
 """What must lie over the limit in all before it is an event: two slices of 1.1, one of 1.2."""
 
 OFF_SLICES: Final = 12
-STILL: Final = 0.3
-"""The long window counts only while the short one shows this much: else an event would outlast
-its cause by hours."""
-
 LEAD: Final = timedelta(hours=1)
 BEFORE: Final = timedelta(hours=2)
 AFTER: Final = timedelta(hours=1)
@@ -67,74 +42,6 @@ SIGNALS: Final = {
     "quality_slide": ("parts_bad", "%"),
 }
 """The measure of the unified interface that each rule reads, and the unit of its rate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """A machine's training day in numbers; `pace` is ideal over producing seconds."""
-
-    producing_s: float
-    elapsed_s: float
-    stopped_s: float
-    micro_stops: float
-    stop_dispersion: float
-    pieces: float
-    scrap: float
-    scrap_dispersion: float
-    pace: float
-    good_pace: float
-    pace_spread: dict[int, float]
-    pace_worst: dict[int, float]
-
-    @property
-    def enough(self) -> bool:
-        """False where the training day holds too little producing to judge another by."""
-        return self.producing_s >= LEAST_TRAINING_H * 3600
-
-    def to_json(self) -> str:
-        """As text, for the register of models."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """What `to_json` gave; JSON has no whole numbers as keys, so the windows become them."""
-        known: dict[str, Any] = json.loads(text)
-        for name in ("pace_spread", "pace_worst"):
-            known[name] = {int(window): value for window, value in known[name].items()}
-        return cls(**known)
-
-
-def learn_habits(
-    episodes: pl.DataFrame,
-    increments: pl.DataFrame,
-    cycles: pl.DataFrame,
-    start: datetime,
-    end: datetime,
-) -> Habits:
-    """What one machine's day from `start` to `end` says about stops, pace and scrap."""
-    s = slices(episodes, increments, cycles, edges_between(start, end, SLICE_MIN))
-    producing = float(s.producing_s.sum())
-    pace = float(s.ideal_s.sum()) / producing if producing else 0.0
-    spread, worst = {}, {}
-    for window in SPEED_WINDOWS:
-        slow = slowdown(s, pace, window)
-        slow = slow[np.isfinite(slow)]
-        spread[window] = 1.4826 * float(np.median(np.abs(slow))) if len(slow) else 0.05
-        worst[window] = float(np.quantile(slow, 0.99)) if len(slow) else 0.1
-    return Habits(
-        producing,
-        producing + float(s.stopped_s.sum()),
-        float(s.stopped_s.sum()),
-        float(s.micro_stops.sum()),
-        _dispersion(s.micro_stops, s.producing_s, 12),
-        float(s.pieces.sum()),
-        float(s.scrap.sum()),
-        _dispersion(s.scrap, s.producing_s, 12),
-        pace,
-        float(s.ideal_good_s.sum()) / producing if producing else 0.0,
-        spread,
-        worst,
-    )
 
 
 def findings(
@@ -230,77 +137,6 @@ def quality_slide(habits: Habits, s: Slices) -> Judged:
     return "quality_slide", score, seen, usual, float(width)
 
 
-def worst(rare: Callable[[int], Floats], windows: tuple[int, int]) -> Floats:
-    """The short window's score, or the long one's while the short one still shows something.
-
-    `rare` gives the score per slice of a window of so many slices.
-    """
-    score = rare(windows[0])
-    return np.where(score >= STILL, np.maximum(score, rare(windows[1])), score)
-
-
-def crept(
-    count: Floats, exposure: Floats, usual: float, usual_exposure: float, dispersion: float
-) -> Floats:
-    """Evidence gathered per slice that the rate is CREEPING times the usual one, over its limit.
-
-    A CUSUM of log likelihood ratios of Poisson counts (Lucas 1985), of the rate that the training
-    day allows (SURE deviations above what it shows), never above FULL; while the last LATELY slices
-    still show half of it.
-    """
-    if not usual_exposure:
-        return np.zeros(len(count))
-    rate = (usual + SURE * np.sqrt((usual + 1.0) * dispersion)) / usual_exposure
-    limit = CREPT
-    most = np.zeros(len(count))
-    for times in CREEPING:
-        gains = (count * np.log(times) - rate * exposure * (times - 1.0)) / dispersion
-        sums, held = np.empty(len(count)), 0.0
-        for i, gain in enumerate(gains):
-            held = min(max(held + gain, 0.0), FULL * limit)
-            sums[i] = held
-        seen, due = trailing(count, LATELY), rate * trailing(exposure, LATELY)
-        most = np.maximum(most, np.where(seen > due * (1.0 + times) / 2.0, sums / limit, 0.0))
-    return most
-
-
-def slowdown(s: Slices, pace: float, window: int) -> Floats:
-    """Share of the usual pace lost over the window; NaN where it hardly produced."""
-    spent = trailing(s.producing_s, window)
-    enough = (spent > 0.4 * window * SLICE_MIN * 60) & (pace > 0)
-    usual = np.where(enough, spent * max(pace, 1e-9), 1.0)
-    return np.where(enough, 1.0 - trailing(s.ideal_s, window) / usual, np.nan)
-
-
-def surprise(
-    count: Floats, exposure: Floats, usual: float, usual_exposure: float, dispersion: float
-) -> Floats:
-    """Log of the chance of so many or more over log RARE: 1 is the limit.
-
-    Counts are negative binomial given the training day (a gamma-Poisson prediction), so a short
-    training day widens the limit by itself; `dispersion` thins counts that come in bursts.
-    """
-    r = usual / dispersion + 0.5
-    p = usual_exposure / (usual_exposure + np.maximum(exposure, 1e-9))
-    tail = nbinom.logsf(np.ceil(count / dispersion) - 1, r, p)
-    return np.where(exposure > 0, np.maximum(tail, -700.0) / np.log(RARE), 0.0)
-
-
-def trailing(values: Floats, window: int) -> Floats:
-    """Sum of this and the `window` - 1 slices before."""
-    summed = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(1, len(values) + 1)
-    return np.asarray(summed[at] - summed[np.maximum(at - window, 0)])
-
-
-def _dispersion(counts: Floats, producing_s: Floats, window: int) -> float:
-    """Variance over mean of counts per producing window, at least 1 (scrap by lots: more)."""
-    whole = len(counts) // window * window
-    sums = counts[:whole].reshape(-1, window).sum(axis=1)
-    sums = sums[producing_s[:whole].reshape(-1, window).sum(axis=1) > 0]
-    return max(float(sums.var() / sums.mean()), 1.0) if sums.sum() > 0 else 1.0
-
-
 def _rows(
     kind: str, s: Slices, score: Floats, seen: Floats, usual: float, width: float
 ) -> Iterator[dict[str, object]]:
@@ -309,7 +145,7 @@ def _rows(
     for number in range(1, int(ids.max(initial=0)) + 1):
         at = np.flatnonzero(ids == number)
         off = np.nan_to_num((seen[at] - usual) * (-1 if kind == "speed_loss" else 1), nan=-np.inf)
-        worst = float(seen[at[off.argmax()]]) if np.isfinite(off).any() else None
+        furthest = float(seen[at[off.argmax()]]) if np.isfinite(off).any() else None
         over = at[score[at] > 1]
         ended = at[-1] < len(ids) - 1
         yield {
@@ -322,11 +158,13 @@ def _rows(
                     "sensor": sensor,
                     "kind": "rate",
                     "unit": unit,
-                    "seen": worst,
+                    "seen": furthest,
                     "expected": usual,
                     "low": max(usual - 3 * width, 0.0),
                     "high": usual + 3 * width,
-                    "deviation": None if worst is None else (worst - usual) / max(width, 1e-9),
+                    "deviation": None
+                    if furthest is None
+                    else (furthest - usual) / max(width, 1e-9),
                     "share": 1.0,
                     "began": s.ends[at[0]],
                 }

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import polars as pl
 
+from models.habits import Habits
 from models.production import slices
-from models.rules import Habits
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from shopfloor import DAY, KEY, PRI_S, cycles, day, plan
 
 from models import advice, detector, explain, rules
 from models.events import Operation, data_gaps, events
+from models.habits import learn_habits
 from models.operating import producing_rows, producing_runs
 from models.production import edges_between, slices
 from models.schemas import ANOMALY_EVENTS, CONTRIBUTOR, FINDINGS, TRACES
@@ -18,7 +19,7 @@ from pipelines import schemas
 NEXT = DAY + timedelta(days=1)
 END = NEXT + timedelta(days=1)
 TRAINING = day(1)
-HABITS = rules.learn_habits(*TRAINING, cycles(), DAY, NEXT)
+HABITS = learn_habits(*TRAINING, cycles(), DAY, NEXT)
 
 
 def found(seed, until=END, **planted):
@@ -55,7 +56,7 @@ def test_rules_are_causal():
 
 
 def test_a_short_training_day_is_not_judged_by():
-    short = rules.learn_habits(*day(1, hours=1), cycles(), DAY, DAY + timedelta(hours=1))
+    short = learn_habits(*day(1, hours=1), cycles(), DAY, DAY + timedelta(hours=1))
     assert not short.enough
     assert rules.findings(short, *TRAINING, cycles(), DAY, NEXT).is_empty()
 

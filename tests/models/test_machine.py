@@ -10,8 +10,8 @@ from plants import plant, with_fault
 from shopfloor import DAY, KEY, cycles, day, plan
 
 from models import explain
+from models.habits import Habits
 from models.machine import fit, fit_type, judge, machines
-from models.rules import Habits
 from models.schemas import ANOMALY_EVENTS, FINDINGS, TRACES
 from pipelines import schemas
 
