@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plants import plant
 
+from models import jumps
 from models import together as tg
 from models.detector import fit
 
@@ -120,9 +121,9 @@ def test_machines_that_begin_later_or_stand_still_are_aligned():
 def test_no_slot_depends_on_a_later_one():
     values = np.column_stack([one.values[:, 0] for one in line(6, step=1.0)])
     for window in tg.WINDOWS:
-        whole, z = tg.sums(values, window)
+        whole, z = jumps.sums(values, window)
         for cut in (150, 401, 480):
-            part, own = tg.sums(values[:cut], window)
+            part, own = jumps.sums(values[:cut], window)
             np.testing.assert_array_equal(part, whole[:cut])
             np.testing.assert_array_equal(own, z[:cut])
 
@@ -136,17 +137,17 @@ def test_jumps_are_those_of_the_slow_twin(seed, window, holes):
     rng = np.random.default_rng(seed)
     values = rng.standard_normal((60, 2))
     values[rng.random(values.shape) < holes] = np.nan
-    found = tg.jumps(values, window)
+    found = jumps.jumps(values, window)
     for t in range(60):
         for m in range(2):
             after = values[max(t - window + 1, 0) : t + 1, m]
-            before = values[max(t - window - tg.BEFORE + 1, 0) : max(t - window + 1, 0), m]
+            before = values[max(t - window - jumps.BEFORE + 1, 0) : max(t - window + 1, 0), m]
             known = before[np.isfinite(before)]
             heard = after[np.isfinite(after)]
-            if not len(heard) or len(known) < tg.LEAST_BEFORE:
+            if not len(heard) or len(known) < jumps.LEAST_BEFORE:
                 assert np.isnan(found[t, m])
             else:
-                usual = 1 / window + 1 / tg.BEFORE
+                usual = 1 / window + 1 / jumps.BEFORE
                 fewer = (usual / (1 / len(heard) + 1 / len(known))) ** 0.5
                 off = (heard.mean() - known.mean()) * fewer
                 assert found[t, m] == pytest.approx(off, abs=1e-9)
