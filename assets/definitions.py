@@ -8,6 +8,7 @@ import dagster as dg
 from assets import (
     adoption,
     anomalies,
+    anomaly_report,
     collected,
     drifting,
     events,
@@ -27,12 +28,14 @@ from assets.touched import boxes, run_key
 from connectors.errors import ParkPulseError
 from connectors.lake import Lake
 
+ROOMS: Final = [
+    collected, events, machines, figures, restated, anomalies, anomaly_report, feedback, adoption,
+    release,
+]  # fmt: skip
 ASSETS: Final = [
     *collected.OUTSIDE,
     *feedback.OUTSIDE,
-    *dg.load_assets_from_modules(
-        [collected, events, machines, figures, restated, anomalies, feedback, adoption, release]
-    ),
+    *dg.load_assets_from_modules(ROOMS),
 ]
 
 FACTORY_DAYS: Final = dg.define_asset_job(

@@ -83,9 +83,9 @@ def tables(home):
 
 def enter(home, patch):
     """Makes a home the one that training and judging read and write; nothing of it is stale."""
-    from assets import anomalies, factory_models, machine_days, repaired_models, retraining
+    from assets import factory_models, judging, machine_days, repaired_models, retraining
 
-    for module in (anomalies, factory_models, machine_days, repaired_models, retraining):
+    for module in (factory_models, judging, machine_days, repaired_models, retraining):
         patch.setattr(module, "HOME", home)
     patch.setattr(retraining, "stale", lambda *_: {})
     return home

@@ -29,6 +29,7 @@ def test_a_factory_is_asked_for_when_a_machine_is_due_and_once(factory):
     assert request.due == [f"{UNIT}: schedule (3 whole days)"]
     assert request.run_key == f"models {FACTORY}@{FIRST + 2 * ONE}"
     assert drifting.requests(factory, cursor) == ([], cursor)
+    cover(factory, 5)
     retraining.retrained(FACTORY, *tables(factory))
     cover(factory, 6)
     before = retraining.files.read(factory, FACTORY)

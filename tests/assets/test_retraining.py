@@ -23,9 +23,9 @@ LAST = 8
 @pytest.fixture(scope="module")
 def assets(home):
     """The modules, once the session's home is the one they were made for."""
-    from assets import anomalies, machine_days, model_register, retraining
+    from assets import judging, machine_days, model_register, retraining
 
-    return anomalies, machine_days, model_register, retraining
+    return judging, machine_days, model_register, retraining
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def history(register):
 
 def judged(assets, register, home, day):
     """Bytes of a day's events and traces, by the models of a register."""
-    anomalies, _, files, _ = assets
-    champions = anomalies.champions_on(files.table_of(register), day)
-    parts = anomalies.judged(FACTORY, day, champions, *tables(home))
+    judging, _, files, _ = assets
+    champions = judging.champions_on(files.table_of(register), day)
+    parts = judging.judged(FACTORY, day, champions, *tables(home))
     out = home.root / "judged.parquet"
     content = []
     for frame in (pl.concat(frames) for frames in zip(*parts, strict=True)):
