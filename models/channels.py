@@ -225,6 +225,10 @@ def channels(
     """
     whole, rest, settled = parts.whole, parts.rest, parts.settled
     usual, shapes = base.noise[columns], base.shapes.of(columns)
+    largest = {
+        kind: np.abs(given).max(axis=0, initial=0.0)
+        for kind, given in (("level", whole), ("residual", parts.residual))
+    }
     for i, (kind, span) in enumerate(order(spans, shapes.widths)):
         if kind == "jump":
             yield kind, span, ewma(rest, FASTEST) - _later(ewma(rest, span), 2 * FASTEST)
@@ -235,8 +239,9 @@ def channels(
             yield kind, span, shapes.distances(whole, span)
         else:
             given = whole if kind == "level" else parts.residual
-            capped = given if caps is None else np.clip(given, -caps[i], caps[i])
-            yield kind, span, ewma(capped, span)
+            if caps is not None and not (largest[kind] <= caps[i]).all():
+                given = np.clip(given, -caps[i], caps[i])
+            yield kind, span, ewma(given, span)
 
 
 def frozen(base: Baseline, values: Floats) -> Floats:
