@@ -1,6 +1,6 @@
 """What a machine did per slice of time, from its states and counts: the ground of the rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -32,6 +32,12 @@ class Slices:
     scrap: Floats
     ideal_s: Floats
     ideal_good_s: Floats
+
+    def since(self, first: int) -> "Slices":
+        """The same slices with nothing in those before the `first`."""
+        kept = np.arange(len(self.ends)) >= first
+        counted = {f.name: getattr(self, f.name) * kept for f in fields(self) if f.name != "ends"}
+        return replace(self, **counted)
 
 
 def slices(

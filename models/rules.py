@@ -1,10 +1,11 @@
 """Findings from states and counts, each against the machine's own training day. Causal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from models.episodes import event_ids
@@ -56,15 +57,8 @@ def findings(
     if not habits.enough:
         return pl.DataFrame(schema=FINDINGS)
     s = slices(episodes, increments, cycles, edges_between(start, end, SLICE_MIN))
-    rows = [
-        row
-        for kind, score, seen, usual, width in (
-            micro_stop_burst(habits, s),
-            speed_loss(habits, s),
-            quality_slide(habits, s),
-        )
-        for row in _rows(kind, s, score, seen, usual, width)
-    ]
+    rules = (micro_stop_burst, speed_loss, quality_slide)
+    rows = [row for rule in rules for row in _rows(s, *afresh(rule, habits, s))]
     return pl.DataFrame(rows, schema=FINDINGS).sort("start")
 
 
@@ -137,10 +131,38 @@ def quality_slide(habits: Habits, s: Slices) -> Judged:
     return "quality_slide", score, seen, usual, float(width)
 
 
+def afresh(rule: Callable[[Habits, Slices], Judged], habits: Habits, s: Slices) -> Judged:
+    """A rule that takes what was told and is over for told: its next event counts from there on.
+
+    Else its windows would remember for hours, and one piece of scrap more would be another event.
+    """
+    judged, told = rule(habits, s), 0
+    score = judged[1]
+    while ended := _first_ended(score, told):
+        over, told = ended
+        score = np.concatenate([score[:told], rule(habits, s.since(over + 1))[1][told:]])
+    return (judged[0], score, *judged[2:])
+
+
+def _first_ended(score: Floats, first: int) -> tuple[int, int] | None:
+    """Of the first event from a slice on that is over: its last slice over the limit, its end."""
+    ids = _ids(score)
+    ends = np.flatnonzero((ids[:-1] > 0) & (ids[1:] == 0)) + 1
+    end = next((int(one) for one in ends if one > first), None)
+    if end is None:
+        return None
+    own = np.flatnonzero((ids == ids[end - 1]) & (score > 1))
+    return int(own[-1]), end
+
+
+def _ids(score: Floats) -> npt.NDArray[np.int64]:
+    return event_ids(score, on_window=1, on_rows=1, off_rows=OFF_SLICES, evidence=EVIDENCE)
+
+
 def _rows(
-    kind: str, s: Slices, score: Floats, seen: Floats, usual: float, width: float
+    s: Slices, kind: str, score: Floats, seen: Floats, usual: float, width: float
 ) -> Iterator[dict[str, object]]:
-    ids = event_ids(score, on_window=1, on_rows=1, off_rows=OFF_SLICES, evidence=EVIDENCE)
+    ids = _ids(score)
     sensor, unit = SIGNALS[kind]
     for number in range(1, int(ids.max(initial=0)) + 1):
         at = np.flatnonzero(ids == number)
