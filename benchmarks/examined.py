@@ -19,7 +19,7 @@ from connectors.offline_home import write_offline
 from connectors.simulator import exam
 from connectors.simulator.fleet import fleet
 from connectors.simulator.sites import timelines
-from models.evaluate import Quality, evaluate
+from models.evaluate import Quality, evaluate, outcomes
 from models.schemas import ANOMALY_EVENTS
 from pipelines import comparison
 from pipelines.days import midnight
@@ -135,11 +135,9 @@ def show(sheet: Sheet) -> Quality:
     """Print the tables, and give what they say in all."""
     whole = timedelta(days=sheet.days) * sheet.machines.height
     quality = evaluate(sheet.events, sheet.faults, watched=whole)
-    _, per_fault = comparison.events(sheet.events, sheet.faults)
-    found = per_fault.with_columns(
-        found=pl.col("events") > 0,
-        length_s=(pl.col("end") - pl.col("start")).dt.total_seconds(),
-    )
+    _, named = comparison.events(sheet.events, sheet.faults)
+    told = outcomes(sheet.events, sheet.faults)
+    found = told.rename({"is_found": "found"}).join(named.select("fault_id", "named"), "fault_id")
     console = Console(width=110)
     console.print(_by_kind(found))
     healthy = sheet.machines.join(sheet.faults, on="work_unit_id", how="anti")
@@ -147,7 +145,7 @@ def show(sheet: Sheet) -> Quality:
     weeks = healthy.height * sheet.days / 7
     steps = found.filter("found", pl.col("kind").is_in(STEPS))
     drifts = found.filter("found", pl.col("kind").is_in(DRIFTS))
-    share = (drifts["delay_s"] / drifts["length_s"]).median()
+    share = drifts["delay_share"].median()
     for name, figure in (
         ("events, of which true", f"{quality.events}, {quality.matched}"),
         ("recall", _text(quality.recall)),
