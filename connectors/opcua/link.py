@@ -139,8 +139,11 @@ class Link:
         subscribed_at = await self.history.look(kept.whole if kept else frozenset())
         self.monitoring.heard_from(subscribed_at)
         if kept is not None:
-            if self.history.unheard.outage:
-                self.intake.doubt(self.history.unheard.outage[0])
+            outage = self.history.unheard.outage
+            # whoever was killed before it covered anything has heard since then all the same
+            since = outage[0] if outage else left and left.since
+            if since:
+                self.intake.doubt(since)
             for message in kept.messages:
                 self.intake.take(message)
         await self.reports.say("backfilling")

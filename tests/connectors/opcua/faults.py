@@ -557,6 +557,13 @@ FAULTS = {
     "kill -9, queue overflow": Fault(
         meanwhile(much_said), keeps=False, prepare=short_queues_untold, is_process=True
     ),
+    "kill -9 before history, queue overflow": Fault(
+        meanwhile(much_said),
+        keeps=False,
+        prepare=short_queues_untold,
+        is_process=True,
+        at_first="history hangs",
+    ),
     "disk full": Fault(disk_full, is_process=True),
 }
 
