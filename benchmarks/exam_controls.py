@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.examined import SAMPLE_S, Sheet
 from connectors.simulator import exam
 from models.controls import Scorer, at_budget, controls, tally
-from models.evaluate import SLACK, WEEK, Quality
+from models.evaluate import SLACK, Quality, fault_free_weeks
 from models.machine import TIME, Machine
 from models.scaling import Floats
 from pipelines.days import midnight
@@ -38,15 +38,15 @@ class Answers:
 
 def answers(sheet: Sheet, seed: int) -> Answers:
     """Every control on every machine of the home that this process serves."""
-    found = Answers({}, [])
+    found, first = Answers({}, []), midnight(_days()[_free()])
+    silent: Scorer = _silent
     for number, machine in enumerate(_machines()):
-        first = midnight(_days()[_free()])
         rows = machine.rows
         train, test = rows.filter(pl.col(TIME) < first), rows.filter(pl.col(TIME) >= first)
         unit = machine.key["work_unit_id"]
         faults = sheet.faults.filter(work_unit_id=unit).select("start", "end")
         found.spans.append([_rows(test[TIME], *fault) for fault in faults.iter_rows()])
-        known: dict[str, Scorer] = {name: _silent for name in NAMES}  # noqa: C420 - its type
+        known = dict.fromkeys(NAMES, silent)
         if min(train.height, test.height) >= LEAST_ROWS:
             names = [c for c in (TIME, *machine.units) if c in rows.columns]
             place = {"seed": 1_000 * seed + number, "row": test.height // 2}
@@ -119,7 +119,5 @@ def _machines() -> Iterator[Machine]:
 
 
 def weeks(sheet: Sheet) -> float:
-    """Machine-weeks watched, as `evaluate` counts them: without those in faults."""
-    watched = timedelta(days=sheet.days) * sheet.machines.height
-    in_faults_s = (sheet.faults["end"] - sheet.faults["start"]).dt.total_seconds().sum()
-    return (watched - timedelta(seconds=float(in_faults_s))) / WEEK
+    """Machine-weeks watched, as `evaluate` counts them."""
+    return fault_free_weeks(sheet.faults, timedelta(days=sheet.days) * sheet.machines.height)

@@ -218,7 +218,7 @@ def channels(
     caps: Floats | None = None,
     columns: slice = slice(None),
 ) -> Iterator[tuple[str, int, Floats]]:
-    """(kind, span, statistic (n, k)) one at a time.
+    """(kind, span, statistic (n, k)) one at a time; the arrays are the taker's own.
 
     Averages take rows up to `caps` (c, k), so that what was far out does not ring for long. Of the
     sensors in `columns` alone, if asked: `parts` and `caps` are theirs.

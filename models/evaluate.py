@@ -74,10 +74,7 @@ def evaluate(
     matched = _pairs(events, faults, key, slack)["event"].n_unique()
     found = told.filter("is_found")
     minutes = _median(found["delay_s"] / 60)
-    in_faults = timedelta(
-        seconds=float((faults["end"] - faults["start"]).dt.total_seconds().sum() or 0)
-    )
-    weeks = (watched - in_faults) / WEEK
+    weeks = fault_free_weeks(faults, watched)
     return Quality(
         planted=told.height,
         found=found.height,
@@ -94,6 +91,12 @@ def evaluate(
         false_alarms_per_machine_week=(events.height - matched) / weeks if weeks > 0 else None,
         culprit_in_top3=_ratio(int(found["is_culprit_named"].sum()), found.height),
     )
+
+
+def fault_free_weeks(faults: pl.DataFrame, watched: timedelta) -> float:
+    """Machine-weeks `watched` less those in faults."""
+    in_faults_s = float((faults["end"] - faults["start"]).dt.total_seconds().sum() or 0)
+    return (watched - timedelta(seconds=in_faults_s)) / WEEK
 
 
 def outcomes(
