@@ -120,9 +120,9 @@ def test_a_flood_arrives_within_the_limits_and_nothing_is_lost(tmp_path, caplog,
         assert leaks(found.home, caplog.text, str(found.told), out.out, out.err) == []
     for text in said:
         assert REFERENCE.search(text)
-        assert "CNC" not in text
-        assert "spindle_current" not in text
-        assert "12.75" not in text
+        # without the references: a random one may spell any three letters
+        rest = REFERENCE.sub("", text)
+        assert not [word for word in ("CNC", "spindle_current", "12.75") if word in rest]
 
 
 # --- one channel
