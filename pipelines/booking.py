@@ -11,7 +11,7 @@ from pipelines.belated import moved
 from pipelines.lanes import Counts, besides, is_beside, unit_and_kind
 from pipelines.plain import plain
 from pipelines.profiles import Profile
-from pipelines.readings import BEFORE
+from pipelines.readings import AFTER, BEFORE
 from pipelines.sharing import Shared, shared
 from pipelines.spans import in_lanes, spans_of
 
@@ -53,9 +53,29 @@ def _others(
     edges = spans.select("at", "span")
     some = _placed(_looked_at(apart, known.counts), edges)
     kept, dealt = _with_shares(some, shared(some, spans, known, profile), known.counts.whole)
-    belated = moved(kept.filter(is_beside()), known.counts)
-    again = [_placed(rows.drop("span"), edges) for rows in (belated, dealt)]
-    return [kept.filter(~is_beside()), *again]
+    beside = kept.filter(is_beside())
+    belated, dealt = (
+        _placed(rows.drop("span"), edges) for rows in (moved(beside, known.counts), dealt)
+    )
+    return [kept.filter(~is_beside()), dealt, *_perhaps_here(beside, belated, spans)]
+
+
+def _perhaps_here(
+    beside: pl.DataFrame, belated: pl.DataFrame, spans: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """Scrap and rework where they were moved to; no bound counts on it where that may be wrong.
+
+    What was told while not all was heard may be of a step that nobody heard, not of one before the
+    edge: then it is kept there, and is away at its reading.
+    """
+    of_span = spans.select("span", "stretch", is_heard=pl.col("heard_since") != AFTER)
+    read = beside.join(of_span, on="span").filter(~pl.col("is_heard"), pl.col("place") == "read")
+    there = belated.join(of_span.drop("is_heard"), on="span").select("row", gone_to="stretch")
+    doubted = read.join(there, on="row").filter(pl.col("gone_to") != pl.col("stretch"))
+    is_doubted = pl.col("row").is_in(doubted["row"].implode())
+    kept = pl.when(is_doubted).then(pl.lit("kept", PLACE)).otherwise("place").alias("place")
+    away = beside.filter(is_doubted).with_columns(place=pl.lit("away", PLACE))
+    return [belated.with_columns(kept), away]
 
 
 def _placed(rows: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:

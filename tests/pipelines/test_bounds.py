@@ -92,6 +92,12 @@ def test_no_more_pieces_are_unseen_than_the_next_reading_brings():
     hold(of(made, outages, ("parts_good", "parts_bad", "parts_rework")), [])
 
 
+def test_scrap_told_while_the_total_was_not_heard_may_be_of_a_piece_of_the_hole():
+    """It was surely of the last step, before the shift: lower was above what the machine made."""
+    made = [*pieces(*range(-100, -1, 7)), Piece(601, "A", "parts_bad"), *pieces(608)]
+    hold(of(made, [Spell(601, 609)], ("parts_total", "parts_bad", "parts_rework")), [])
+
+
 @pytest.mark.soak
 def test_the_truth_is_inside_bounds_that_are_sharp_at_length():
     law(1500)
