@@ -15,9 +15,10 @@ from pipelines.readings import AFTER, BEFORE
 from pipelines.sharing import Shared, shared
 from pipelines.spans import in_lanes, spans_of
 
-PLACE: Final = pl.Enum(["read", "kept", "dealt", "away"])
+PLACE: Final = pl.Enum(["read", "kept", "dealt", "away", "perhaps", "or_here"])
 """Counted where they were read: all, or what is left there of a gap over an edge; dealt to another
-stretch than that of their reading; and at their reading, the pieces that were dealt to others."""
+stretch than that of their reading; and at their reading, the pieces that were dealt to others.
+Scrap and rework that belong to the last step perhaps, or to their reading in another stretch."""
 
 
 def booked(
@@ -63,19 +64,19 @@ def _others(
 def _perhaps_here(
     beside: pl.DataFrame, belated: pl.DataFrame, spans: pl.DataFrame
 ) -> list[pl.DataFrame]:
-    """Scrap and rework where they were moved to; no bound counts on it where that may be wrong.
+    """Scrap and rework where they were moved to; no bound counts on it where that is in doubt.
 
-    What was told while not all was heard may be of a step that nobody heard, not of one before the
-    edge: then it is kept there, and is away at its reading.
+    What was told while not all was heard may be of a step that nobody heard, and not of the last
+    one that was: where an edge lies between them, it is perhaps there, or here.
     """
     of_span = spans.select("span", "stretch", is_heard=pl.col("heard_since") != AFTER)
     read = beside.join(of_span, on="span").filter(~pl.col("is_heard"), pl.col("place") == "read")
     there = belated.join(of_span.drop("is_heard"), on="span").select("row", gone_to="stretch")
-    doubted = read.join(there, on="row").filter(pl.col("gone_to") != pl.col("stretch"))
-    is_doubted = pl.col("row").is_in(doubted["row"].implode())
-    kept = pl.when(is_doubted).then(pl.lit("kept", PLACE)).otherwise("place").alias("place")
-    away = beside.filter(is_doubted).with_columns(place=pl.lit("away", PLACE))
-    return [belated.with_columns(kept), away]
+    doubted = read.join(there, on="row").filter(pl.col("gone_to") != pl.col("stretch"))["row"]
+    is_doubted = pl.col("row").is_in(doubted.implode())
+    place = pl.when(is_doubted).then(pl.lit("perhaps", PLACE)).otherwise("place").alias("place")
+    or_here = beside.filter(is_doubted).with_columns(place=pl.lit("or_here", PLACE))
+    return [belated.with_columns(place), or_here]
 
 
 def _placed(rows: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:

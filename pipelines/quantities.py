@@ -62,10 +62,10 @@ def inside_plan(made: pl.DataFrame) -> pl.DataFrame:
 def _kinds() -> dict[str, pl.Expr]:
     """Pieces per kind: all; not crossing (most); surely good (read); unseen and not crossing.
 
-    Beside them those made while starting up (start), those placed by the states (estimated), and
-    all at their reading (as_read).
+    Beside them those made while starting up (start), those placed by the states (estimated), all
+    at their reading (as_read), and all that may lie here (lost).
     """
-    sure, here = ~pl.col("doubted"), pl.col("place") != "away"
+    sure, here = ~pl.col("doubted"), ~pl.col("place").is_in(["away", "or_here"])
     sets = {
         "": here,
         "most_": ~pl.col("crossing"),
@@ -73,7 +73,8 @@ def _kinds() -> dict[str, pl.Expr]:
         "unseen_": pl.col("unseen") & ~pl.col("crossing"),
         "start_": pl.col("starting") & here,
         "estimated_": pl.col("place").is_in(["kept", "dealt"]),
-        "as_read_": pl.col("place") != "dealt",
+        "as_read_": pl.col("place").is_in(["read", "kept", "away"]),
+        "lost_": pl.col("place") != "dealt",
     }
     return {
         prefix + kind: pl.when(chosen, pl.col("kind") == kind).then("amount").otherwise(0)
@@ -85,12 +86,12 @@ def _kinds() -> dict[str, pl.Expr]:
 def _filled(rows: pl.DataFrame, counters: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Adds pq, gq, sq, rq and what bounds gq; a counter that a machine lacks follows from others.
 
-    At most good is what no scrap of the shift is known for, at least what all scrap read in it
-    leaves.
+    At most good is what no scrap of the shift is known for, at least what all scrap that may be of
+    it leaves.
     """
     has = rows.join(counters.select("unit_no", "has_total", "has_good"), on="unit_no", how="left")
     passed = profile.rework == "good_once_passed"
-    sets = {"gq": ("", ""), "most": ("most_", "most_"), "read": ("read_", "as_read_")}
+    sets = {"gq": ("", ""), "most": ("most_", "most_"), "read": ("read_", "lost_")}
     sets |= {name: (f"{name}_",) * 2 for name in ("start", "as_read")}
     good = {name: _good(of, lost_of, passed=passed) for name, (of, lost_of) in sets.items()}
     counted = has.with_columns(

@@ -116,6 +116,11 @@ class History:
                 made |= {*inside, *told.values()}
         return len(made) + begun
 
+    def judged_unseen(self) -> int:
+        """Counts of scrap and rework told in time that was not heard."""
+        beside = [s for s in self.heard() if s.measure in KINDS[1:]]
+        return sum(any(a.start <= s.second <= a.end for a in self.spells) for s in beside)
+
 
 def _missed(said: list[Said], spell: Spell) -> list[Said]:
     inside = [s for s in said if _in(spell, s)]

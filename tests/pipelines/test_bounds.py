@@ -38,8 +38,11 @@ def width(row) -> float:
 
 
 def allowed(history: History, row) -> float:
-    """What the bounds may be apart: unknown time and unseen pieces, at their slowest."""
-    unseen = history.unseen(BUSY[row["shift_id"]])
+    """What the bounds may be apart: unknown time and unseen pieces, at their slowest.
+
+    Scrap told in a hole may be of a piece in it, or of the last before, in whatever shift that is.
+    """
+    unseen = history.unseen(BUSY[row["shift_id"]]) + history.judged_unseen()
     return (row["unknown_s"] + unseen * MOST) / row["pbt_s"] + 0.001
 
 
@@ -96,6 +99,18 @@ def test_scrap_told_while_the_total_was_not_heard_may_be_of_a_piece_of_the_hole(
     """It was surely of the last step, before the shift: lower was above what the machine made."""
     made = [*pieces(*range(-100, -1, 7)), Piece(601, "A", "parts_bad"), *pieces(608)]
     hold(of(made, [Spell(601, 609)], ("parts_total", "parts_bad", "parts_rework")), [])
+
+
+def test_scrap_told_in_a_hole_after_the_edge_may_leave_the_last_piece_good():
+    """It was surely of the piece at 600: upper was below what the machine made."""
+    made = [*pieces(-7, 600), Piece(1000, "A", "parts_bad"), *pieces(1007)]
+    outages = [Spell(560, 566), Spell(1000, 1034)]
+    hold(of(made, outages, ("parts_total", "parts_bad", "parts_rework")), [])
+
+
+def test_rework_told_in_a_hole_of_the_break_may_be_of_the_piece_before_it():
+    made = [*pieces(809, 1047), Piece(1054, "A", "parts_rework"), *pieces(1068)]
+    hold(of(made, [Spell(1004, 1074)], ("parts_total", "parts_bad", "parts_rework")), [])
 
 
 @pytest.mark.soak
