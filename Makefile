@@ -34,7 +34,7 @@ demo: setup
 	$(BIN)/parkpulse demo $(ARGS)
 
 test: setup check
-	$(BIN)/python -m pytest -m "not soak and not peers"
+	$(BIN)/python -m pytest -m "not soak and not peers" --hypothesis-profile=gate
 
 check: setup
 	$(BIN)/ruff check .
@@ -47,8 +47,10 @@ bench: setup
 	if command -v npm >/dev/null; then npm ci --prefix benchmarks/node --ignore-scripts --no-audit --no-fund --silent; fi
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# The long suites, and the laws of the arithmetic and the models with examples that nobody has met yet.
 soak: setup
 	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m "not soak and not peers" tests/pipelines tests/models
 
 peers: setup
 	@! command -v npm >/dev/null || $(MAKE) --no-print-directory $(PEER)/node_modules/.package-lock.json || \
