@@ -118,8 +118,9 @@ class History:
 
     def judged_unseen(self) -> int:
         """Counts of scrap and rework told in time that was not heard."""
+        holes = [spell for spell in self.spells if not spell.is_bad]
         beside = [s for s in self.heard() if s.measure in KINDS[1:]]
-        return sum(any(a.start <= s.second <= a.end for a in self.spells) for s in beside)
+        return sum(any(a.start <= s.second < a.end for a in holes) for s in beside)
 
 
 def _missed(said: list[Said], spell: Spell) -> list[Said]:
