@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import sys
+import weakref
 
 import pytest
 
@@ -13,7 +15,9 @@ from connectors.ending import Ending
 def _as_before():
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     descriptor = signal.set_wakeup_fd(-1)
+    hook = sys.unraisablehook
     yield
+    sys.unraisablehook = hook
     signal.set_wakeup_fd(descriptor)
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -30,6 +34,31 @@ def test_a_swallowed_interrupt_is_still_known(number):
     assert ending.asked()
     with pytest.raises(KeyboardInterrupt):
         ending.check()
+
+
+class Kept:
+    """Something to refer to weakly."""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interrupt_that_raises_for_nobody_is_told_by_no_traceback(error):
+    told = []
+    sys.unraisablehook = lambda lost: told.append(lost.exc_type)
+    ending = Ending()
+    ending.listen()
+
+    def gone(_):
+        if error is ValueError:
+            raise ValueError
+        os.kill(os.getpid(), signal.SIGINT)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    kept = Kept()
+    reference = weakref.ref(kept, gone)
+    del kept
+    assert reference() is None
+    assert told == ([] if error is KeyboardInterrupt else [ValueError])
+    assert ending.asked() == (error is KeyboardInterrupt)
 
 
 def test_another_signal_asks_for_nothing():
