@@ -179,8 +179,8 @@ MISSING_LINKS: Final = pl.Schema(
         "state": pl.String(),
     }
 )
-"""辅助精准招商: links of a chain that a park has begun. `state`: present, elsewhere (in the New City),
-missing."""
+"""辅助精准招商: links of a chain that a park has begun. `state`: present, elsewhere (only in
+the rest of the New City), missing."""
 
 PUE: Final = pl.Schema(
     {

@@ -260,9 +260,10 @@ WARNINGS: Final = pl.Schema(
     }
 )
 """潜在风险预警: one row per warning. `rule`: output_drop, running_drop, energy_decoupling,
-connectivity_loss, alarm_surge, concentration, stale_declaration, distress (the model's). `severity`:
-low, medium, high. `begun_on` is when the deviation seems to have begun, `raised_on` when it could
-first be told, `seen_on` the last day it held. `evidence` is JSON: what was seen, in numbers."""
+connectivity_loss, alarm_surge, concentration, stale_declaration, distress (the model's).
+`severity`: low, medium, high. `begun_on` is when the deviation seems to have begun, `raised_on`
+when it could first be told, `seen_on` the last day it held, `cleared_on` when it had ended.
+`evidence` is JSON: what was seen, in numbers."""
 
 REGISTER: Final = {
     "enterprises": ENTERPRISES,
