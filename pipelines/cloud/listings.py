@@ -1,0 +1,48 @@
+"""The register of terminals made ready for many days: numbers for names, and who is entangled."""
+
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from pipelines.cloud.identity import LADDER, LISTING, keys, name
+from pipelines.cloud.owed import EVERYWHERE, NOBODY
+
+FACTS: Final = ["kind", "network", "machine_id", "points"]
+"""What the first listing that says it says of a unit, beside its owner."""
+
+
+class Listings(NamedTuple):
+    """Versions of listings: those that are a unit alone (named `unit`), those that share a key."""
+
+    alone: pl.DataFrame
+    tangled: pl.DataFrame
+    terminal_ids: pl.Series
+
+
+def listings(terminals: pl.DataFrame) -> Listings:
+    """TERMINALS by (platform, terminal id), `place` numbering the terminal id in `terminal_ids`."""
+    ordered = terminals.sort(*LISTING, "valid_from")
+    terminal_ids = ordered["terminal_id"].unique().sort()
+    places = pl.DataFrame({"terminal_id": terminal_ids}).with_row_index("place")
+    named = ordered.select(*LISTING, *keys())
+    known = ordered.join(places, on="terminal_id", maintain_order="left").with_columns(
+        uscc=pl.col("uscc").fill_null(NOBODY),
+        park_id=pl.col("park_id").fill_null(EVERYWHERE),
+        unit=named.select(name()).to_series(),
+    )
+    shared = _shared(named)
+    return Listings(known.filter(~shared), known.filter(shared), terminal_ids)
+
+
+def _shared(named: pl.DataFrame) -> pl.Series:
+    """Whether any version of a row's listing has a key that another listing has too."""
+    of = named.with_columns(listing=pl.struct(LISTING).rank("dense"))
+    others = []
+    for kind in LADDER:
+        said = of.filter(pl.col(kind).is_not_null())
+        repeated = said.filter(pl.col(kind).is_duplicated())
+        several = (
+            repeated.group_by(kind).agg("listing").filter(pl.col("listing").list.n_unique() > 1)
+        )
+        others.append(several["listing"].explode(empty_as_null=False, keep_nulls=False))
+    return of["listing"].is_in(pl.concat(others).unique().implode())

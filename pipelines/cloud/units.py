@@ -1,0 +1,117 @@
+"""The devices of a day: in service, connected, and since when silent (docs/decisions/0035)."""
+
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from pipelines.cloud import identity
+from pipelines.cloud.listings import FACTS, Listings
+from pipelines.cloud.owed import EVERYWHERE, NOBODY, Calendars, owed_bits, silent_days
+from pipelines.cloud.seen import WINDOW
+from pipelines.versions import holds
+
+CONNECTED_TENTHS: Final = 8
+"""Connected on at least 8 tenths of the owed days: integers, so that 24 of 30 is exact."""
+LEAST_DAYS: Final = 5
+STALE_DAYS: Final = 7
+DARK_DAYS: Final = 30
+
+STATUSES: Final = [
+    "connected", "intermittent", "stale", "dark", "never", "unscheduled", "inactive",
+]  # fmt: skip
+
+UNIT: Final = [
+    "unit", "uscc", "parks", *FACTS, "is_registered", "is_deployed", "is_ambiguous", "seen_bits",
+    "last_seen_on",
+]  # fmt: skip
+
+
+def units(known: Listings, state: pl.DataFrame, calendars: Calendars, on: date) -> pl.DataFrame:
+    """One row per device that a listing valid on the day names.
+
+    Columns `unit uscc parks kind network machine_id points is_registered is_deployed is_ambiguous
+    is_online is_connected is_judged status`; `uscc` and `parks` are empty where there is none,
+    several parks are joined by a plus. `state` is `seen.STATE` of the day.
+    """
+    seen = _dense(state, known.terminal_ids)
+    alone = _standing(known.alone, seen, on).with_columns(
+        parks="park_id", is_ambiguous=pl.lit(value=False)
+    )
+    together = _together(_standing(known.tangled, seen, on))
+    return _judged(pl.concat([alone.select(UNIT), together.select(UNIT)]), calendars, on)
+
+
+def _dense(state: pl.DataFrame, terminal_ids: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame({"terminal_id": terminal_ids}).join(
+        state, on="terminal_id", how="left", maintain_order="left"
+    )
+
+
+def _standing(rows: pl.DataFrame, seen: pl.DataFrame, on: date) -> pl.DataFrame:
+    valid = rows.filter(holds(on))
+    is_kept = pl.col("retired_on").is_null() | (pl.col("retired_on") > on)
+    return valid.with_columns(
+        is_registered=is_kept,
+        is_deployed=is_kept & (pl.col("activated_on") <= on).fill_null(value=False),
+        seen_bits=seen["seen_bits"].gather(valid["place"]).fill_null(0),
+        last_seen_on=seen["last_seen_on"].gather(valid["place"]),
+    )
+
+
+def _together(rows: pl.DataFrame) -> pl.DataFrame:
+    """Listings that share keys, as the units they are."""
+    named = rows.join(
+        identity.units(rows.with_columns(pl.col("uscc").replace({"": None}))), on=identity.LISTING
+    )
+    said = [pl.col(name).drop_nulls().first() for name in FACTS]
+    owner = pl.col("uscc").filter(pl.col("uscc") != NOBODY).first().fill_null(NOBODY)
+    parks = pl.col("park_id").filter(pl.col("park_id") != EVERYWHERE).unique().sort()
+    return (
+        named.sort(identity.LISTING)
+        .group_by("unit_id", maintain_order=True)
+        .agg(
+            owner,
+            *said,
+            parks.alias("parks"),
+            pl.col("is_registered", "is_deployed", "is_ambiguous").any(),
+            pl.col("seen_bits").bitwise_or(),
+            pl.col("last_seen_on").max(),
+        )
+        .with_columns(unit="unit_id", parks=pl.col("parks").list.join("+"))
+    )
+
+
+def _judged(found: pl.DataFrame, known: Calendars, on: date) -> pl.DataFrame:
+    placed = found.with_columns(calendar=known.numbered(found))
+    used = placed.select("calendar").unique()
+    owed = used.with_columns(owed_bits=owed_bits(known, used["calendar"], on))
+    silent = silent_days(known, placed["calendar"], placed["last_seen_on"], on)
+    counted = placed.join(owed, on="calendar", maintain_order="left").with_columns(
+        silent=silent,
+        owed=pl.col("owed_bits").bitwise_count_ones().cast(pl.Int64),
+        met=(pl.col("owed_bits") & pl.col("seen_bits")).bitwise_count_ones().cast(pl.Int64),
+    )
+    is_judged = pl.col("owed") >= LEAST_DAYS
+    is_connected = (pl.col("met") * 10 >= pl.col("owed") * CONNECTED_TENTHS) & (
+        pl.col("met") >= LEAST_DAYS
+    )
+    return counted.with_columns(
+        is_online=(pl.col("seen_bits") & WINDOW) > 0,
+        is_connected=is_judged & is_connected,
+        is_judged=is_judged,
+        status=_status(is_judged, is_connected),
+    ).drop("calendar", "owed_bits", "seen_bits")
+
+
+def _status(is_judged: pl.Expr, is_connected: pl.Expr) -> pl.Expr:
+    silent = pl.col("silent")
+    return (
+        pl.when(~pl.col("is_deployed")).then(pl.lit("inactive"))
+        .when(~is_judged).then(pl.lit("unscheduled"))
+        .when(is_connected).then(pl.lit("connected"))
+        .when(pl.col("last_seen_on").is_null()).then(pl.lit("never"))
+        .when(silent > DARK_DAYS).then(pl.lit("dark"))
+        .when(silent > STALE_DAYS).then(pl.lit("stale"))
+        .otherwise(pl.lit("intermittent"))
+    )  # fmt: skip
