@@ -32,11 +32,14 @@ class Ground(NamedTuple):
                 "provider_use", "operating_days", "collector_down",
             )
         }  # fmt: skip
-        owners = full["terminals"]["uscc"].drop_nulls().unique()
+        known = listings(full["terminals"])
+        days = calendars(
+            full["operating_days"], full["collector_down"], known.owners.categories, last_day
+        )
         return cls(
             full,
-            listings(full["terminals"]),
-            calendars(full["operating_days"], full["collector_down"], owners, last_day),
+            known,
+            days,
             firms.attributed(full["provider_use"], full["tenants"]),
         )
 
@@ -66,18 +69,17 @@ def of_day(ground: Ground, state: pl.DataFrame, on: date) -> Day:
     tables = ground.tables
     devices = units(ground.listings, state, ground.calendars, on)
     sure = pl.col("is_deployed") & pl.col("is_connected") & ~pl.col("is_ambiguous")
-    connected = devices.filter(sure & (pl.col("kind") == "device"))["uscc"].unique()
+    connected = devices.filter(sure & (pl.col("kind") == "device"))["uscc"].unique().cast(pl.String)
     register = firms.enterprises(tables["enterprises"], tables["sites"], on)
     known = firms.evidence(register, tables["declarations"], ground.uses, connected, on)
     machines = _machines(tables, on)
     measured = pl.concat(
         [
-            *measures.cloud_share(known),
-            *measures.device_rate(devices),
-            *measures.machine_rates(machines, devices),
-            *measures.key_operations(machines, known),
-            *measures.platform_use(known),
-            *measures.terminal_count(devices),
+            measures.cloud_share(known),
+            measures.terminal_rates(devices),
+            measures.machine_rates(machines, devices),
+            measures.key_operations(machines, known),
+            measures.platform_use(known),
         ]
     )
     classified = areas.classified(measured, known)

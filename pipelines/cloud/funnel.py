@@ -40,7 +40,7 @@ def enterprises(
 
 
 def _among(rows: pl.DataFrame) -> pl.Expr:
-    return pl.col("uscc").is_in(rows["uscc"].unique().implode())
+    return pl.col("uscc").is_in(rows["uscc"].unique().cast(pl.String).implode())
 
 
 def _funnel(

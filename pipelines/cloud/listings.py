@@ -10,6 +10,8 @@ from pipelines.cloud.owed import EVERYWHERE, NOBODY
 FACTS: Final = ["kind", "network", "machine_id", "points"]
 """What the first listing that says it says of a unit, beside its owner."""
 
+DATES: Final = ["activated_on", "retired_on", "valid_from", "valid_to"]
+
 
 class Listings(NamedTuple):
     """Versions of listings: those that are a unit alone (named `unit`), those that share a key."""
@@ -17,6 +19,8 @@ class Listings(NamedTuple):
     alone: pl.DataFrame
     tangled: pl.DataFrame
     terminal_ids: pl.Series
+    owners: pl.Enum
+    """USCCs in order; an owner's number is its place."""
 
 
 def listings(terminals: pl.DataFrame) -> Listings:
@@ -31,7 +35,11 @@ def listings(terminals: pl.DataFrame) -> Listings:
         unit=named.select(name()).to_series(),
     )
     shared = _shared(named)
-    return Listings(known.filter(~shared), known.filter(shared), terminal_ids)
+    owners = pl.Enum(known["uscc"].append(pl.Series([NOBODY])).unique().sort())
+    alone = known.filter(~shared).select(
+        "unit", "place", pl.col("uscc").cast(owners), "park_id", *FACTS, *DATES
+    )
+    return Listings(alone, known.filter(shared), terminal_ids, owners)
 
 
 def _shared(named: pl.DataFrame) -> pl.Series:

@@ -3,7 +3,8 @@
 Every function gives rows of MEASURED: one per enterprise, set of parks, metric, basis and class.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -23,51 +24,66 @@ MEASURED: Final = pl.Schema(
 )
 """`level` is null but in the rows of CA-1 by level; `denominator` is 0 throughout for a count."""
 
+COUNTS: Final = ["numerator", "denominator", "unknown"]
+
 BILLION: Final = 10**9
 """A firm's own share in whole billionths: a mean of shares that is the same on every engine."""
 
 
-def _rows(
-    frame: pl.DataFrame,
-    metric_id: str,
-    basis: str,
-    numerator: pl.Expr,
-    whole: pl.Expr,
-    unknown: pl.Expr,
-    level: str | None = None,
-) -> pl.DataFrame:
+class Measure(NamedTuple):
+    """One metric and basis: what counts, of how many, and who may count for all that is known."""
+
+    metric_id: str
+    basis: str
+    numerator: pl.Expr
+    whole: pl.Expr
+    unknown: pl.Expr
+    level: str | None = None
+
+
+def _summed(frame: pl.DataFrame, measures: Sequence[Measure]) -> pl.DataFrame:
+    """MEASURED of all measures in one pass over the frame."""
+    sums = {
+        f"{place} {name}": expr.cast(pl.Int64)
+        for place, one in enumerate(measures)
+        for name, expr in zip(
+            COUNTS, (one.numerator.sum(), one.whole, one.unknown.sum()), strict=True
+        )
+    }
+    by_firm = frame.group_by("uscc", "parks").agg(**sums)
+    names = by_firm.select(pl.col("uscc", "parks").cast(pl.String))
+    return pl.concat(_of(one, place, names, by_firm) for place, one in enumerate(measures))
+
+
+def _of(one: Measure, place: int, names: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
+    said = sums.select(pl.col(f"{place} {name}").alias(name) for name in COUNTS)
     return (
-        frame.group_by("uscc", "parks")
-        .agg(
-            numerator=numerator.cast(pl.Int64).sum(),
-            denominator=whole.cast(pl.Int64),
-            unknown=unknown.cast(pl.Int64).sum(),
-        )
-        .filter((pl.col("numerator") > 0) | (pl.col("denominator") > 0) | (pl.col("unknown") > 0))
+        pl.concat([names, said], how="horizontal")
+        .filter(pl.any_horizontal(pl.col(COUNTS) > 0))
         .with_columns(
-            metric_id=pl.lit(metric_id), basis=pl.lit(basis), level=pl.lit(level, pl.String())
+            metric_id=pl.lit(one.metric_id),
+            basis=pl.lit(one.basis),
+            level=pl.lit(one.level, pl.String()),
         )
-        .select(list(MEASURED))
+        .select(MEASURED.names())
     )
 
 
-def cloud_share(firms: pl.DataFrame) -> list[pl.DataFrame]:
+def cloud_share(firms: pl.DataFrame) -> pl.DataFrame:
     """CA-1 of the enterprises in scope, from `firms.evidence`."""
-    scope = firms.filter("in_scope")
     says_yes, says_nothing = (pl.col("declared") == word for word in ("yes", "unknown"))
     open_ = ~pl.col("is_verified") & (says_nothing | pl.col("group_in_use"))
     either = pl.col("is_verified") | says_yes
-    return [
-        _rows(scope, "CA-1", "verified", pl.col("is_verified"), pl.len(), open_),
-        _rows(scope, "CA-1", "declared_or_verified", either, pl.len(), open_ & ~says_yes),
-        _rows(scope, "CA-1", "declared", says_yes, pl.len(), says_nothing),
-        *(part for level in LEVELS for part in _of_level(scope, level, open_, says_yes)),
+    whole = [
+        Measure("CA-1", "verified", pl.col("is_verified"), pl.len(), open_),
+        Measure("CA-1", "declared_or_verified", either, pl.len(), open_ & ~says_yes),
+        Measure("CA-1", "declared", says_yes, pl.len(), says_nothing),
     ]
+    levels = [one for level in LEVELS for one in _of_level(level, open_, says_yes)]
+    return _summed(firms.filter("in_scope"), [*whole, *levels])
 
 
-def _of_level(
-    scope: pl.DataFrame, level: str, open_: pl.Expr, says_yes: pl.Expr
-) -> list[pl.DataFrame]:
+def _of_level(level: str, open_: pl.Expr, says_yes: pl.Expr) -> list[Measure]:
     """CA-1 at one level: who has it, and who may have it for all that is known."""
     claimed = pl.col("claimed_levels").list.contains(level)
     seen = pl.col("used_levels").list.contains(level)
@@ -82,75 +98,70 @@ def _of_level(
         ("declared", claimed, nothing_said | vague_claim),
     ]
     return [
-        _rows(scope, "CA-1", basis, has, pl.len(), ~has & maybe, level)
-        for basis, has, maybe in found
+        Measure("CA-1", basis, has, pl.len(), ~has & maybe, level) for basis, has, maybe in found
     ]
 
 
-def device_rate(units: pl.DataFrame) -> list[pl.DataFrame]:
-    """CA-2 of the devices in service, from `units.units`."""
-    devices = units.filter(
-        pl.col("is_deployed") & (pl.col("kind") == "device") & ~pl.col("is_ambiguous")
-    )
-    return [
-        _rows(devices, "CA-2", "measured", pl.col("is_connected"), pl.len(), ~pl.col("is_judged"))
-    ]
-
-
-def terminal_count(units: pl.DataFrame) -> list[pl.DataFrame]:
-    """CA-7, and the points of gateways beside it."""
-    deployed = units.filter("is_deployed")
+def terminal_rates(units: pl.DataFrame) -> pl.DataFrame:
+    """CA-2 of the devices in service, CA-7 of all units, and the points of gateways beside it."""
     sure = ~pl.col("is_ambiguous")
+    device = sure & (pl.col("kind") == "device").fill_null(value=False)
     none = pl.lit(0)
     points = pl.when(sure).then(pl.col("points").fill_null(0)).otherwise(0)
-    return [
-        _rows(deployed, "CA-7", "measured", sure, none, ~sure),
-        _rows(deployed, "CA-7", "points", points, none, none),
-    ]
+    return _summed(
+        units.filter("is_deployed"),
+        [
+            Measure("CA-2", "measured", device & pl.col("is_connected"), device.sum(),
+                    device & ~pl.col("is_judged")),
+            Measure("CA-7", "measured", sure, none, ~sure),
+            Measure("CA-7", "points", points, none, none),
+        ],
+    )  # fmt: skip
 
 
-def machine_rates(machines: pl.DataFrame, units: pl.DataFrame) -> list[pl.DataFrame]:
+def machine_rates(machines: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """CA-3, CA-3b and CA-6, from the MACHINES of a day with `parks`."""
     heard = units.filter(pl.col("is_deployed") & pl.col("is_online") & ~pl.col("is_ambiguous"))
     online = heard["machine_id"].drop_nulls().unique()
     whole = machines.filter(pl.col("kind") == "machine").with_columns(
         is_online=pl.col("machine_id").is_in(online.implode())
     )
-    says = pl.col("is_networked")
-    seen, either = pl.col("is_online"), pl.col("is_online") | says.fill_null(value=False)
-    found = []
-    for metric_id, of in (("CA-3", whole.filter("is_digital")), ("CA-3b", whole)):
-        found += [
-            _rows(of, metric_id, "verified", seen, pl.len(), ~seen & says.is_null()),
-            _rows(
-                of, metric_id, "declared_or_verified", either, pl.len(), ~either & says.is_null()
-            ),
-        ]
+    says, seen = pl.col("is_networked"), pl.col("is_online")
+    either = seen | says.fill_null(value=False)
+    open_ = ~seen & says.is_null()
+    digital, every = pl.col("is_digital").fill_null(value=False), pl.lit(value=True)
     level = pl.col("interface_level")
+    rates = [
+        Measure(metric_id, basis, of & has, of.sum() if of is digital else pl.len(), of & open_)
+        for metric_id, of in (("CA-3", digital), ("CA-3b", every))
+        for basis, has in (("verified", seen), ("declared_or_verified", either))
+    ]
     conforms = (level >= 2).fill_null(value=False)
-    return [*found, _rows(whole, "CA-6", "measured", conforms, pl.len(), level.is_null())]
+    return _summed(
+        whole, [*rates, Measure("CA-6", "measured", conforms, pl.len(), level.is_null())]
+    )
 
 
-def key_operations(machines: pl.DataFrame, firms: pl.DataFrame) -> list[pl.DataFrame]:
+def key_operations(machines: pl.DataFrame, firms: pl.DataFrame) -> pl.DataFrame:
     """CA-4, pooled and as the mean of the firms' own shares."""
     industry = firms.filter("is_industry").select("uscc", firm_parks="parks")
     key = machines.filter(pl.col("is_key_operation").fill_null(value=False)).join(
         industry, on="uscc"
     )
     has, open_ = pl.col("is_controlled").fill_null(value=False), pl.col("is_controlled").is_null()
-    pooled = _rows(key, "CA-4", "pooled", has, pl.len(), open_)
+    pooled = _summed(key, [Measure("CA-4", "pooled", has, pl.len(), open_)])
     by_firm = key.group_by("uscc", parks="firm_parks").agg(
         has=has.sum().cast(pl.Int64), open=open_.sum().cast(pl.Int64), all=pl.len().cast(pl.Int64)
     )
     low = pl.col("has") * BILLION // pl.col("all")
     high = (pl.col("has") + pl.col("open")) * BILLION // pl.col("all")
-    mean = _rows(by_firm, "CA-4", "mean_of_firms", low, pl.len() * BILLION, high - low)
-    return [pooled, mean]
+    mean = Measure("CA-4", "mean_of_firms", low, pl.len() * BILLION, high - low)
+    return pl.concat([pooled, _summed(by_firm, [mean])])
 
 
-def platform_use(firms: pl.DataFrame) -> list[pl.DataFrame]:
+def platform_use(firms: pl.DataFrame) -> pl.DataFrame:
     """CA-5 of the industrial enterprises above the scale."""
-    large = firms.filter(pl.col("is_industry") & pl.col("is_above_scale"))
     has = pl.col("used_levels").list.contains("C4")
     maybe = ~has & (pl.col("group_in_use") | pl.col("has_unlevelled_use"))
-    return [_rows(large, "CA-5", "measured", has, pl.len(), maybe)]
+    large = firms.filter(pl.col("is_industry") & pl.col("is_above_scale"))
+    return _summed(large, [Measure("CA-5", "measured", has, pl.len(), maybe)])

@@ -4,7 +4,6 @@ Marks are one byte per calendar and day, calendars one after the other: the days
 are then a difference of two sums, whatever the day.
 """
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
@@ -26,47 +25,41 @@ class Calendars(NamedTuple):
 
     first_day: date
     days: int
-    owners: pl.DataFrame
-    """`uscc owner`: the place of an owner among `height` owners; NOBODY is one."""
+    owners: int
+    """How many there are, NOBODY among them."""
     variants: dict[frozenset[date], int]
     park_down: dict[str, frozenset[date]]
     marks: pl.Series
     sums: pl.Series
 
     def numbered(self, devices: pl.DataFrame) -> pl.Series:
-        """The calendar of each device, from its `uscc` and `parks`; null for an unknown owner."""
+        """The calendar of each device, from its `uscc` (an Enum of the owners) and `parks`."""
         sets = devices["parks"].unique()
-        starts = [self.variants[_down_of(one, self.park_down)] * self.owners.height for one in sets]
+        starts = [self.variants[_down_of(one, self.park_down)] * self.owners for one in sets]
         begin = pl.DataFrame({"parks": sets, "begin": pl.Series(starts, dtype=pl.Int64)})
-        return (
-            devices.select("uscc", "parks")
-            .join(self.owners, on="uscc", how="left", maintain_order="left")
-            .join(begin, on="parks", how="left", maintain_order="left")
-            .select(pl.col("begin") + pl.col("owner"))
-            .to_series()
-        )
+        placed = devices.select("uscc", "parks").join(begin, on="parks", maintain_order="left")
+        return placed["begin"] + placed["uscc"].to_physical()
 
 
 def calendars(
     operating_days: pl.DataFrame,
     collector_down: pl.DataFrame,
-    owners: Iterable[str],
+    owners: pl.Series,
     last_day: date,
 ) -> Calendars:
-    """Calendars of `owners` (USCC) for devices in any parks, up to `last_day`."""
+    """Calendars of `owners` (USCCs, NOBODY among them) in any parks, up to `last_day`."""
     worked = operating_days.filter(pl.col("is_operating") & (pl.col("day") <= last_day))
     earliest = worked["day"].min()
     first = last_day - timedelta(days=HISTORY_DAYS - 1)
     first = min(first, earliest) if isinstance(earliest, date) else first
     days = (last_day - first).days + 1
-    told = pl.DataFrame({"uscc": sorted({NOBODY, *owners})}, schema={"uscc": pl.String()})
-    numbered = told.with_row_index("owner").with_columns(pl.col("owner").cast(pl.Int64))
+    numbered = owners.to_frame("uscc").with_row_index("owner").cast({"owner": pl.Int64})
     down = _down(collector_down, last_day)
     variants = {outage: place for place, outage in enumerate(_outages(down))}
     base = _base(worked, numbered, first, days)
     marks = pl.concat([_without(base, outage, first, days) for outage in variants])
     sums = pl.concat([pl.Series([0], dtype=pl.Int64), marks.cast(pl.Int64).cum_sum()])
-    return Calendars(first, days, numbered, variants, down, marks, sums)
+    return Calendars(first, days, owners.len(), variants, down, marks, sums)
 
 
 def _down(collector_down: pl.DataFrame, last_day: date) -> dict[str, frozenset[date]]:
@@ -116,14 +109,14 @@ def _without(base: pl.Series, outage: frozenset[date], first: date, days: int) -
     return base.clone().scatter(lost, 0)
 
 
-def owed_bits(known: Calendars, calendar: pl.Series, on: date) -> pl.Series:
-    """The owed days of the window up to `on`, bit k being k days before it."""
+def owed_bits(known: Calendars, on: date) -> pl.Series:
+    """The owed days of every calendar in the window up to `on`, bit k being k days before it."""
     last = (on - known.first_day).days
-    bits = pl.zeros(calendar.len(), pl.UInt64, eager=True)
+    count = known.marks.len() // known.days
+    starts = pl.int_range(0, count, dtype=pl.Int64, eager=True) * known.days
+    bits = pl.zeros(count, pl.UInt64, eager=True)
     for back in range(min(WINDOW_DAYS, last + 1)):
-        bits = bits + known.marks.gather(calendar * known.days + (last - back)).cast(pl.UInt64) * (
-            1 << back
-        )
+        bits = bits + known.marks.gather(starts + (last - back)).cast(pl.UInt64) * (1 << back)
     return bits
 
 

@@ -38,7 +38,7 @@ def units(known: Listings, state: pl.DataFrame, calendars: Calendars, on: date) 
     alone = _standing(known.alone, seen, on).with_columns(
         parks="park_id", is_ambiguous=pl.lit(value=False)
     )
-    together = _together(_standing(known.tangled, seen, on))
+    together = _together(_standing(known.tangled, seen, on)).cast({"uscc": known.owners})
     return _judged(pl.concat([alone.select(UNIT), together.select(UNIT)]), calendars, on)
 
 
@@ -83,14 +83,13 @@ def _together(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _judged(found: pl.DataFrame, known: Calendars, on: date) -> pl.DataFrame:
-    placed = found.with_columns(calendar=known.numbered(found))
-    used = placed.select("calendar").unique()
-    owed = used.with_columns(owed_bits=owed_bits(known, used["calendar"], on))
-    silent = silent_days(known, placed["calendar"], placed["last_seen_on"], on)
-    counted = placed.join(owed, on="calendar", maintain_order="left").with_columns(
+    calendar = known.numbered(found)
+    silent = silent_days(known, calendar, found["last_seen_on"], on)
+    owed = owed_bits(known, on).gather(calendar)
+    counted = found.with_columns(
         silent=silent,
-        owed=pl.col("owed_bits").bitwise_count_ones().cast(pl.Int64),
-        met=(pl.col("owed_bits") & pl.col("seen_bits")).bitwise_count_ones().cast(pl.Int64),
+        owed=owed.bitwise_count_ones().cast(pl.Int64),
+        met=(owed & found["seen_bits"]).bitwise_count_ones().cast(pl.Int64),
     )
     is_judged = pl.col("owed") >= LEAST_DAYS
     is_connected = (pl.col("met") * 10 >= pl.col("owed") * CONNECTED_TENTHS) & (
@@ -101,7 +100,7 @@ def _judged(found: pl.DataFrame, known: Calendars, on: date) -> pl.DataFrame:
         is_connected=is_judged & is_connected,
         is_judged=is_judged,
         status=_status(is_judged, is_connected),
-    ).drop("calendar", "owed_bits", "seen_bits")
+    ).drop("seen_bits")
 
 
 def _status(is_judged: pl.Expr, is_connected: pl.Expr) -> pl.Expr:
