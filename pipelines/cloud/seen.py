@@ -28,14 +28,18 @@ def bit(days_back: pl.Expr) -> pl.Expr:
 
 def heard(terminal_days: pl.DataFrame, on: date) -> pl.DataFrame:
     """STATE of a day from TERMINAL_DAYS alone; days after it are not read."""
-    good = terminal_days.lazy().filter((pl.col("good_values") >= 1) & (pl.col("day") <= on))
-    back = (pl.lit(on) - pl.col("day")).dt.total_days()
+    marks = _marks(terminal_days, on).group_by("terminal_id")
     return (
-        good.group_by("terminal_id")
-        .agg(seen_bits=bit(back).bitwise_or(), last_seen_on=pl.col("day").max())
+        marks.agg(pl.col("seen_bits").bitwise_or(), pl.col("last_seen_on").max())
         .cast(STATE)
         .collect(engine="in-memory")
     )
+
+
+def _marks(terminal_days: pl.DataFrame, on: date) -> pl.LazyFrame:
+    good = terminal_days.lazy().filter((pl.col("good_values") >= 1) & (pl.col("day") <= on))
+    back = (pl.lit(on) - pl.col("day")).dt.total_days()
+    return good.select("terminal_id", seen_bits=bit(back), last_seen_on="day")
 
 
 def advanced(
@@ -50,14 +54,12 @@ def advanced(
     days = (on - state_on).days
     older = pl.col("seen_bits") % (1 << BITS - days) if 0 < days < BITS else pl.col("seen_bits")
     shifted = older * (1 << days) if days < BITS else pl.lit(0, pl.UInt64)
-    both = pl.concat(
-        [
-            state.with_columns(seen_bits=shifted.cast(pl.UInt64)),
-            heard(terminal_days, on),
-        ]
-    )
-    return both.group_by("terminal_id").agg(
-        pl.col("seen_bits").bitwise_or(), pl.col("last_seen_on").max()
+    known = state.lazy().with_columns(seen_bits=shifted.cast(pl.UInt64))
+    return (
+        pl.concat([known, _marks(terminal_days, on)])
+        .group_by("terminal_id")
+        .agg(pl.col("seen_bits").bitwise_or(), pl.col("last_seen_on").max())
+        .collect(engine="in-memory")
     )
 
 
