@@ -43,7 +43,7 @@ with edges as (
 ), cut as (
     select unit, edge as from_day, lead(edge) over (partition by unit order by edge) as to_day from edges
 ), first_day as (select min(day) as lo, max(day) as hi from days)
-select c.unit, greatest(c.from_day, lo) as from_day, least(coalesce(c.to_day, hi + 1), hi + 1) as to_day,
+select (row_number() over ())::int as spell, c.unit::int as unit, greatest(c.from_day, lo) as from_day, least(coalesce(c.to_day, hi + 1), hi + 1) as to_day,
        first(t.uscc order by t.platform, t.terminal_id) filter (t.uscc is not null) as uscc,
        first(t.kind order by t.platform, t.terminal_id) filter (t.kind is not null) as kind,
        first(t.network order by t.platform, t.terminal_id) filter (t.network is not null) as network,
@@ -57,58 +57,63 @@ join listing_unit u on u.unit = c.unit
 join terminals t on t.platform = u.platform and t.terminal_id = u.terminal_id
      and t.valid_from <= c.from_day and (t.valid_to is null or t.valid_to > c.from_day)
 where c.from_day <= hi and (c.to_day is null or c.to_day > lo)
-group by all;
+group by c.unit, c.from_day, c.to_day, lo, hi;
 
 -- Owed days of each owner and park.
 create temp table calendars as
-select row_number() over () as calendar, uscc, park_id from (select distinct uscc, park_id from spells);
+select (row_number() over ())::int as calendar, uscc, park_id from (select distinct uscc, park_id from spells);
 
 create temp table owed as
 with down as (
     select c.calendar, d.day from calendars c join collector_down d on d.park_id = c.park_id or d.park_id is null
 ), grid as (
     select c.calendar, d.day,
-           ((c.uscc is null or o.uscc is not null) and x.day is null)::int as owed
+           ((c.uscc is null or o.uscc is not null) and x.day is null)::tinyint as owed
     from calendars c cross join (select unnest(generate_series((select min(day) from operating_days),
                                                              (select max(day) from days), interval 1 day))::date as day) d
     left join (select distinct uscc, day from operating_days where is_operating) o on o.uscc = c.uscc and o.day = d.day
     left join (select distinct calendar, day from down) x on x.calendar = c.calendar and x.day = d.day
 )
 select calendar, day, owed,
-       sum(owed) over (partition by calendar order by day rows 29 preceding) as owed_30,
-       sum(owed) over (partition by calendar order by day rows unbounded preceding) as owed_sum
+       (sum(owed) over (partition by calendar order by day rows 29 preceding))::tinyint as owed_30,
+       (sum(owed) over (partition by calendar order by day rows unbounded preceding))::int as owed_sum
 from grid;
 
 -- Every unit on every day.
 create temp table heard as
 select distinct u.unit, d.day
-from terminal_days d join (select distinct terminal_id, unit from listing_unit) u using (terminal_id)
+from terminal_days d join (select distinct terminal_id, unit::int as unit from listing_unit) u using (terminal_id)
 where d.good_values >= 1;
 
-create temp table unit_days as
-with grid as (
-    select s.unit, d.day, s.uscc, s.kind, s.network, s.machine_id, s.points, s.park_id, s.is_registered, s.is_deployed, c.calendar
-    from spells s join calendars c on c.uscc is not distinct from s.uscc and c.park_id is not distinct from s.park_id
-    join days d on d.day >= s.from_day and d.day < s.to_day
-), seen as (
-    select g.*, h.day is not null as seen, o.owed_30, o.owed_sum, (h.day is not null and o.owed = 1)::int as met
-    from grid g left join heard h on h.unit = g.unit and h.day = g.day
-    join owed o on o.calendar = g.calendar and o.day = g.day
-), summed as (
-    select *, sum(met) over w30 as met_30, max(seen::int) over w30 as online,
-           max(case when seen then day end) over (partition by unit order by day rows unbounded preceding) as last_seen
-    from seen
-    window w30 as (partition by unit order by day rows 29 preceding)
-)
-select s.unit, s.day, s.uscc, s.kind, s.network, s.machine_id, s.points, s.park_id, s.is_registered, s.is_deployed,
-       s.online = 1 as is_online, s.owed_30 >= 5 as is_judged,
-       s.owed_30 >= 5 and s.met_30 * 10 >= s.owed_30 * 8 and s.met_30 >= 5 as is_connected,
-       case when not s.is_deployed then 'inactive' when s.owed_30 < 5 then 'unscheduled'
-            when s.met_30 * 10 >= s.owed_30 * 8 and s.met_30 >= 5 then 'connected'
-            when s.last_seen is null then 'never'
-            when s.owed_sum - l.owed_sum > 30 then 'dark' when s.owed_sum - l.owed_sum > 7 then 'stale'
-            else 'intermittent' end as status
+create temp table seen as
+select g.unit, g.spell, g.calendar, d.day, h.day is not null as seen, o.owed_30, o.owed_sum,
+       (h.day is not null and o.owed = 1)::tinyint as met
+from (select s.*, c.calendar from spells s
+      join calendars c on c.uscc is not distinct from s.uscc and c.park_id is not distinct from s.park_id) g
+join days d on d.day >= g.from_day and d.day < g.to_day
+left join heard h on h.unit = g.unit and h.day = d.day
+join owed o on o.calendar = g.calendar and o.day = d.day;
+
+create temp table summed as
+select spell, calendar, day, owed_30, owed_sum, (sum(met) over w30)::tinyint as met_30, max(seen) over w30 as online,
+       max(case when seen then day end) over (partition by unit order by day rows unbounded preceding) as last_seen
+from seen window w30 as (partition by unit order by day rows 29 preceding);
+drop table seen;
+drop table heard;
+
+create temp table judged as
+select s.spell, s.day, s.online as is_online, s.owed_30 >= 5 as is_judged,
+       s.owed_30 >= 5 and s.met_30::int * 10 >= s.owed_30::int * 8 and s.met_30 >= 5 as is_connected,
+       s.last_seen is null as is_never, s.owed_sum - l.owed_sum as silent
 from summed s left join owed l on l.calendar = s.calendar and l.day = s.last_seen;
+drop table summed;
+
+create temp view unit_days as
+select j.day, s.* exclude (from_day, to_day), j.is_online, j.is_judged, j.is_connected,
+       case when not s.is_deployed then 'inactive' when not j.is_judged then 'unscheduled'
+            when j.is_connected then 'connected' when j.is_never then 'never'
+            when j.silent > 30 then 'dark' when j.silent > 7 then 'stale' else 'intermittent' end as status
+from judged j join spells s using (spell);
 
 -- Enterprises on every day.
 create temp table enterprise_days as

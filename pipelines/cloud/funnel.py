@@ -31,7 +31,7 @@ def enterprises(
     ever_used = _among(uses.filter((pl.col("day") <= on) & pl.col("uscc").is_not_null()))
     scope = firms.filter("in_scope")
     stages = [
-        pl.lit(value=True),
+        pl.col("in_scope"),
         has_unit | ever_used,
         is_heard | pl.col("is_provider_used"),
         pl.col("is_verified"),

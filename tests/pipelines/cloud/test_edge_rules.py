@@ -359,6 +359,19 @@ def test_the_funnel_of_terminals(town: Town) -> None:
     }  # fmt: skip
 
 
+def test_the_funnel_of_enterprises(town: Town) -> None:
+    for name in "ABCD":
+        town.firm(name)
+    town.uses("A", ago(91))
+    town.device("b1", "B")
+    town.hears("b1", 3)
+    town.uses("C", ago(90))
+    found = town.day().funnel.filter(pl.col("of") == "enterprises", pl.col("park_id").is_null())
+    assert dict(found.select("stage", "units").rows()) == {
+        "registered": 4, "activated": 3, "online": 2, "in_use": 1,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("last", "word"),
     [(None, "never"), (31, "dark"), (30, "stale"), (8, "stale"), (7, "intermittent")],
