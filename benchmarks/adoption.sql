@@ -208,9 +208,6 @@ levelled as (
 ), key_units as (
     select m.day, m.uscc, m.park_id, f.park_ids, coalesce(m.is_controlled, false) as has, m.is_controlled is null as open
     from of_machines m join firms f on f.day = m.day and f.uscc = m.uscc and f.is_industry where m.is_key_operation
-), key_firms as (
-    select day, uscc, park_ids, count(*) filter (has) as has, count(*) filter (open) as open, count(*) as n
-    from key_units group by all
 )
 select 'CA-1' as metric_id, 'verified' as basis, null as level, day, uscc, park_ids, is_verified::bigint as numerator, 1::bigint as denominator, open::bigint as unknown from scope
 union all select 'CA-1', 'declared_or_verified', null, day, uscc, park_ids, (is_verified or says_yes)::bigint, 1, (open and not says_yes)::bigint from scope
@@ -226,19 +223,38 @@ union all select 'CA-3', 'declared_or_verified', null, day, uscc, case when park
 union all select 'CA-3b', 'verified', null, day, uscc, case when park_id is null then [] else [park_id] end, sum(seen::bigint), count(*), sum((not seen and is_networked is null)::bigint) from networked group by all
 union all select 'CA-3b', 'declared_or_verified', null, day, uscc, case when park_id is null then [] else [park_id] end, sum((seen or coalesce(is_networked, false))::bigint), count(*), sum((not seen and is_networked is null)::bigint) from networked group by all
 union all select 'CA-4', 'pooled', null, day, uscc, case when park_id is null then [] else [park_id] end, sum(has::bigint), count(*), sum(open::bigint) from key_units group by all
-union all select 'CA-4', 'mean_of_firms', null, day, uscc, park_ids, has * 1000000000 // n, 1000000000, (has + open) * 1000000000 // n - has * 1000000000 // n from key_firms
-union all select 'CA-5', 'measured', null, day, uscc, park_ids, list_contains(used_levels, 'C4')::bigint, 1,
+union all select 'CA-5', 'verified', null, day, uscc, park_ids, list_contains(used_levels, 'C4')::bigint, 1,
        (not list_contains(used_levels, 'C4') and (group_in_use or vague_use))::bigint from firms where is_industry and is_above_scale
 union all select 'CA-6', 'measured', null, day, uscc, case when park_id is null then [] else [park_id] end, sum(coalesce(interface_level >= 2, false)::bigint), count(*), sum((interface_level is null)::bigint) from networked group by all
 union all select 'CA-7', 'measured', null, day, uscc, case when park_id is null then [] else [park_id] end, count(*), 0, 0 from unit_days where is_deployed group by all
 union all select 'CA-7', 'points', null, day, uscc, case when park_id is null then [] else [park_id] end, sum(coalesce(points, 0))::bigint, 0, 0 from unit_days where is_deployed group by all;
 
+-- The mean of the firms' own shares: in a park of what stands there.
+create temp table means as
+with key_units as (
+    select d.day, m.uscc, s.park_id, coalesce(m.is_controlled, false) as has, m.is_controlled is null as open
+    from days d join machines m on m.valid_from <= d.day and (m.valid_to is null or m.valid_to > d.day) and m.is_key_operation
+    join enterprise_days e on e.day = d.day and e.uscc = m.uscc and e.is_industry
+    left join sites s on s.site_id = m.site_id and s.valid_from <= d.day and (s.valid_to is null or s.valid_to > d.day)
+), counted as (
+    select day, uscc, null as park_id, count(*) filter (has) as has, count(*) filter (open) as open, count(*) as n
+    from key_units group by all
+    union all
+    select day, uscc, park_id, count(*) filter (has), count(*) filter (open), count(*)
+    from key_units where park_id is not null group by all
+)
+select 'CA-4' as metric_id, 'mean_of_firms' as basis, null as level, day, uscc, park_id, has * 1000000000 // n as numerator,
+       1000000000 as denominator, (has + open) * 1000000000 // n - has * 1000000000 // n as unknown
+from counted;
+
 create table adoption as
-with classed as (
-    select a.*, coalesce(e.size_class, 'unknown') as size_class, coalesce(e.sector, 'unknown') as sector
-    from added a left join enterprise_days e on e.day = a.day and e.uscc = a.uscc
+with placed as (
+    select metric_id, basis, level, day, uscc, unnest(list_concat([null], park_ids)) as park_id, numerator, denominator, unknown
+    from added
+    union all by name select * from means
 ), areas as (
-    select *, unnest(list_concat([null], park_ids)) as park_id from classed
+    select a.*, coalesce(e.size_class, 'unknown') as size_class, coalesce(e.sector, 'unknown') as sector
+    from placed a left join enterprise_days e on e.day = a.day and e.uscc = a.uscc
 )
 select day as reference_date, park_id, 'all' as dimension, null as class_id, metric_id, basis,
        sum(numerator)::bigint as numerator, sum(denominator)::bigint as denominator, sum(unknown)::bigint as unknown

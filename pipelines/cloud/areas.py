@@ -15,7 +15,7 @@ METRICS: Final = [
     ("CA-1", "verified"), ("CA-1", "declared_or_verified"), ("CA-1", "declared"),
     ("CA-2", "measured"), ("CA-3", "verified"), ("CA-3", "declared_or_verified"),
     ("CA-3b", "verified"), ("CA-3b", "declared_or_verified"), ("CA-4", "pooled"),
-    ("CA-4", "mean_of_firms"), ("CA-5", "measured"), ("CA-6", "measured"), ("CA-7", "measured"),
+    ("CA-4", "mean_of_firms"), ("CA-5", "verified"), ("CA-6", "measured"), ("CA-7", "measured"),
     ("CA-7", "points"),
 ]  # fmt: skip
 """Every metric and basis, in order of publication."""

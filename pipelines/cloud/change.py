@@ -21,7 +21,7 @@ def enterprise_panel(firms: pl.DataFrame) -> pl.DataFrame:
         [
             _panel(scope, "CA-1", "verified", "uscc", pl.col("is_verified")),
             _panel(scope, "CA-1", "declared_or_verified", "uscc", either),
-            _panel(large, "CA-5", "measured", "uscc", uses_apps),
+            _panel(large, "CA-5", "verified", "uscc", uses_apps),
         ]
     )
 

@@ -59,7 +59,7 @@ def _of(one: Measure, place: int, names: pl.DataFrame, sums: pl.DataFrame) -> pl
     said = sums.select(pl.col(f"{place} {name}").alias(name) for name in COUNTS)
     return (
         pl.concat([names, said], how="horizontal")
-        .filter(pl.any_horizontal(pl.col(COUNTS) > 0))
+        .filter(pl.any_horizontal(pl.col(COUNTS) != 0))
         .with_columns(
             metric_id=pl.lit(one.metric_id),
             basis=pl.lit(one.basis),
@@ -107,14 +107,14 @@ def terminal_rates(units: pl.DataFrame) -> pl.DataFrame:
     sure = ~pl.col("is_ambiguous")
     device = sure & (pl.col("kind") == "device").fill_null(value=False)
     none = pl.lit(0)
-    points = pl.when(sure).then(pl.col("points").fill_null(0)).otherwise(0)
+    points = pl.col("points").fill_null(0)
     return _summed(
         units.filter("is_deployed"),
         [
             Measure("CA-2", "measured", device & pl.col("is_connected"), device.sum(),
                     device & ~pl.col("is_judged")),
             Measure("CA-7", "measured", sure, none, ~sure),
-            Measure("CA-7", "points", points, none, none),
+            Measure("CA-7", "points", points * sure, none, points * ~sure),
         ],
     )  # fmt: skip
 
@@ -144,19 +144,44 @@ def machine_rates(machines: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
 
 def key_operations(machines: pl.DataFrame, firms: pl.DataFrame) -> pl.DataFrame:
     """CA-4, pooled and as the mean of the firms' own shares."""
-    industry = firms.filter("is_industry").select("uscc", firm_parks="parks")
+    industry = firms.filter("is_industry").select("uscc")
     key = machines.filter(pl.col("is_key_operation").fill_null(value=False)).join(
-        industry, on="uscc"
+        industry, on="uscc", how="semi"
     )
     has, open_ = pl.col("is_controlled").fill_null(value=False), pl.col("is_controlled").is_null()
     pooled = _summed(key, [Measure("CA-4", "pooled", has, pl.len(), open_)])
-    by_firm = key.group_by("uscc", parks="firm_parks").agg(
-        has=has.sum().cast(pl.Int64), open=open_.sum().cast(pl.Int64), all=pl.len().cast(pl.Int64)
+    return pl.concat([pooled, _mean_of_firms(key.select("uscc", "parks", has=has, open=open_))])
+
+
+def _mean_of_firms(key: pl.DataFrame) -> pl.DataFrame:
+    """Each enterprise's share: in a park of what stands there, in the New City of everything.
+
+    Rows of parks add up in the New City too, so a row without a park carries the difference.
+    """
+    here = _shares(key, ["uscc", "parks"])
+    whole = _shares(key, ["uscc"])
+    told = whole.join(here.group_by("uscc").agg(pl.col(COUNTS).sum()), on="uscc", suffix="_told")
+    rest = told.select("uscc", pl.lit("").alias("parks"), *_less(COUNTS))
+    mean = Measure(
+        "CA-4", "mean_of_firms", pl.col("numerator"), pl.col("denominator").sum(), pl.col("unknown")
+    )
+    return _summed(pl.concat([here.select(rest.columns), rest]), [mean])
+
+
+def _less(names: Sequence[str]) -> list[pl.Expr]:
+    return [pl.col(name) - pl.col(f"{name}_told") for name in names]
+
+
+def _shares(key: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Controlled of all in whole billionths, rounded down, of each group."""
+    counted = key.group_by(by).agg(
+        pl.col("has", "open").sum().cast(pl.Int64), all=pl.len().cast(pl.Int64)
     )
     low = pl.col("has") * BILLION // pl.col("all")
     high = (pl.col("has") + pl.col("open")) * BILLION // pl.col("all")
-    mean = Measure("CA-4", "mean_of_firms", low, pl.len() * BILLION, high - low)
-    return pl.concat([pooled, _summed(by_firm, [mean])])
+    return counted.select(
+        *by, numerator=low, denominator=pl.lit(BILLION, pl.Int64), unknown=high - low
+    )
 
 
 def platform_use(firms: pl.DataFrame) -> pl.DataFrame:
@@ -164,4 +189,4 @@ def platform_use(firms: pl.DataFrame) -> pl.DataFrame:
     has = pl.col("used_levels").list.contains("C4")
     maybe = ~has & (pl.col("group_in_use") | pl.col("has_unlevelled_use"))
     large = firms.filter(pl.col("is_industry") & pl.col("is_above_scale"))
-    return _summed(large, [Measure("CA-5", "measured", has, pl.len(), maybe)])
+    return _summed(large, [Measure("CA-5", "verified", has, pl.len(), maybe)])

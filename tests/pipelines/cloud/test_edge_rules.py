@@ -341,7 +341,7 @@ def test_platform_apps_of_those_above_the_scale(town: Town) -> None:
         town.firm(name, revenue_wan=revenue, staff=1200)
         town.uses(name, ago(90), level="C4")
     town.uses("A", ago(91), level="C4")
-    assert figure(town.day(), "CA-5") == (2, 2, 0)
+    assert figure(town.day(), "CA-5", "verified") == (2, 2, 0)
 
 
 def test_the_funnel_of_terminals(town: Town) -> None:
