@@ -147,7 +147,9 @@ def test_the_tables_are_those_of_the_register(district, tmp_path):
         assert written.schema == park_schemas.REGISTER[name]
         assert written.equals(pl.DataFrame(made[name]))
         key = park_schemas.FACT_KEY.get(name)
-        assert key is None or name == "provider_use" or not written.select(key).is_duplicated().any()
+        assert (
+            key is None or name == "provider_use" or not written.select(key).is_duplicated().any()
+        )
 
 
 def test_terminal_days_are_the_matrix(district):
