@@ -12,15 +12,12 @@ import polars as pl
 from pipelines.catalogue import NODE, good
 from pipelines.days import local_day
 from pipelines.raw import event_ticks, time_of
+from pipelines.uscc import uscc_valid as uscc_valid
 
 Frame = pl.DataFrame | pl.LazyFrame
 
 SIZE_BOUNDS: Final = {"large": (1000, 40_000), "medium": (300, 2_000), "small": (20, 300)}
 """NBS size classes of 2017, industry: lower bounds of staff and revenue (万元), both to be met."""
-
-USCC_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-USCC_WEIGHTS: Final = [pow(3, i, 31) for i in range(17)]
-"""GB 32100-2015: character i of the first 17 weighs 3^i mod 31; I, O, S, V and Z are not used."""
 
 TEXT_FIELDS: Final = [
     "uscc", "name_zh", "name_en", "industry_code", "register_status", "legal_group", "park_id",
@@ -50,18 +47,6 @@ def size_class(staff: pl.Expr, revenue_wan: pl.Expr) -> pl.Expr:
         for name, (staff_bound, revenue_bound) in SIZE_BOUNDS.items()
     ]
     return pl.coalesce(pl.when(is_micro).then(pl.lit("micro")), *class_met)
-
-
-def uscc_valid(text: pl.Expr) -> pl.Expr:
-    """Is the 统一社会信用代码 18 characters long with the right check character (GB 32100-2015)?"""
-    places = {letter: place for place, letter in enumerate(USCC_ALPHABET)}
-    digits = [
-        text.str.slice(i, 1).replace_strict(places, default=None, return_dtype=pl.Int64)
-        for i in range(18)
-    ]
-    weighted = sum((digits[i] * weight for i, weight in enumerate(USCC_WEIGHTS)), pl.lit(0))
-    is_right = (31 - weighted % 31) % 31 == digits[17]
-    return (is_right & (text.str.len_chars() == 18)).fill_null(False)
 
 
 VALUE: Final = ["value_type", "value_float", "value_int", "value_uint", "value_text"]
