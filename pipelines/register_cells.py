@@ -284,7 +284,7 @@ def cells(field: Field, column: pl.Series) -> pl.DataFrame:
 
 
 def _read(field: Field, distinct: pl.DataFrame) -> pl.DataFrame:
-    is_plain = PLAIN.get(field.kind, lambda _: pl.lit(value=False))(pl.col("text"))
+    is_plain = PLAIN[field.kind](pl.col("text")) if field.kind in PLAIN else pl.lit(value=False)
     plain, other = distinct.filter(is_plain), distinct.filter(~is_plain)
     value, reason, about = READERS[field.kind](field, pl.col("text"))
     read = other.lazy().select("text", value=value, reason=reason, about=about)
