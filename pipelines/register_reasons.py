@@ -176,7 +176,7 @@ FOUND: Final = pl.Schema(
 
 
 def told(found: pl.DataFrame, file: str | None = None) -> pl.DataFrame:
-    """FOUND as `park_schemas.REJECTIONS`, by sheet, line and column."""
+    """FOUND as `park_schemas.REJECTIONS`, by sheet and line; `found` may name the file itself."""
     texts = pl.DataFrame(
         [(name, *reason) for name, reason in REASONS.items()],
         schema=["reason", *Reason._fields],
@@ -184,10 +184,9 @@ def told(found: pl.DataFrame, file: str | None = None) -> pl.DataFrame:
     )
     about = pl.col("about").fill_null("")
     spoken = [pl.col(name).str.replace("{}", about, literal=True) for name in Reason._fields]
+    named = "file" if "file" in found.columns else pl.lit(file, dtype=pl.String).alias("file")
     return (
         found.sort("sheet", "line", maintain_order=True)
         .join(texts, on="reason", how="left", maintain_order="left")
-        .select(
-            pl.lit(file, dtype=pl.String).alias("file"), "sheet", "line", "column", "value", *spoken
-        )
+        .select(named, "sheet", "line", "column", "value", *spoken)
     )
