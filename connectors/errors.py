@@ -8,6 +8,7 @@
   x SegmentUnreadable       a file of received rows
   x HomeRefused             a folder that is not ours to write
   x ReleaseBroken           a release that is not whole
+  x RegisterFileError       a file for the park register, as a whole
   x NotifyError             notify.toml, or what is kept of messages
 """
 
@@ -46,6 +47,10 @@ class HomeRefused(ParkPulseError):
 
 class ReleaseBroken(ParkPulseError):
     """A release folder is not whole or was changed."""
+
+
+class RegisterFileError(ParkPulseError):
+    """A file for the park register cannot be read at all; a bad row of one is no such error."""
 
 
 class NotifyError(ParkPulseError):

@@ -14,7 +14,9 @@ MARKER: Final = "home.json"
 SCHEMA_VERSION: Final = 1
 DEMO: Final = "demo"
 PKI: Final = "pki"
-"""A home may begin with it: certificates are exchanged before anything is collected."""
+REGISTER: Final = "register"
+"""A home may begin with either: certificates are exchanged, and a park's enterprises imported,
+before anything is collected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class Home:
     def reports(self) -> Path:
         """Anomaly reports, each in its factory's own tier."""
         return self.root / "reports"
+
+    @property
+    def register(self) -> Path:
+        """What was imported into the park register, and the reports of what was not."""
+        return self.root / REGISTER
 
     @property
     def releases(self) -> Path:
@@ -126,7 +133,7 @@ class Home:
         """HomeRefused where the folder holds what ParkPulse has not made."""
         if self.exists() or not self.root.exists():
             return
-        if any(entry.name != PKI for entry in self.root.iterdir()):
+        if any(entry.name not in (PKI, REGISTER) for entry in self.root.iterdir()):
             raise HomeRefused(
                 self.root, "is not empty and was not made by ParkPulse", "choose another --home"
             )

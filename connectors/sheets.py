@@ -205,7 +205,7 @@ def _worksheet(path: Path) -> Lines:
             sheet = book.worksheets[0]
             width = 0
             for line, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-                texts = [_cell(cell) for cell in cells]
+                texts = [cell_text(cell) for cell in cells]
                 if not width and not any(texts):
                     continue
                 width = width or len(texts) - next(i for i, t in enumerate(texts[::-1]) if t)
@@ -220,7 +220,7 @@ def _worksheet(path: Path) -> Lines:
         raise FleetFileError(path, why, "save it again as .xlsx or .csv") from error
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
+def cell_text(value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
     """A cell as the text a CSV file would have."""
     if value is None:
         return ""

@@ -9,18 +9,12 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.catalogue import NODE, good
 from pipelines.days import local_day
-from pipelines.raw import event_ticks, time_of
-
-Frame = pl.DataFrame | pl.LazyFrame
+from pipelines.gateway_values import Frame, good_values, meaning_of, named, number, text
+from pipelines.uscc import uscc_valid as uscc_valid
 
 SIZE_BOUNDS: Final = {"large": (1000, 40_000), "medium": (300, 2_000), "small": (20, 300)}
 """NBS size classes of 2017, industry: lower bounds of staff and revenue (万元), both to be met."""
-
-USCC_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-USCC_WEIGHTS: Final = [pow(3, i, 31) for i in range(17)]
-"""GB 32100-2015: character i of the first 17 weighs 3^i mod 31; I, O, S, V and Z are not used."""
 
 TEXT_FIELDS: Final = [
     "uscc", "name_zh", "name_en", "industry_code", "register_status", "legal_group", "park_id",
@@ -50,71 +44,6 @@ def size_class(staff: pl.Expr, revenue_wan: pl.Expr) -> pl.Expr:
         for name, (staff_bound, revenue_bound) in SIZE_BOUNDS.items()
     ]
     return pl.coalesce(pl.when(is_micro).then(pl.lit("micro")), *class_met)
-
-
-def uscc_valid(text: pl.Expr) -> pl.Expr:
-    """Is the 统一社会信用代码 18 characters long with the right check character (GB 32100-2015)?"""
-    places = {letter: place for place, letter in enumerate(USCC_ALPHABET)}
-    digits = [
-        text.str.slice(i, 1).replace_strict(places, default=None, return_dtype=pl.Int64)
-        for i in range(18)
-    ]
-    weighted = sum((digits[i] * weight for i, weight in enumerate(USCC_WEIGHTS)), pl.lit(0))
-    is_right = (31 - weighted % 31) % 31 == digits[17]
-    return (is_right & (text.str.len_chars() == 18)).fill_null(False)
-
-
-VALUE: Final = ["value_type", "value_float", "value_int", "value_uint", "value_text"]
-
-
-def _meaning(tags: Frame, kind: str) -> pl.LazyFrame:
-    """What each node of one measure kind means, numbered by `node` in order of its names."""
-    return (
-        tags.lazy()
-        .filter(pl.col("measure_kind") == kind)
-        .sort("valid_from", nulls_last=False, maintain_order=True)
-        .unique(NODE, keep="last", maintain_order=True)
-        .select(*NODE, "park_id", "entity_id", "measure")
-        .sort(NODE)
-        .with_row_index("node")
-    )
-
-
-def _good(values: Frame, meaning: pl.LazyFrame, as_of: date | None = None) -> pl.LazyFrame:
-    """`node event_ticks day` and the value of every Good value, oldest first.
-
-    Nodes are numbers here: sorting and grouping millions of rows by names costs ten times more.
-    """
-    ticks = event_ticks()
-    found = (
-        values.lazy()
-        .filter(good())
-        .join(meaning.select("node", *NODE), on=NODE)
-        .select("node", *VALUE, event_ticks=ticks, day=local_day(time_of(ticks)))
-        .sort("event_ticks", "node", maintain_order=True)
-    )
-    return found if as_of is None else found.filter(pl.col("day") <= as_of)
-
-
-def _named(values: Frame, tags: Frame, kind: str, as_of: date | None) -> pl.LazyFrame:
-    """Good values of one measure kind with what their node means, oldest first."""
-    meaning = _meaning(tags, kind)
-    return _good(values, meaning, as_of).join(meaning, on="node", maintain_order="left")
-
-
-def _text() -> pl.Expr:
-    numbers = [pl.col(name).cast(pl.String) for name in ("value_int", "value_uint", "value_float")]
-    text = pl.col("value_text").str.strip_chars()
-    localized = text.str.extract(r'"[Tt]ext"\s*:\s*"((?:[^"\\]|\\.)*)"')
-    is_localized = pl.col("value_type") == "LocalizedText"
-    plain = pl.when(is_localized).then(pl.coalesce(localized, text)).otherwise(text)
-    return pl.coalesce(plain.replace({"": None}), *numbers)
-
-
-def _number() -> pl.Expr:
-    text = pl.col("value_text").cast(pl.Float64, strict=False)
-    numbers = [pl.col(name).cast(pl.Float64) for name in ("value_float", "value_int", "value_uint")]
-    return pl.coalesce(*numbers, text)
 
 
 def _newest(expr: pl.Expr, measure: str) -> pl.Expr:
@@ -154,17 +83,17 @@ def register(values: Frame, tags: Frame, as_of: date | None = None) -> pl.DataFr
     the enterprise itself, `park_ids` to the gateways that serve it; `unreadable` names fields
     whose text is no date.
     """
-    named = _named(values, tags, "register", as_of)
+    said = named(values, tags, "register", as_of)
     is_enterprise = pl.col("measure").is_in(["uscc"]).any().over("server_uri", "entity_id")
     wide = (
-        named.filter(is_enterprise)
+        said.filter(is_enterprise)
         .group_by("entity_id", maintain_order=True)
         .agg(
-            *[_newest(_text(), name).alias(name) for name in TEXT_FIELDS + DATE_FIELDS],
-            staff=_newest(_number(), "staff").cast(pl.Int64, strict=False),
-            revenue_wan=_newest(_number(), "revenue_wan"),
-            in_new_city=_newest(_number(), "in_new_city") == 1,
-            declared_cloud=_newest(_text(), "declared_cloud").str.to_lowercase(),
+            *[_newest(text(), name).alias(name) for name in TEXT_FIELDS + DATE_FIELDS],
+            staff=_newest(number(), "staff").cast(pl.Int64, strict=False),
+            revenue_wan=_newest(number(), "revenue_wan"),
+            in_new_city=_newest(number(), "in_new_city") == 1,
+            declared_cloud=_newest(text(), "declared_cloud").str.to_lowercase(),
             gateways=pl.col("park_id").drop_nulls().unique().sort().str.join(","),
         )
     )
@@ -194,7 +123,7 @@ def terminals(values: Frame, tags: Frame, as_of: date | None = None) -> pl.DataF
     Columns `entity_id product_instance_uri kind enterprise_uscc activated_on retired_on platforms
     park_ids unreadable`; `park_ids` are the gateways that serve it.
     """
-    named = _named(values, tags, "register", as_of)
+    said = named(values, tags, "register", as_of)
     is_terminal = (
         pl.col("measure").is_in(["activated_on", "kind"]).any().over("server_uri", "entity_id")
     )
@@ -207,10 +136,10 @@ def terminals(values: Frame, tags: Frame, as_of: date | None = None) -> pl.DataF
         "platforms",
     ]
     wide = (
-        named.filter(is_terminal)
+        said.filter(is_terminal)
         .group_by("entity_id", maintain_order=True)
         .agg(
-            *[_newest(_text(), name).alias(name) for name in texts],
+            *[_newest(text(), name).alias(name) for name in texts],
             gateways=pl.col("park_id").drop_nulls().unique().sort().str.join(","),
         )
     )
@@ -230,8 +159,8 @@ def evidence(values: Frame, tags: Frame) -> pl.DataFrame:
     entity, the larger. The day is that of the source time, so a back-filled value counts for the
     day it speaks of.
     """
-    meaning = _meaning(tags, "evidence")
-    numbers = _good(values, meaning).select("node", "day", number=_number())
+    meaning = meaning_of(tags, "evidence")
+    numbers = good_values(values, meaning).select("node", "day", number=number())
     newest = numbers.group_by("node", "day").agg(pl.col("number").last()).join(meaning, on="node")
     is_count = pl.col("measure") == "daily_good_values"
     is_plan = pl.col("measure") == "operating_day"

@@ -1,0 +1,194 @@
+"""Workbooks of the register: every worksheet that has a head, or the one that is asked for.
+
+Merged cells are told, never filled in; so is a formula that was saved without its result.
+"""
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from connectors.errors import RegisterFileError
+from connectors.register_grid import HEAD_WITHIN, Grid, Head, head_of, no_head
+from connectors.sheets import cell_text
+from pipelines.register_reasons import FOUND
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+
+MAX_BYTES: Final = 2 << 30
+"""A worksheet that unpacks to more is refused: no table of a district is so large."""
+
+_MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
+_FORMULA: Final = re.compile(
+    rb'<(?:\w+:)?c\s[^>]*?r="([A-Z]+)(\d+)"[^>]*>\s*'
+    rb"<(?:\w+:)?f\b[^>]*?(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>\s*|<(?:\w+:)?v></(?:\w+:)?v>\s*)?"
+    rb"</(?:\w+:)?c>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A range of merged cells; columns from 0, lines from 1, both ends in it."""
+
+    name: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def book_grids(path: Path, table: str | None, sheet: str | None) -> list[Grid]:
+    """The rows of each worksheet with a head; RegisterFileError where there is none."""
+    try:
+        return list(_grids(path, table, sheet))
+    except OSError as error:
+        raise RegisterFileError(
+            path, error.strerror or str(error), "name a readable file"
+        ) from error
+    except (zipfile.BadZipFile, KeyError, ValueError, IndexError, SyntaxError) as error:
+        why = f"it is no XLSX workbook ({str(error).partition(chr(10))[0]})"
+        raise RegisterFileError(path, why, "save it again as .xlsx or .csv") from error
+
+
+def _grids(path: Path, table: str | None, only: str | None) -> Iterator[Grid]:
+    from openpyxl import load_workbook  # slow to import, and few commands need it
+
+    book = load_workbook(path, read_only=True, data_only=True)
+    try:
+        names = [sheet.title for sheet in book.worksheets]
+        if only is not None and only not in names:
+            remedy = f"it has {', '.join(names)}"
+            raise RegisterFileError(path, f"it has no worksheet {only!r}", remedy)
+        found = [
+            grid
+            for name in ([only] if only else names)
+            if (grid := _grid(path, book, name, table)) is not None
+        ]
+    finally:
+        book.close()
+    if not found:
+        raise no_head(path, table)
+    yield from found
+
+
+def _grid(path: Path, book: "Workbook", name: str, table: str | None) -> Grid | None:
+    """The rows of one worksheet, None if it has no head."""
+    sheet = book[name]
+    sheet.reset_dimensions()
+    lines = enumerate(sheet.iter_rows(values_only=True), 1)
+    texts = ((line, [cell_text(cell) for cell in cells]) for line, cells in lines)
+    head = next(
+        (
+            head
+            for _, (line, cells) in zip(range(HEAD_WITHIN), texts, strict=False)
+            if (head := head_of(path, table, _trimmed(cells), line)) is not None
+        ),
+        None,
+    )
+    if head is None:
+        return None
+    merged, formulas = _oddities(sheet)
+    last = max([m.bottom for m in merged if m.top <= head.line <= m.bottom], default=head.line)
+    width = len(head.cells)
+    rows = [
+        (line, cells[:width] + [""] * (width - len(cells)))
+        for line, cells in texts
+        if line > last and any(cell.strip() for cell in cells[:width])
+    ]
+    return _told(name, head, rows, [m for m in merged if m.top > last], formulas)
+
+
+def _oddities(sheet: "ReadOnlyWorksheet") -> tuple[list[Merged], dict[int, list[int]]]:
+    """Merged ranges, and by line the columns of formulas without a kept result.
+
+    From the worksheet's XML: openpyxl tells neither when it reads a sheet without holding it whole.
+    """
+    with sheet._get_source() as source:
+        xml = source.read(MAX_BYTES)
+    merged = [
+        Merged(
+            f"{left.decode()}{int(top)}:{right.decode()}{int(bottom)}",
+            _column(left), int(top), _column(right), int(bottom),
+        )
+        for left, top, right, bottom in _MERGED.findall(xml)
+    ]  # fmt: skip
+    formulas: dict[int, list[int]] = {}
+    for column, line in _FORMULA.findall(xml):
+        formulas.setdefault(int(line), []).append(_column(column))
+    return merged, formulas
+
+
+def _column(letters: bytes) -> int:
+    """A to 0, Z to 25, AA to 26."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number - 1
+
+
+def _told(
+    name: str,
+    head: Head,
+    rows: Sequence[tuple[int, list[str]]],
+    merged: Sequence[Merged],
+    formulas: Mapping[int, list[int]],
+) -> Grid:
+    """The grid of a worksheet: rows in merged ranges and with lost results are told, not read."""
+    used = [place for place, column in enumerate(head.columns) if column]
+    texts, blank = dict(rows), [""] * len(head.cells)
+    found = [
+        _fault(name, head, line, column, "merged", texts.get(one.top, blank)[column], one.name)
+        for one in merged
+        if (column := _first_within(used, one)) is not None
+        for line in range(one.top, one.bottom + 1)
+        if line in texts
+    ]
+    found += [
+        _fault(name, head, line, column, "no_value")
+        for line, columns in formulas.items()
+        for column in columns
+        if line in texts and column in used and not texts[line][column]
+    ]
+    bad = {one["line"] for one in found}
+    frame = _frame(head, [(line, cells) for line, cells in rows if line not in bad])
+    faults = pl.DataFrame(found, schema=FOUND)
+    return Grid(head, frame.with_columns(sheet=pl.lit(name)), faults, name)
+
+
+def _first_within(used: Sequence[int], merged: Merged) -> int | None:
+    return next((place for place in used if merged.left <= place <= merged.right), None)
+
+
+def _fault(
+    sheet: str,
+    head: Head,
+    line: int,
+    column: int,
+    reason: str,
+    value: str | None = None,
+    about: str | None = None,
+) -> dict[str, object]:
+    told = (sheet, line, head.columns[column], value, reason, about)
+    return dict(zip(FOUND, told, strict=True))
+
+
+def _frame(head: Head, rows: Sequence[tuple[int, list[str]]]) -> pl.DataFrame:
+    texts = [cells for _, cells in rows]
+    columns = {
+        name: pl.Series(name, [cells[place] for cells in texts], pl.String)
+        for place, name in enumerate(head.columns)
+        if name
+    }
+    return pl.DataFrame({"line": pl.Series([line for line, _ in rows], dtype=pl.Int64), **columns})
+
+
+def _trimmed(cells: Sequence[str]) -> list[str]:
+    """A row of cells without the blank ones behind its last text."""
+    blank = next((i for i, cell in enumerate(reversed(cells)) if cell.strip()), len(cells))
+    return list(cells[: len(cells) - blank])

@@ -1,0 +1,236 @@
+"""The columns of every table that can be imported, in the order of a template, as data."""
+
+from typing import Final
+
+from pipelines.register_fields import (
+    CLOUD,
+    DAY,
+    DOCUMENT,
+    LEVEL_FIELD,
+    MACHINE,
+    NAME,
+    NAME_EN,
+    NETWORK,
+    PARK,
+    PHASE,
+    PLATFORM,
+    STAGE_FIELD,
+    STATUS,
+    TERMINAL,
+    USCC,
+    VALID,
+    Field,
+    must,
+)  # fmt: skip
+
+ZH: Final = {
+    "enterprises": "企业名录",
+    "sites": "企业场所",
+    "machines": "生产设备",
+    "terminals": "终端名录",
+    "tenants": "平台租户",
+    "declarations": "上云申报",
+    "provider_use": "平台使用记录",
+    "terminal_days": "终端每日数据",
+    "operating_days": "企业开工日",
+    "collector_down": "采集中断日",
+    "enterprise_days": "企业每日运行",
+    "projects": "项目",
+    "services": "云服务",
+    "supply_links": "产业链环节",
+    "energy_days": "数据中心能耗",
+    "claims": "平台自报带动数",
+}
+"""What a table is called to a clerk."""
+
+_OF_ENTERPRISE: Final = ("企业名称", "单位名称", "单位详细名称", "企业全称")
+
+FIELDS: Final[dict[str, tuple[Field, ...]]] = {
+    "enterprises": (
+        must(USCC),
+        Field("name_zh", "text", "企业名称", (*_OF_ENTERPRISE, "名称"), is_required=True),
+        Field("name_en", "text", "英文名称", ("企业英文名称", "英文名")),
+        Field("staff", "count", "从业人员", ("期末从业人员", "从业人数", "员工人数", "职工人数")),
+        Field("revenue_wan", "amount", "营业收入(万元)", ("营业收入万元", "主营业务收入(万元)")),
+        Field("industry_code", "industry", "行业代码", ("国民经济行业代码", "行业")),
+        Field(
+            "register_status", "word", "登记状态", ("经营状态", "企业状态", "状态"),
+            is_required=True, words=STATUS,
+        ),
+        Field("legal_group", "text", "所属集团", ("集团", "集团名称", "所属企业集团")),
+        Field("in_new_city", "flag", "是否在新城", ("在新城", "新城范围内", "是否在松江新城")),
+        Field("successor_uscc", "uscc", "合并后统一社会信用代码", ("存续方代码",)),
+        Field("self_score", "score", "数字化自评得分", ("自评得分", "数字化水平得分")),
+        *VALID,
+    ),
+    "sites": (
+        Field("site_id", "code", "场所编号", ("厂区编号", "场所代码"), is_required=True),
+        must(USCC),
+        PARK,
+        Field("name_zh", "text", "场所名称", ("厂区名称", "名称")),
+        Field("longitude", "longitude", "经度", ("经度(°)", "lng", "lon")),
+        Field("latitude", "latitude", "纬度", ("纬度(°)", "lat")),
+        *VALID,
+    ),
+    "machines": (
+        Field("machine_id", "code", "设备编号", ("设备编码", "设备代码"), is_required=True),
+        must(USCC),
+        Field("site_id", "code", "场所编号", ("厂区编号",)),
+        Field("kind", "word", "设备类别", ("设备类型", "类别"), is_required=True, words=MACHINE),
+        Field("is_digital", "flag", "是否数字化设备", ("数字化设备", "是否数字化")),
+        Field("is_networked", "flag", "是否联网", ("已联网", "联网")),
+        Field("is_key_operation", "flag", "是否关键工序", ("关键工序",)),
+        Field("is_controlled", "flag", "是否数控", ("数控", "是否数控化", "数控化")),
+        Field(
+            "interface_level", "grade", "接口等级", ("数据接口等级", "接口级别"),
+        ),
+        *VALID,
+    ),
+    "terminals": (
+        must(PLATFORM),
+        Field("terminal_id", "code", "终端编号", ("终端编码", "终端id"), is_required=True),
+        Field("product_instance_uri", "code", "产品实例URI", ("产品实例标识",)),
+        Field("manufacturer", "text", "制造商", ("厂商", "生产厂家", "厂家")),
+        Field("serial_number", "code", "序列号", ("出厂编号", "sn")),
+        Field("mac", "mac", "MAC地址", ("mac", "物理地址")),
+        Field("asset_id", "code", "资产编号", ("资产编码",)),
+        Field("kind", "word", "终端类别", ("终端类型", "类别"), is_required=True, words=TERMINAL),
+        Field("network", "word", "联网方式", ("网络", "网络类型", "接入方式"), words=NETWORK),
+        STAGE_FIELD,
+        USCC,
+        PARK,
+        Field("machine_id", "code", "设备编号", ("所属设备",)),
+        Field("points", "count", "测点数", ("点位数", "通道数")),
+        Field("registered_on", "day", "登记日期", ("注册日期",)),
+        Field("activated_on", "day", "激活日期", ("启用日期", "上线日期")),
+        Field("retired_on", "end_day", "停用日期", ("退役日期", "报废日期")),
+        *VALID,
+    ),
+    "tenants": (
+        must(PLATFORM),
+        Field("tenant_id", "code", "租户编号", ("租户", "账号", "租户id"), is_required=True),
+        USCC,
+        Field("legal_group", "text", "所属集团", ("集团", "集团名称")),
+        *VALID,
+    ),
+    "declarations": (
+        must(USCC),
+        LEVEL_FIELD,
+        Field(
+            "declared_cloud", "word", "是否上云", ("上云情况", "是否上云上平台", "申报上云"),
+            is_required=True, words=CLOUD,
+        ),
+        Field("declared_from", "day", "上云开始日期", ("上云日期", "合同开始日期")),
+        Field("declared_to", "end_day", "上云结束日期", ("合同结束日期", "到期日期")),
+        Field("declared_on", "day", "申报日期", ("填报日期", "确认日期")),
+        Field("document", "word", "证明材料", ("材料", "凭据", "证明类型"), words=DOCUMENT),
+        *VALID,
+    ),
+    "provider_use": (
+        must(PLATFORM),
+        Field("tenant_id", "code", "租户编号", ("租户", "账号", "租户id")),
+        USCC,
+        LEVEL_FIELD,
+        Field("service", "code", "服务编号", ("服务", "云服务", "服务项目")),
+        Field("day", "day", "使用日期", ("日期", "最近使用日期", "统计日期"), is_required=True),
+    ),
+    "terminal_days": (
+        Field("terminal_id", "code", "终端编号", ("终端编码", "终端id"), is_required=True),
+        DAY,
+        Field("good_values", "count", "有效值数", ("有效数据量",), is_required=True),
+    ),
+    "operating_days": (
+        must(USCC),
+        DAY,
+        Field("is_operating", "flag", "是否开工", ("开工", "是否生产"), is_required=True),
+    ),
+    "collector_down": (PARK, DAY),
+    "enterprise_days": (
+        must(USCC),
+        DAY,
+        Field("is_operating", "flag", "是否开工", ("开工", "是否生产")),
+        Field("is_collected", "flag", "是否采集", ("采集正常",), is_required=True),
+        Field("running_s", "count", "运行时长(秒)", ("运行秒数",)),
+        Field("output", "count", "产量", ("产出",)),
+        Field("energy_wh", "count", "用电量(Wh)", ("用电量(瓦时)",)),
+        Field("alarms", "count", "报警数", ("报警次数",)),
+        Field("terminals_expected", "count", "应在线终端数", ("应在线终端",)),
+        Field("terminals_online", "count", "在线终端数", ("在线终端",)),
+    ),
+    "projects": (
+        Field("project_id", "code", "项目编号", ("项目代码",), is_required=True),
+        Field("name_zh", "text", "项目名称", ("名称",)),
+        NAME_EN,
+        USCC,
+        PARK,
+        Field("phase", "word", "项目阶段", ("阶段",), is_required=True, words=PHASE),
+        Field("planned_from", "day", "计划开始日期", ("计划开始",)),
+        Field("planned_to", "end_day", "计划结束日期", ("计划结束", "计划完成日期")),
+        Field("entered_on", "day", "实际开始日期", ("进入日期", "实际开始")),
+        Field("left_on", "end_day", "实际结束日期", ("离开日期", "实际结束", "实际完成日期")),
+        Field("invested_wan", "amount", "投资额(万元)", ("累计投资(万元)", "投资(万元)")),
+        Field("document", "text", "依据文件", ("文件", "证明材料")),
+    ),
+    "services": (
+        Field("service_id", "code", "服务编号", ("服务代码",), is_required=True),
+        must(PLATFORM),
+        Field("name_zh", "text", "服务名称", ("名称",), is_required=True),
+        NAME_EN,
+        LEVEL_FIELD,
+        STAGE_FIELD,
+        *VALID,
+    ),
+    "supply_links": (
+        Field("chain", "text", "产业链", ("产业链名称",), is_required=True),
+        Field("link", "code", "环节编号", ("环节代码",), is_required=True),
+        NAME,
+        NAME_EN,
+        Field(
+            "industry_code", "industry", "行业代码", ("国民经济行业代码", "行业"),
+            is_required=True,
+        ),
+        Field("place", "count", "次序", ("序号", "位置")),
+    ),
+    "energy_days": (
+        Field("data_centre_id", "code", "数据中心编号", ("数据中心",), is_required=True),
+        USCC,
+        PARK,
+        Field("is_edge", "flag", "是否边缘", ("边缘数据中心",), is_required=True),
+        Field("built_on", "day", "建成日期", ("投运日期",)),
+        DAY,
+        Field("facility_wh", "count", "总用电量(Wh)", ("总能耗(Wh)",), is_required=True),
+        Field("it_wh", "count", "IT用电量(Wh)", ("IT设备能耗(Wh)",), is_required=True),
+    ),
+    "claims": (
+        must(PLATFORM),
+        DAY,
+        Field("claimed_users", "count", "带动数", ("带动企业数", "用户数"), is_required=True),
+    ),
+}  # fmt: skip
+"""By the name of the table: its columns, without `source`, which the importer knows."""
+
+BEGIN_AND_END: Final = {
+    "declarations": [("declared_from", "declared_to")],
+    "terminals": [("activated_on", "retired_on")],
+    "projects": [("planned_from", "planned_to"), ("entered_on", "left_on")],
+}
+"""Pairs of days of which the second may not lie before the first; `valid_to` must lie after."""
+
+REFERENCES: Final = {
+    "sites": {"uscc": ("enterprises", "uscc")},
+    "machines": {"uscc": ("enterprises", "uscc"), "site_id": ("sites", "site_id")},
+    "terminals": {"uscc": ("enterprises", "uscc"), "machine_id": ("machines", "machine_id")},
+    "tenants": {"uscc": ("enterprises", "uscc")},
+    "declarations": {"uscc": ("enterprises", "uscc")},
+    "provider_use": {"uscc": ("enterprises", "uscc")},
+    "terminal_days": {"terminal_id": ("terminals", "terminal_id")},
+    "operating_days": {"uscc": ("enterprises", "uscc")},
+    "enterprise_days": {"uscc": ("enterprises", "uscc")},
+    "projects": {"uscc": ("enterprises", "uscc")},
+    "energy_days": {"uscc": ("enterprises", "uscc")},
+    "enterprises": {"successor_uscc": ("enterprises", "uscc")},
+}
+"""What a column names in another table."""
+
+WHOSE: Final = {"tenants": "legal_group", "provider_use": "tenant_id"}
+"""Where `uscc` is blank, the column that says whose a row is."""
