@@ -15,19 +15,28 @@ CELL: Final = ["cell", "figure"]
 
 
 class Told(NamedTuple):
-    """A figure as it is told, and the unit it is rounded to."""
+    """A figure as it is told, and the least and the most that it is told of."""
 
     value: float
-    unit: float
+    least: float
+    most: float
 
 
 def rounded(value: float, step: float) -> Told:
     """To two significant digits, but to no less than `step` (a power of ten); half to even."""
-    exact = Decimal(repr(value))
-    of_digits = Decimal(1).scaleb(exact.adjusted() - 1) if exact else Decimal(0)
-    unit = max(of_digits, Decimal(repr(step)))
-    count = (exact / unit).quantize(Decimal(1), ROUND_HALF_EVEN)
-    return Told(float(count * unit) + 0.0, float(unit))
+    exact, finest = Decimal(repr(value)), Decimal(repr(step))
+    unit = _unit(exact, finest)
+    told = (exact / unit).quantize(Decimal(1), ROUND_HALF_EVEN) * unit
+    size = abs(told)
+    outer = size + _unit(told, finest) / 2
+    inner = size - _unit(told.next_toward(Decimal(0)), finest) / 2
+    edges = (inner, outer) if told >= 0 else (-outer, -inner)
+    return Told(float(told) + 0.0, *map(float, edges))
+
+
+def _unit(value: Decimal, finest: Decimal) -> Decimal:
+    """Of the second digit; below a power of ten it is ten times finer than above."""
+    return max(Decimal(1).scaleb(value.adjusted() - 1), finest) if value else finest
 
 
 def ranked(values: pl.DataFrame) -> pl.DataFrame:
@@ -49,7 +58,7 @@ def ranked(values: pl.DataFrame) -> pl.DataFrame:
 
 
 def order_figures(spoken: pl.DataFrame, steps: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """`cell figure name told unit size total` and the values on both sides of the window's edges.
+    """`cell figure name told least most size total` and the values about the window's edges.
 
     A quartile lies at place h = (n - 1) p of the sorted values; it is the mean of those whose
     place is within 1.5 of h. The least and the greatest must be in no window.
@@ -72,7 +81,7 @@ def order_figures(spoken: pl.DataFrame, steps: pl.DataFrame, names: list[str]) -
     means = figures.select(pl.col("total") / pl.col("size"), "step").rows()
     told = pl.DataFrame(
         [rounded(*row) for row in means],
-        {"told": pl.Float64(), "unit": pl.Float64()},
+        dict.fromkeys(["told", "least", "most"], pl.Float64()),
         orient="row",
     )
     return figures.hstack(told)
@@ -90,8 +99,8 @@ def ranges(spoken: pl.DataFrame, figures: pl.DataFrame) -> pl.DataFrame:
     rest = pl.col("total") - own
     floor = pl.when(place >= first).then("under").otherwise("bottom")
     ceiling = pl.when(place > last).then("top").otherwise("over")
-    low = pl.col("size") * (pl.col("told") - pl.col("unit") / 2) - rest
-    high = pl.col("size") * (pl.col("told") + pl.col("unit") / 2) - rest
+    low = pl.col("size") * pl.col("least") - rest
+    high = pl.col("size") * pl.col("most") - rest
     left = placed.select(
         *CELL,
         "legal_group",

@@ -139,11 +139,11 @@ def _by_basis(name: str, top: str, bottom: str) -> pl.Expr:
 def _change(name: str, top: str, bottom: str, suffix: str) -> pl.Expr:
     """The ratio now over the ratio before, less 1, as one exact fraction.
 
-    Null where a side is known on too few days, or was nothing before.
+    Null where a side is known on too few days or has no ratio, or was nothing before.
     """
-    wide = [
-        pl.col(column).cast(pl.Int128) for column in (top, bottom, top + suffix, bottom + suffix)
-    ]
-    now, before = wide[0] * wide[3], wide[2] * wide[1]
-    known = _is_known(name) & _is_known(name, suffix) & (before > 0)
-    return pl.when(known).then((now - before).cast(pl.Float64) / before.cast(pl.Float64))
+    names = [top, bottom, top + suffix, bottom + suffix]
+    of_now, per_now, of_then, per_then = (pl.col(name).cast(pl.Int128) for name in names)
+    now, before = of_now * per_then, of_then * per_now
+    known = _is_known(name) & _is_known(name, suffix)
+    is_ratio = (per_now > 0) & (per_then > 0) & (of_then > 0)
+    return pl.when(known & is_ratio).then((now - before).cast(pl.Float64) / before.cast(pl.Float64))

@@ -19,8 +19,9 @@ from pipelines.versions import as_of
 LEAST_GROUPS: Final = {("median",): 5, ("q1", "q3"): 8}
 """From so many on the windows around a quartile leave out the least and the greatest value."""
 
-LEFT_STEPS: Final = 3
-"""Who knows all others must be left with a range of so many steps of the figure. Ours."""
+LEFT_STEPS: Final = 2
+"""Who knows all others must be left with a range of so many steps of the figure: no value can be
+told to within a step. Ours."""
 
 EVERYBODY: Final = "all"
 LEVELS: Final = {
