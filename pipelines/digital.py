@@ -51,9 +51,11 @@ def points() -> pl.DataFrame:
 def scores(measures: pl.DataFrame) -> pl.DataFrame:
     """`uscc digital_basis … digital_effect` (0 to 100) and `digital_known`, of measures."""
     found = {f"digital_{name}": _score(name) for name in DIMENSIONS}
-    known = [_known(*row) for row in _rules(points())]
-    share = pl.sum_horizontal(*known) / points().get_column("weight").sum()
-    return measures.select("uscc", **found, digital_known=share)
+    known = pl.sum_horizontal(*[_known(*row) for row in _rules(points())])
+    missing = pl.sum_horizontal(
+        *[_missing(*row) for row in points().select("rule", "weight").rows()]
+    )
+    return measures.select("uscc", **found, digital_known=known / (known + missing))
 
 
 def _rules(some: pl.DataFrame) -> list[tuple[str, int]]:
@@ -70,6 +72,14 @@ def _score(dimension: str) -> pl.Expr:
 
 def _known(rule: str, weight: int) -> pl.Expr:
     return pl.col(rule).is_not_null().cast(pl.Int64) * weight
+
+
+def _missing(rule: str, weight: int) -> pl.Expr:
+    """The weight of what is not known, so that the whole is a sum of the row's own.
+
+    By a constant Polars divides as times its inverse, or not, by the number of rows.
+    """
+    return pl.lit(weight) if rule == NO_RULE else pl.col(rule).is_null().cast(pl.Int64) * weight
 
 
 def self_scores(portraits: pl.DataFrame) -> pl.DataFrame:

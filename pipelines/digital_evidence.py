@@ -20,8 +20,8 @@ STAGES: Final = ["rnd", "production", "business", "operation"]
 LEDGER: Final = [
     "is_digital", "is_networked", "is_key_operation", "is_controlled", "interface_level",
 ]  # fmt: skip
-TREND_SPAN: Final = 0.1
-"""A trend this much better is worth all, this much worse nothing."""
+TREND_SLOPE: Final = 5
+"""A trend of a tenth better is worth all, a tenth worse nothing, none at all the half."""
 
 DAYS: Final = {
     "days_running": "running_s",
@@ -41,14 +41,13 @@ MEASURES: Final = [
 
 def of_machines(machines: pl.DataFrame, terminals: pl.DataFrame, on: date) -> pl.DataFrame:
     """`uscc` and the shares of MACHINES, with TERMINALS for what is seen to be networked."""
-    linked = _in_service(terminals, on).get_column("machine_id").drop_nulls().unique()
-    is_linked = pl.col("machine_id").is_in(linked.implode())
+    is_linked = pl.col("is_linked")
     is_apart = ~is_linked & pl.col("is_networked").eq(False).fill_null(False)
     is_machine = pl.col("kind") == "machine"
     is_key = pl.col("is_key_operation").fill_null(False)
     filled = pl.sum_horizontal(pl.col(name).is_not_null() for name in LEDGER)
     level = pl.col("interface_level")
-    return as_of(machines, on).group_by("uscc").agg(
+    return _linked(as_of(machines, on), _in_service(terminals, on)).group_by("uscc").agg(
         machines_digital=_of_known(pl.col("is_digital").filter(is_machine)),
         machines_networked=_share(
             (is_machine & is_linked).sum(), (is_machine & (is_linked | is_apart)).sum()
@@ -107,6 +106,16 @@ def of_statuses(declared: pl.DataFrame, oee: pl.DataFrame, trends: pl.DataFrame)
     return both.join(of_trends, on="uscc", how="full", coalesce=True)
 
 
+def _linked(machines: pl.DataFrame, in_service: pl.DataFrame) -> pl.DataFrame:
+    """Machines with `is_linked`: a terminal of their owner's, or of nobody's, is theirs."""
+    key = ["machine_id", "uscc"]
+    seen = in_service.select(key).drop_nulls("machine_id").unique()
+    unowned = seen.filter(pl.col("uscc").is_null()).get_column("machine_id")
+    own = seen.drop_nulls("uscc").with_columns(is_own=True)
+    is_linked = pl.col("is_own").is_not_null() | pl.col("machine_id").is_in(unowned.implode())
+    return machines.join(own, on=key, how="left").with_columns(is_linked=is_linked)
+
+
 def _in_service(terminals: pl.DataFrame, on: date) -> pl.DataFrame:
     """Listings in service on a day (docs/decisions/0035)."""
     is_active = (pl.col("activated_on") <= on).fill_null(False)
@@ -131,4 +140,4 @@ def _thousandths(share: pl.Expr) -> pl.Expr:
 
 
 def _better(trend: pl.Expr) -> pl.Expr:
-    return _thousandths((trend + TREND_SPAN) / (2 * TREND_SPAN))
+    return _thousandths(trend * TREND_SLOPE + 0.5)
