@@ -98,6 +98,8 @@ PORTRAITS: Final = pl.Schema(
         "output_trend": pl.Float64(),
         "energy_trend": pl.Float64(),
         "energy_per_output_trend": pl.Float64(),
+        "trend_basis": pl.String(),
+        "completeness": pl.Float64(),
         "oee": pl.Float64(),
         "oee_completeness": pl.Float64(),
         "terminals": pl.Int64(),
@@ -115,9 +117,12 @@ PORTRAITS: Final = pl.Schema(
     }
 )
 """企业画像. A trend is the last 28 scheduled days over the same number a year or, where that is not
-known, 84 days before, less 1. The four dimensions of the 2024 scheme (基础/经营/管理/成效) are 0 to
-100 as far as evidence goes, null without any; `digital_known` is the share of points that evidence
-could speak to. `peers` is how many enterprises the quartiles of its page rest on."""
+known, 84 days before, less 1. `trend_basis`: year_by_weekday (364 days before), year_by_festival
+(as far from the Spring Festival as now), days_84; null without a trend. `completeness` is the share
+of the last 28 scheduled days' running, output and energy that was told. The four dimensions of the
+2024 scheme (基础/经营/管理/成效) are 0 to 100 as far as evidence goes, null without any;
+`digital_known` is the share of points that evidence could speak to. `peers` is how many enterprises
+the quartiles of its page rest on: of those figures that are told, the fewest."""
 
 QUARTILES: Final = pl.Schema(
     {
@@ -125,13 +130,16 @@ QUARTILES: Final = pl.Schema(
         "sector": pl.String(),
         "size_class": pl.String(),
         "figure": pl.String(),
+        "basis": pl.String(),
         "enterprises": pl.Int64(),
         "q1": pl.Float64(),
         "median": pl.Float64(),
         "q3": pl.Float64(),
     }
 )
-"""What peers are like: of at least 5 legal groups, or not told (`q1` to `q3` null)."""
+"""What peers are like: of at least 5 legal groups, or not told (`q1` to `q3` null). `basis` says
+who the peers of this sector and size class are: sector_size, sector, all (industrial enterprises of
+the New City); null where none could be told of. `enterprises` is how many they are."""
 
 CONFORMANCE: Final = pl.Schema(
     {
