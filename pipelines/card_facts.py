@@ -1,5 +1,6 @@
 """Facts for evidence cards, from counts: what our own tables can say of a factory or a park."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
@@ -106,10 +107,12 @@ def _summed(frame: pl.DataFrame, key: str, holds: pl.Expr) -> pl.DataFrame:
 
 
 def _filled(text: str, numbers: dict[str, pl.Expr]) -> pl.Expr:
-    parts = pl.lit(text)
-    for name, number in numbers.items():
-        parts = parts.str.replace(name, number.cast(pl.String).fill_null("…"), literal=True)
-    return parts
+    """The text with each number in its place, … where there is none."""
+    asked = re.findall("|".join(map(re.escape, numbers)), text)
+    shown = [numbers[name].cast(pl.String).fill_null("…") for name in asked]
+    for name in numbers:
+        text = text.replace(name, "{}")
+    return pl.format(text, *shown)
 
 
 def _facts(

@@ -119,6 +119,7 @@ def _sums(energy_days: pl.DataFrame, on: date) -> pl.DataFrame:
 def _judged(sums: pl.DataFrame) -> pl.DataFrame:
     owed = (pl.col("to_day") - pl.col("from_day")).dt.total_days() + 1
     tenths = pl.when("is_edge").then(EDGE_TENTHS).otherwise(TENTHS)
+    target = pl.when("is_edge").then(EDGE_TENTHS / 10).otherwise(TENTHS / 10)
     is_new = (pl.col("built_on") >= NEW_FROM).fill_null(value=False)
     facility, it = pl.col("facility"), pl.col("it")
     verdict = (
@@ -131,7 +132,7 @@ def _judged(sums: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     return sums.with_columns(
         facility_kwh=facility / _WH, it_kwh=it / _WH, pue=_pue(),
-        target=pl.when(is_new).then(tenths / 10), completeness=pl.col("days") / owed,
+        target=pl.when(is_new).then(target), completeness=pl.col("days") / owed,
         verdict=verdict,
     ).sort("data_centre_id")  # fmt: skip
 
