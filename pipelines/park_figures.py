@@ -151,12 +151,15 @@ CONFORMANCE: Final = pl.Schema(
         "subject": pl.String(),
         "finding": pl.String(),
         "share": pl.Float64(),
+        "unlocks": pl.Int8(),
         "todo_zh": pl.String(),
         "todo_en": pl.String(),
     }
 )
 """What stands between a work unit and the next level of the unified interface, and what its data
-does wrong. `aspect`: missing, unit, timestamp, status, silence; `share` of values or time."""
+does wrong; what would unlock most comes first. `aspect`: missing, unit, timestamp, status, silence,
+value; `share` of values or time. `unlocks`: the level that mending this alone leads to, null where
+it leads to none. A null work unit means the whole factory."""
 
 CARDS: Final = pl.Schema(
     {
@@ -166,6 +169,7 @@ CARDS: Final = pl.Schema(
         "criterion_zh": pl.String(),
         "criterion_en": pl.String(),
         "basis": pl.String(),
+        "is_mandatory": pl.Boolean(),
         "evidence_zh": pl.String(),
         "evidence_en": pl.String(),
         "state": pl.String(),
@@ -173,7 +177,8 @@ CARDS: Final = pl.Schema(
     }
 )
 """Evidence cards of smart factories and benchmark parks. `state`: met, not_met, unknown. `basis`
-names the plan's line or our own proposal; where no official text is known, it says so."""
+names the plan's line or our own proposal; where no official text is known, it says so. A subject
+counts when all its mandatory criteria are met."""
 
 MISSING_LINKS: Final = pl.Schema(
     {
