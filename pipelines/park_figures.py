@@ -218,7 +218,7 @@ FORECASTS: Final = pl.Schema(
         "measured_coverage": pl.Float64(),
     }
 )
-"""Forecasts with intervals of nominal `coverage`; on held-out origins they held `measured_coverage`.
+"""Forecasts with intervals of nominal `coverage`, and the `measured_coverage` on held-out origins.
 Skill is 1 less the ratio of back-tested mean absolute errors; `beats_naive` false is said wherever
 the forecast is shown."""
 
