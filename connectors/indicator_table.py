@@ -10,7 +10,7 @@ from rich.text import Text
 from connectors.release import wording
 from pipelines.verdicts import MET, NOT_MET, TO_BE_VERIFIED, least_decimals, shown
 
-NOT_REPORTED: Final = wording.Words("未报送", "not reported")
+NOTHING_YET: Final = {"entered": "未报送", "measured": "未计算"}
 _COLOUR: Final = {MET: "green", NOT_MET: "red", TO_BE_VERIFIED: "yellow"}
 
 
@@ -45,11 +45,11 @@ def _cells(row: dict[str, Any]) -> list[str | Text]:
 
 
 def _value(row: dict[str, Any]) -> str:
-    """Printed so that it says what the verdict says; 未报送 where nobody has told any."""
+    """Printed so that it says what the verdict says; where there is none, who owes it."""
     if row["status"] == "c":
         return wording.HIDDEN
     if row["value"] is None:
-        return NOT_REPORTED.zh if row["status"] is None else wording.NOTHING
+        return NOTHING_YET[row["collection"]] if row["status"] is None else wording.NOTHING
     least = least_decimals(row["unit"], row["kind"], 100, row["value"], row["target"])
     figure = (row["value"], row["lower"], row["upper"])
     printed = shown(figure, row["target"], row["comparator"], least)

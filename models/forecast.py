@@ -95,6 +95,8 @@ def forecast(
     which not all has come in. Nothing is said further ahead than is known behind. SeriesError where
     a day stands twice or a value cannot be.
     """
+    if not 0 <= unsettled_days < LEAST_DAYS:
+        raise ValueError(f"unsettled_days is from 0 to {LEAST_DAYS - 1}")
     last = origin or max(series["day"].drop_nulls().to_list(), default=date.min)
     settled = last - timedelta(days=unsettled_days if last > date.min else 0)
     known = _known(series.filter(pl.col("day") <= settled), asked.scale)

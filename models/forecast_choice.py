@@ -163,7 +163,7 @@ def judged(found: Trial, choice: Choice, link: Link, days: int) -> Skill:
     later = found.origins >= found.chosen_until
     wanted = np.where((found.horizons <= days)[None, :], found.wanted[later], np.nan)
     known = np.isfinite(wanted)
-    own = np.abs(link.back(forecast(found.said, choice))[later] - wanted)
+    own = np.abs(_values(found, choice, link)[later] - wanted)
     naive = np.abs(found.naive[later] - wanted)
     seasonal = np.abs(found.seasonal[later] - wanted)
     both = known & np.isfinite(seasonal)
@@ -171,6 +171,11 @@ def judged(found: Trial, choice: Choice, link: Link, days: int) -> Skill:
     of_seasonal = _skill(own[both], seasonal[both])
     is_better = of_naive is not None and of_naive > 0 and _is_clear(own, naive, known)
     return Skill(of_naive, of_seasonal, bool(is_better), int(later.sum()))
+
+
+def _values(found: Trial, choice: Choice, link: Link) -> Floats:
+    """What a choice said, in the unit; the last value to the bit."""
+    return found.naive if choice.method == NAIVE else link.back(forecast(found.said, choice))
 
 
 CLEAR: Final = 0.7
