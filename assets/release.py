@@ -21,6 +21,7 @@ from connectors.lake import Lake, Partition, sha256_of
 from connectors.release import published_before, write_release
 from pipelines import adoption as arithmetic
 from pipelines import conformance, disclosure, indicators
+from pipelines.dictionary import MEASURED
 
 DEFAULT_P_PERCENT: Final = 10.0
 """For trials. A bureau sets $PARKPULSE_P_PERCENT and tells nobody: who knows p can undo it."""
@@ -197,7 +198,6 @@ def lineage(day: date) -> dict[str, Any]:
         "oee_by_shift",
     )
     adoption_tables = ("park_values", "enterprises", "terminals", "terminal_evidence", "adoption")
-    families = {"oee": oee_tables, "adoption": adoption_tables, "programme": oee_tables}
     return {
         "code_version": code_version(),
         "day": day.isoformat(),
@@ -212,9 +212,10 @@ def lineage(day: date) -> dict[str, Any]:
         "figures": [
             {
                 "indicator_id": row["indicator_id"],
-                "tables": list(families.get(row["family"], oee_tables)),
+                "tables": list(adoption_tables if row["metric_id"] else oee_tables),
             }
             for row in indicators.dictionary().iter_rows(named=True)
+            if row["collection"] == MEASURED
         ],
     }
 

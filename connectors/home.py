@@ -71,6 +71,11 @@ class Home:
         return self.root / "releases"
 
     @property
+    def indicators(self) -> Path:
+        """What offices reported of indicators, one file per import."""
+        return self.root / "indicators"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's storage."""
         return self.root / "dagster"

@@ -151,7 +151,7 @@ def rows_of(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) ->
     `columns` must be there, `optional` ones are blank where they are not; others are not read.
     In a worksheet a time without an offset is the plant's own (Asia/Shanghai).
     """
-    lines = _worksheet(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _csv(path)
+    lines = lines_of(path)
     _, names = next(lines, (0, []))
     names = [name.strip() for name in names]
     missing = [name for name in columns if name not in names]
@@ -172,6 +172,11 @@ def rows_of(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) ->
 
 
 Lines = Iterator[tuple[int, list[str]]]
+
+
+def lines_of(path: Path) -> Lines:
+    """Line numbers and cells of a CSV or XLSX file as text, the heads first, blank lines too."""
+    return _worksheet(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _csv(path)
 
 
 def _csv(path: Path) -> Lines:

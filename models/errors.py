@@ -5,6 +5,7 @@
   x ModelFileError        a file that is not a model of this version
   x TableError        a CSV or Parquet file that cannot be used
   x RegisterError        what the register of models has no place for
+  x SeriesError          a series that cannot be forecast
 """
 
 
@@ -30,3 +31,7 @@ class TableError(ModelError):
 
 class RegisterError(ModelError):
     """The register of models has no such machine or version, or cannot be read."""
+
+
+class SeriesError(ModelError):
+    """The series of an indicator says a day twice, or a value that cannot be."""

@@ -41,10 +41,11 @@ HIDDEN_COLUMNS: Final = ["value", "lower", "upper", "verdict", "completeness", "
 
 SHARE_OF_ENTERPRISES: Final = "share_of_enterprises"
 """Here a group's numerator is a count of legal units, no magnitude that could be estimated."""
-SHARES: Final = {SHARE_OF_ENTERPRISES, "share_of_units"}
+POPULATION: Final = {SHARE_OF_ENTERPRISES: 1, "share_of_units": 1, "mean_of_shares": 10**9}
+"""Of percentages, how much of a denominator is one unit (of CA-4 as a mean: billionths)."""
 
-PROGRAMME: Final = "programme"
-"""Family of figures that are public lists: nothing to hide."""
+NOT_OF_ENTERPRISES: Final = ("programme", "reported")
+"""Families without a respondent to protect: public lists, and what offices report of the city."""
 
 OUTSIDE: Final = "outside every park"
 """What the district counts beyond the parks. It is never printed, but district less parks gives it:
@@ -94,8 +95,8 @@ class Series:
                 merged[group] = (had[0] + part, had[1] + whole)
         wholes = [whole for _, whole in merged.values()]
         parts = [part for part, _ in merged.values()]
-        is_share = self.kind in SHARES
-        if len(merged) < rule.min_groups or (is_share and sum(wholes) < rule.min_population):
+        is_few = sum(wholes) < rule.min_population * POPULATION.get(self.kind, 0)
+        if len(merged) < rule.min_groups or is_few:
             return FREQUENCY
         sides = [wholes] if self.kind == SHARE_OF_ENTERPRISES else [wholes, parts]
         return DOMINANCE if any(is_dominated(side, rule.p_percent) for side in sides) else None
@@ -132,7 +133,7 @@ def protect(
 
 def _families(kpi: pl.DataFrame, contributions: pl.DataFrame) -> Iterator[list[Series]]:
     """Indicators with the same contributors share one pattern of hidden cells."""
-    known = dictionary().filter(pl.col("family") != PROGRAMME)
+    known = dictionary().filter(~pl.col("family").is_in(NOT_OF_ENTERPRISES))
     present = known.filter(pl.col("indicator_id").is_in(kpi["indicator_id"].unique().implode()))
     for _, family in present.group_by("family", maintain_order=True):
         named = family.select("indicator_id", "kind")

@@ -1,25 +1,43 @@
-"""The plan's indicators as data, and the table of figures judged against them.
+"""The table of figures judged against the plan's targets.
 
-The table is `indicators.csv`: one row per indicator with its target and comparator. Figures are
-in the indicator's unit (a share is 55.56, its unit %) and unrounded until they are published.
+Figures are in the indicator's unit (a share is 55.56, its unit %) and unrounded until they are
+published.
 """
 
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
-from functools import cache
-from importlib.resources import files
 from math import inf
-from operator import ge, gt, le
-from typing import Final, NamedTuple
+from typing import Final
 
 import polars as pl
 
-DISTRICT_ID: Final = "310117"
-DISTRICT_ZH: Final = "松江新城"
+from pipelines import entries
+from pipelines.contributions import (
+    CONTRIBUTIONS,
+    FACTORS,
+    UNKNOWN_OWNER,
+    adoption_contributions,
+    energy_contributions,
+    oee_contributions,
+    of_all,
+)
+from pipelines.dictionary import DISTRICT_ID, DISTRICT_ZH, ENTERED, dictionary
+from pipelines.verdicts import (
+    COMPARE,
+    MET,
+    NOT_MET,
+    TO_BE_VERIFIED,
+    Shown,
+    least_decimals,
+    shown,
+    verdict,
+)
 
-MET: Final = "met"
-NOT_MET: Final = "not_met"
-TO_BE_VERIFIED: Final = "to_be_verified"
+__all__ = [
+    "COMPARE", "CONTRIBUTIONS", "DISTRICT_ID", "DISTRICT_ZH", "FACTORS", "FIGURE", "INCOMPLETE",
+    "KPI", "MET", "NOT_MET", "TO_BE_VERIFIED", "UNCHECKED", "UNKNOWN_OWNER", "Shown",
+    "adoption_contributions", "dictionary", "energy_contributions", "energy_figures", "kpi_table",
+    "least_decimals", "listing", "oee_contributions", "shown", "verdict",
+]  # fmt: skip
 
 UNCHECKED: Final = "u"
 """Status of a figure that disclosure control has not seen: it may not leave."""
@@ -51,182 +69,24 @@ KPI: Final = pl.Schema(
 `respondents` are legal groups. A bound that is null was not stated, and for what covers only a
 part of the New City `upper` is open."""
 
-CONTRIBUTIONS: Final = pl.Schema(
+REPORTED: Final = "e"
+"""Status of an entry in `listing`: an office's word."""
+
+FIGURE: Final = pl.Schema(
     {
         "indicator_id": pl.String(),
         "area_id": pl.String(),
-        "legal_group": pl.String(),
-        "numerator": pl.Int64(),
-        "denominator": pl.Int64(),
+        "value": pl.Float64(),
+        "lower": pl.Float64(),
+        "upper": pl.Float64(),
+        "completeness": pl.Float64(),
+        "is_reliable": pl.Boolean(),
     }
 )
-"""What each legal group adds to a figure: units, or microseconds for time ratios."""
-
-UNKNOWN_OWNER: Final = "?"
-"""The legal group of every factory whose owner is not known; no USCC looks like it."""
-
-FACTORS: Final = {
-    "oee": ("ideal_good_s", "pbt_s"),
-    "availability": ("apt_s", "pbt_s"),
-    "effectiveness": ("ideal_total_s", "apt_s"),
-    "quality_ratio": ("ideal_good_s", "ideal_total_s"),
-}
+"""A figure before it is judged: a share is 0 to 1, terminals are a count."""
 
 UNIT_FACTOR: Final = {"%": 100.0, "万个": 1e-4}
-
-COMPARE: Final = {"gt": gt, "ge": ge, "le": le}
-"""民法典 art. 1259: 以上 and 不少于 include the number, 超过 does not."""
-
-MAX_DECIMALS: Final = 8
-POPULATION_FOR_A_DECIMAL: Final = 100
-"""Below it one decimal of a percentage gives the counts away (66.7 % of 3)."""
-NEAR_TARGET: Final = 0.5
-
-
-@cache
-def dictionary() -> pl.DataFrame:
-    """The indicator table, in order of publication."""
-    source = files("pipelines").joinpath("indicators.csv").read_bytes()
-    return pl.read_csv(source, schema_overrides={"target": pl.Float64, "additive": pl.Boolean})
-
-
-def verdict(
-    value: float | None,
-    lower: float | None,
-    upper: float | None,
-    target: float | None,
-    comparator: str | None,
-) -> str | None:
-    """Is the target met by every value between the bounds, by none, or can it not be said?
-
-    Unrounded values only. A missing bound is the value itself; null without value or target.
-    """
-    if value is None or target is None or not comparator:
-        return None
-    low, high = (value if bound is None else bound for bound in (lower, upper))
-    if comparator == "eq":
-        if low <= target <= high:
-            return MET if low == high else TO_BE_VERIFIED
-        return NOT_MET
-    verdicts = {COMPARE[comparator](bound, target) for bound in (low, high)}
-    if len(verdicts) > 1:
-        return TO_BE_VERIFIED
-    return MET if verdicts.pop() else NOT_MET
-
-
-class Shown(NamedTuple):
-    """A figure as it is printed."""
-
-    value: float | None
-    lower: float | None
-    upper: float | None
-    decimals: int
-
-
-def shown(
-    figure: tuple[float | None, float | None, float | None],
-    target: float | None,
-    comparator: str | None,
-    decimals: int,
-) -> Shown:
-    """Round value, lower and upper (outwards) without ever changing the verdict they give.
-
-    Takes `decimals`, or the fewest above it at which the printed figures judge as the exact ones.
-    """
-    exact = verdict(*figure, target, comparator)
-    for places in range(decimals, MAX_DECIMALS):
-        printed = _rounded(*figure, places)
-        if verdict(*printed, target, comparator) == exact:
-            return Shown(*printed, places)
-    return Shown(*figure, MAX_DECIMALS)
-
-
-def _rounded(
-    value: float | None, lower: float | None, upper: float | None, places: int
-) -> tuple[float | None, float | None, float | None]:
-    """Rounded half up; a bound that differs from the value goes outwards: it still holds."""
-    low = ROUND_HALF_UP if lower == value else ROUND_FLOOR
-    high = ROUND_HALF_UP if upper == value else ROUND_CEILING
-    return (
-        _quantized(value, places, ROUND_HALF_UP),
-        _quantized(lower, places, low),
-        _quantized(upper, places, high),
-    )
-
-
-def _quantized(number: float | None, places: int, rounding: str) -> float | None:
-    if number is None or number in (inf, -inf):
-        return number
-    return float(Decimal(repr(number)).quantize(Decimal(1).scaleb(-places), rounding))
-
-
-def least_decimals(
-    unit: str, kind: str, population: int, value: float | None, target: float | None
-) -> int:
-    """Decimals that an indicator is printed with before the verdict asks for more.
-
-    Counts 0, 万个 4 (one terminal), percentages 1; a percentage of fewer than 100 units none;
-    near the target two.
-    """
-    if unit != "%":
-        return 4 if unit == "万个" else 0
-    if kind.startswith("share_") and population < POPULATION_FOR_A_DECIMAL:
-        return 0
-    is_near = value is not None and target is not None and abs(value - target) < NEAR_TARGET
-    return 2 if is_near else 1
-
-
-def oee_contributions(by_factory: pl.DataFrame, groups: pl.DataFrame | None = None) -> pl.DataFrame:
-    """CONTRIBUTIONS of the OEE figures, for every park and the district.
-
-    `by_factory` has `park_id factory_id pbt_s apt_s ideal_total_s ideal_good_s`, `groups` has
-    `factory_id legal_group`: factories it does not name could all be one owner's and count as one
-    group. Without `groups` every factory stands for itself.
-    """
-    known = by_factory.with_columns(legal_group=pl.col("factory_id"))
-    if groups is not None:
-        named = groups.sort("legal_group", nulls_last=True).unique(
-            "factory_id", keep="first", maintain_order=True
-        )
-        known = by_factory.join(named, on="factory_id", how="left").with_columns(
-            pl.col("legal_group").fill_null(UNKNOWN_OWNER)
-        )
-    parts = [
-        known.select(
-            pl.lit(indicator_id).alias("indicator_id"),
-            pl.col("park_id").alias("area_id"),
-            "legal_group",
-            _microseconds(numerator).alias("numerator"),
-            _microseconds(denominator).alias("denominator"),
-        )
-        for indicator_id, (numerator, denominator) in FACTORS.items()
-    ]
-    by_park = pl.concat(parts)
-    return _summed(
-        pl.concat(
-            [
-                by_park.filter(pl.col("area_id").is_not_null()),
-                by_park.with_columns(area_id=pl.lit(DISTRICT_ID)),
-            ]
-        )
-    )
-
-
-def _microseconds(name: str) -> pl.Expr:
-    return (pl.col(name).fill_null(0) * 1e6).round().cast(pl.Int64)
-
-
-def adoption_contributions(contributions: pl.DataFrame) -> pl.DataFrame:
-    """CONTRIBUTIONS of the adoption indicators, from `adoption.contributions`."""
-    known = dictionary().select("indicator_id", "metric_id", "basis")
-    named = contributions.join(known, on=["metric_id", "basis"])
-    return _summed(named.with_columns(area_id=pl.col("park_id").fill_null(DISTRICT_ID)))
-
-
-def _summed(parts: pl.DataFrame) -> pl.DataFrame:
-    key = ["indicator_id", "area_id", "legal_group"]
-    summed = parts.group_by(key).agg(pl.col("numerator", "denominator").sum())
-    return summed.select(CONTRIBUTIONS.names()).cast(CONTRIBUTIONS).sort(key)
+"""From a share or a count to the unit that an indicator is told in."""
 
 
 def kpi_table(
@@ -238,21 +98,41 @@ def kpi_table(
     smart_factories: int,
     benchmark_parks: int,
     areas: Mapping[str, str],
+    measured: pl.DataFrame | None = None,
+    entered: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The columns of KPI, unrounded and not yet disclosure-checked (status u).
 
     `oee_roll_up`: one row per park and one for the district (`park_id` null) with `oee
     availability effectiveness quality_ratio completeness lower upper is_reliable`, the bounds being
     OEE's. What is not reliable stays without value and bounds (status i).
-    `adoption`: `adoption.figures`. `areas`: park id to Chinese name.
+    `adoption`: `adoption.figures`. `areas`: park id to Chinese name. `measured`: further rows of
+    FIGURE, such as `energy_figures`. `entered` (`entries.ENTERED`): of each indicator and area the
+    entry that stands at the period's end; what nobody entered has no row.
     """
-    figures = pl.concat(
-        [
-            _register_figures(smart_factories, benchmark_parks),
-            _adoption_figures(adoption),
-            _oee_figures(oee_roll_up),
-        ]
+    figures = [
+        _register_figures(smart_factories, benchmark_parks),
+        _adoption_figures(adoption),
+        _oee_figures(oee_roll_up),
+        *([] if measured is None else [measured.select(FIGURE.names()).cast(FIGURE)]),
+    ]
+    units = dictionary().select("indicator_id", "unit")
+    factor = pl.col("unit").replace_strict(UNIT_FACTOR, default=1.0)
+    told = (
+        pl.concat(figures)
+        .join(units, on="indicator_id")
+        .with_columns(pl.col("value", "lower", "upper") * factor)
+        .select(FIGURE.names())
     )
+    if entered is not None:
+        told = pl.concat([told, _entered_figures(entries.standing(entered, period))])
+    return _judged(told, contributions, period, areas)
+
+
+def _judged(
+    figures: pl.DataFrame, contributions: pl.DataFrame, period: str, areas: Mapping[str, str]
+) -> pl.DataFrame:
+    """KPI of figures in their own units."""
     order = dictionary().with_row_index("place")
     respondents = (
         contributions.filter((pl.col("denominator") > 0) | (pl.col("numerator") > 0))
@@ -260,12 +140,10 @@ def kpi_table(
         .agg(respondents=pl.col("legal_group").n_unique().cast(pl.Int64))
     )
     is_district = pl.col("area_id") == DISTRICT_ID
-    factor = pl.col("unit").replace_strict(UNIT_FACTOR, default=1.0)
     judged = (
         figures.join(order, on="indicator_id")
         .join(respondents, on=["indicator_id", "area_id"], how="left")
         .with_columns(
-            pl.col("value", "lower", "upper") * factor,
             pl.when(is_district).then("target").alias("target"),
             pl.when(is_district).then("comparator").alias("comparator"),
             period=pl.lit(period),
@@ -287,9 +165,41 @@ def _verdicts(judged: pl.DataFrame) -> pl.Series:
     return pl.Series("verdict", verdicts, dtype=pl.String)
 
 
-FIGURE: Final = [
-    "indicator_id", "area_id", "value", "lower", "upper", "completeness", "is_reliable",
-]  # fmt: skip
+def _entered_figures(standing: pl.DataFrame) -> pl.DataFrame:
+    """Entries as figures; a bound that nobody stated is the value itself."""
+    return standing.filter(pl.col("indicator_id").is_in(_entered_ids())).select(
+        "indicator_id",
+        "area_id",
+        "value",
+        pl.col("lower").fill_null(pl.col("value")),
+        pl.col("upper").fill_null(pl.col("value")),
+        pl.lit(None, pl.Float64).alias("completeness"),
+        pl.lit(value=True).alias("is_reliable"),
+    )
+
+
+def _entered_ids() -> list[str]:
+    return dictionary().filter(pl.col("collection") == ENTERED)["indicator_id"].to_list()
+
+
+def energy_figures(contributions: pl.DataFrame) -> pl.DataFrame:
+    """FIGURE rows of the PUE indicators from `energy_contributions`: energy of all over IT's."""
+    summed = (
+        contributions.group_by("indicator_id", "area_id")
+        .agg(pl.col("numerator", "denominator").sum())
+        .filter(pl.col("denominator") > 0)
+        .sort("indicator_id", "area_id")
+    )
+    ratio = pl.col("numerator") / pl.col("denominator")
+    return summed.select(
+        "indicator_id",
+        "area_id",
+        ratio.alias("value"),
+        ratio.alias("lower"),
+        ratio.alias("upper"),
+        pl.lit(None, pl.Float64).alias("completeness"),
+        pl.lit(value=True).alias("is_reliable"),
+    )
 
 
 def _register_figures(smart_factories: int, benchmark_parks: int) -> pl.DataFrame:
@@ -302,14 +212,14 @@ def _register_figures(smart_factories: int, benchmark_parks: int) -> pl.DataFram
             area_id=pl.lit(DISTRICT_ID), completeness=pl.lit(None, pl.Float64),
             is_reliable=pl.lit(value=True),
         )
-        .select(FIGURE)
+        .select(FIGURE.names())
     )  # fmt: skip
 
 
 def _adoption_figures(adoption: pl.DataFrame) -> pl.DataFrame:
     known = dictionary().select("indicator_id", "metric_id", "basis", "scope")
     is_partial = pl.col("scope") == "partial"
-    named = adoption.join(known, on=["metric_id", "basis"])
+    named = of_all(adoption).join(known, on=["metric_id", "basis"])
     return named.with_columns(
         area_id=pl.col("park_id").fill_null(DISTRICT_ID),
         upper=pl.when(~is_partial).then("upper"),
@@ -317,7 +227,7 @@ def _adoption_figures(adoption: pl.DataFrame) -> pl.DataFrame:
             1.0 - pl.col("unknown") / pl.col("denominator")
         ),
         is_reliable=pl.lit(value=True),
-    ).select(FIGURE)
+    ).select(FIGURE.names())
 
 
 def _oee_figures(oee_roll_up: pl.DataFrame) -> pl.DataFrame:
@@ -342,3 +252,24 @@ def _oee_figures(oee_roll_up: pl.DataFrame) -> pl.DataFrame:
         )
         for name in FACTORS
     )
+
+
+def listing(kpi: pl.DataFrame | None, entered: pl.DataFrame, on: str) -> pl.DataFrame:
+    """Every indicator of the dictionary with its latest figure of the New City.
+
+    Columns of the dictionary and `period value lower upper verdict status`: of what is measured
+    from `kpi` (PUBLISHED rows of its last day), of what is entered from the entry that stands on
+    the day `on`, unrounded (status e). A status of null: nothing was reported yet.
+    """
+    told = ["indicator_id", "period", "value", "lower", "upper", "verdict", "status"]
+    schema = pl.Schema({name: KPI[name] for name in told})
+    of_city = pl.col("area_id") == DISTRICT_ID
+    known = dictionary().select("indicator_id", "target", "comparator", "scope")
+    standing = entries.standing(entered, on).filter(of_city).join(known, on="indicator_id")
+    by_hand = standing.with_columns(verdict=_verdicts(standing), status=pl.lit(REPORTED))
+    measured = pl.DataFrame(schema=schema)
+    if kpi is not None:
+        is_entered = pl.col("indicator_id").is_in(_entered_ids())
+        measured = kpi.filter(of_city, ~is_entered).select(told).cast(schema)
+    rows = pl.concat([measured, by_hand.select(told).cast(schema)])
+    return dictionary().join(rows, on="indicator_id", how="left", maintain_order="left")

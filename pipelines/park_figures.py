@@ -228,10 +228,12 @@ FORECASTS: Final = pl.Schema(
         "skill_naive": pl.Float64(),
         "skill_seasonal": pl.Float64(),
         "beats_naive": pl.Boolean(),
+        "measured_coverage": pl.Float64(),
     }
 )
-"""Forecasts with intervals of nominal `coverage`. Skill is 1 less the ratio of back-tested mean
-absolute errors; `beats_naive` false is said wherever the forecast is shown."""
+"""Forecasts with intervals of nominal `coverage`, and the `measured_coverage` on held-out origins.
+Skill is 1 less the ratio of back-tested mean absolute errors; `beats_naive` false is said wherever
+the forecast is shown."""
 
 ARRIVALS: Final = pl.Schema(
     {

@@ -47,6 +47,7 @@ CONTROL: Final = Words(
 )
 COMPARATOR: Final = {"gt": ">", "ge": "≥", "le": "≤", "eq": "="}
 COMPARATOR_ZH: Final = {"gt": "超过（不含）", "ge": "不少于", "le": "不高于", "eq": "等于"}
+COLLECTION: Final = {"measured": "系统计算", "entered": "部门填报"}
 HIDDEN: Final = "＊"
 """How a hidden figure is printed, as in Chinese yearbooks with the note 因保密不公布."""
 NOTHING: Final = "—"

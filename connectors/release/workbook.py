@@ -213,13 +213,32 @@ def _parks(book: Book, rows: list[dict[str, Any]]) -> None:
 
 
 def _terms(book: Book, dictionary: pl.DataFrame) -> None:
-    sheet = book.sheet("指标解释", [30, 34, 8, 60, 60, 40, 46], f"{wording.TITLE.zh}：指标解释", "")
-    book.head(sheet, 2, ["指标名称", "English", "单位", "定义", "Definition", "公式", "来源"])
+    widths = [30, 34, 8, 10, 60, 60, 40, 46, 10, 10, 10]
+    sheet = book.sheet("指标解释", widths, f"{wording.TITLE.zh}：指标解释", "")
+    heads = ["指标名称", "English", "单位", "目标", "定义", "Definition", "公式", "来源"]
+    book.head(sheet, 2, [*heads, "属性", "取得方式", "责任单位"])
     texts = dictionary.select(
-        "name_zh", "name_en", "unit", "definition_zh", "definition_en", "formula", "source"
+        "name_zh",
+        "name_en",
+        "unit",
+        _aim(),
+        "definition_zh",
+        "definition_en",
+        "formula",
+        "source",
+        "property",
+        pl.col("collection").replace_strict(wording.COLLECTION),
+        "owner",
     )
     for place, row in enumerate(texts.rows(), start=3):
         book.cells(sheet, place, [(text, "") for text in row])
+
+
+def _aim() -> pl.Expr:
+    """Like `> 80`; a dash where there is no target."""
+    sign = pl.col("comparator").replace_strict(wording.COMPARATOR, default=None)
+    number = pl.col("target").cast(pl.String).str.strip_suffix(".0")
+    return pl.concat_str(sign, number, separator=" ").fill_null(wording.NOTHING).alias("aim")
 
 
 def _quality(book: Book, rows: list[dict[str, Any]], checks: Sequence[Mapping[str, Any]]) -> None:

@@ -24,7 +24,8 @@ SCHEMA_VERSION: Final = 1
 PRELIMINARY: Final = "preliminary"
 _PERIOD: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?|Q[1-4])?")
 _DICTIONARY: Final = [
-    "indicator_id", "name_zh", "name_en", "unit", "target", "comparator", "property", "additive",
+    "indicator_id", "name_zh", "name_en", "unit", "target", "comparator", "comparator_zh",
+    "comparator_en", "property", "collection", "frequency", "owner", "plan_row", "additive",
     "formula", "definition_zh", "definition_en", "source",
 ]  # fmt: skip
 
