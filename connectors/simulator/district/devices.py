@@ -18,6 +18,7 @@ NETWORKS: Final = ("ethernet", "5g", "wifi", "nb_iot", "lora", "fieldbus", None)
 STAGES: Final = ("production", "operation", "business", "rnd", None)
 LISTED_TWICE: Final = 0.04
 CHAINED: Final = 0.005
+CONTRADICTED: Final = 0.005
 
 
 def draw(draft: Draft, count: int) -> None:
@@ -37,7 +38,8 @@ def draw(draft: Draft, count: int) -> None:
         number += 1
         for again in _again(rng, first, number)[: count - number]:
             half = habit if habit.silent else replace(habit, share=habit.share / 2)
-            _add(draft, plan, again, half, first.terminal_id)
+            is_other = again.product_instance_uri not in (None, first.product_instance_uri)
+            _add(draft, plan, again, half, again.terminal_id if is_other else first.terminal_id)
             number += 1
 
 
@@ -111,7 +113,24 @@ def _again(rng: random.Random, first: Terminal, number: int) -> list[Terminal]:
         third = replace(first, terminal_id=f"D{number + 1:06}", platform=others[1])
         linked = replace(second, product_instance_uri=None, asset_id=None)
         return [linked, _named_by(third, "mac")]
+    if 1 - fate < CONTRADICTED and first.product_instance_uri and first.serial_number:
+        return _contradiction(first, number, others[0])
     return []
+
+
+def _contradiction(first: Terminal, number: int, platform: str) -> list[Terminal]:
+    """A listing with the serial number of one device and the MAC address of another."""
+    between = _named_by(first, "serial")
+    between = replace(
+        between, terminal_id=f"D{number:06}", platform=platform, mac=names.mac(number)
+    )
+    other = replace(
+        _named_by(first, "uri"),
+        terminal_id=f"D{number + 1:06}",
+        product_instance_uri=f"urn:parkpulse:sim:unit:{number + 1:06}",
+        mac=between.mac,
+    )
+    return [between, other]
 
 
 def _named_by(listing: Terminal, keep: str) -> Terminal:

@@ -1,6 +1,6 @@
 """The district as typed tables: the columns of the park register, as Arrow and as Parquet."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -77,9 +77,9 @@ EVIDENCE: Final = ("terminal_days", "operating_days")
 """Tables that are matrices here and long there."""
 
 
-def tables(facts: DistrictFacts) -> dict[str, pa.Table]:
-    """Every table, in memory."""
-    return {name: pa.Table.from_batches(_batches(facts, name), SCHEMAS[name]) for name in SCHEMAS}
+def tables(facts: DistrictFacts, names: Iterable[str] = tuple(SCHEMAS)) -> dict[str, pa.Table]:
+    """Tables by name, in memory; all by default."""
+    return {name: pa.Table.from_batches(_batches(facts, name), SCHEMAS[name]) for name in names}
 
 
 def write_parquet(facts: DistrictFacts, folder: Path) -> None:

@@ -22,7 +22,7 @@ ROWS = ("enterprises", "sites", "machines", "terminals", "tenants", "declaration
 
 @pytest.fixture(scope="module")
 def district():
-    return facts(11, ON, enterprises=450, terminals=2_000)
+    return facts(11, ON, enterprises=450, terminals=1_200)
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +42,19 @@ def standing(firm):
 
 
 def test_the_facts_follow_from_seed_day_and_size(district):
-    again = facts(11, ON, enterprises=450, terminals=2_000)
+    again = facts(11, ON, enterprises=450, terminals=1_200)
     for name in (*ROWS, "claims", "collector_down", "traps", "late", "listing_ids", "really"):
         assert getattr(again, name) == getattr(district, name)
     for name in ("good_values", "sent", "operating"):
         assert np.array_equal(getattr(again, name), getattr(district, name))
-    other = facts(12, ON, enterprises=450, terminals=2_000)
+    other = facts(12, ON, enterprises=450, terminals=1_200)
     assert other.enterprises != district.enterprises
 
 
 def test_a_district_is_as_large_as_asked(district):
     assert len({e.uscc for e in district.enterprises}) == 450
-    assert len(district.listing_ids) == len(set(district.listing_ids)) == 2_000
-    assert district.good_values.shape == (2_000, 200)
+    assert len(district.listing_ids) == len(set(district.listing_ids)) == 1_200
+    assert district.good_values.shape == (1_200, 200)
     with pytest.raises(ValueError, match="at least 400"):
         facts(1, ON, enterprises=100)
     with pytest.raises(ValueError, match=str(LEAST_DAYS)):

@@ -222,7 +222,7 @@ KEY = st.sampled_from([None, None, "a", "b", "c"])
 
 
 @given(st.lists(st.tuples(KEY, KEY, KEY, KEY), max_size=8), st.randoms())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_units_do_not_depend_on_the_order_of_listings(keys, random):
     listings = [
         listing(
@@ -264,7 +264,7 @@ def test_a_change_is_what_its_three_parts_are():
 
 @pytest.fixture(scope="module")
 def whole():
-    return facts(5, ON, enterprises=420, terminals=1_500)
+    return facts(5, ON, enterprises=400, terminals=1_000)
 
 
 @pytest.fixture(scope="module")
