@@ -1,18 +1,42 @@
-"""Park gateways: register, terminals, evidence, and cloud adoption measured from them."""
+"""Park gateways, and cloud adoption day by day: CA-1 to CA-7, funnels, liveness, changes."""
 
-from datetime import date
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Final
 
 import dagster as dg
 import polars as pl
 
-from assets.partitions import DAYS, HOME, PARKS, SINGLE_RUN, site_names
+from assets.partitions import (
+    DAYS,
+    HOME,
+    PARKS,
+    SINGLE_RUN,
+    site_names,
+)
 from assets.pictures import bars
 from assets.storage import BY_DAY
 from assets.words import OWNERS, both
 from connectors import received
 from connectors.lake import Lake, Partition
-from pipelines import adoption as arithmetic
 from pipelines import bronze, raw
+from pipelines.cloud import change, seen
+from pipelines.cloud.day import Day, Ground, of_day
+from pipelines.cloud.many_days import each_day
+from pipelines.park_figures import ADOPTION
+from pipelines.park_schemas import REGISTER as REGISTER_SCHEMAS
+
+REGISTER: Final = [
+    "enterprises", "sites", "machines", "terminals", "tenants", "declarations", "provider_use",
+    "operating_days", "collector_down",
+]  # fmt: skip
+"""What adoption is counted from, beside the evidence of each day."""
+
+WARM_UP: Final = timedelta(days=90)
+"""Evidence of use looks so far back: figures of earlier days would say too little."""
+
+SINCE: Final = timedelta(days=28)
+"""Changes are told against four weeks before."""
 
 
 @dg.asset(
@@ -43,86 +67,152 @@ def park_values(context: dg.AssetExecutionContext) -> pl.DataFrame:
     return values
 
 
-@dg.asset(
-    group_name="silver",
-    kinds={"polars"},
-    owners=OWNERS,
-    description=both(
-        "企业名录：每家企业一行，规模按国家统计局 2017 办法划分。",
-        "The enterprise register, one row each, with its size class (NBS 2017).",
+def _out(chinese: str, english: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        group_name="gold",
+        kinds={"polars"},
+        owners=OWNERS,
+        metadata=BY_DAY,
+        description=both(chinese, english),
+    )
+
+
+MADE: Final = {
+    "terminal_state": _out("每个终端近 64 日是否有数据。", "When each terminal was heard."),
+    "adoption": _out(
+        "上云上平台 CA-1 至 CA-7：园区与全区，分规模、行业、层级，附上下限。",
+        "Cloud adoption CA-1 to CA-7 by park and district, size, sector and level, with bounds.",
     ),
-)
-def enterprises(park_values: pl.LazyFrame, park_tags: pl.LazyFrame) -> pl.DataFrame:
-    """One row per enterprise."""
-    return arithmetic.register(park_values, park_tags)
-
-
-@dg.asset(
-    group_name="silver",
-    kinds={"polars"},
-    owners=OWNERS,
-    description=both("终端名录：每个终端一行。", "The terminal register, one row each."),
-)
-def terminals(park_values: pl.LazyFrame, park_tags: pl.LazyFrame) -> pl.DataFrame:
-    """One row per terminal listing."""
-    return arithmetic.terminals(park_values, park_tags)
-
-
-@dg.asset(
-    group_name="silver",
-    kinds={"polars"},
-    owners=OWNERS,
-    description=both(
-        "每日证据：终端当天的有效值数、企业当天是否生产。",
-        "Daily evidence: good values of a terminal, whether an enterprise operated.",
+    "funnel": _out(
+        "漏斗：登记、激活、在线、在用。", "Funnels: registered, activated, online, in use."
     ),
-)
-def terminal_evidence(park_values: pl.LazyFrame, park_tags: pl.LazyFrame) -> pl.DataFrame:
-    """One row per entity and local day."""
-    return arithmetic.evidence(park_values, park_tags)
+    "liveness": _out("终端在线状态，分类型与网络。", "Status of terminals by kind and network."),
+    "discrepancies": _out("申报与核实对照。", "What is declared beside what was seen."),
+    "adoption_contributions": _out(
+        "各法人集团对每个指标的贡献，用于披露控制。",
+        "What each legal group adds to each figure: the ground of disclosure control.",
+    ),
+    "adoption_panel": _out("谁被计入。", "Who is counted: the ground of matched panels."),
+    "adoption_changes": _out(
+        "与四周前相比的变化：同一批单位、新进、退出各占多少。",
+        "Change against four weeks before: by those in both, by entry, by exit.",
+    ),
+}
 
 
-@dg.asset(
+@dg.multi_asset(
+    outs=MADE,
+    ins={name: dg.AssetIn() for name in REGISTER},
+    deps=["terminal_days"],
     partitions_def=DAYS,
     backfill_policy=SINGLE_RUN,
-    metadata=BY_DAY,
+    name="adoption_of_days",
+)
+def adoption_of_days(
+    context: dg.AssetExecutionContext, **register: pl.LazyFrame
+) -> Iterator[dg.Output[pl.DataFrame]]:
+    """Cloud adoption on each reference date, on the evidence up to it.
+
+    Who was heard is carried on from the day before where that is made; else it is read anew.
+    """
+    days = sorted(date.fromisoformat(key) for key in context.partition_keys)
+    ground = Ground.of({name: frame.collect() for name, frame in register.items()}, days[-1])
+    before = days[0] - timedelta(days=1)
+    carried = Lake(HOME.lake).read("terminal_state", Partition(before))
+    state = seen.heard(_heard_by(before), before) if carried is None else carried
+    told = each_day(ground, state, before, _heard_on, days[-1])
+    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in MADE}
+    for on, state, day in told:
+        for name, frame in _tables(ground, on, state, day).items():
+            parts[name].append(frame.with_columns(partition_day=pl.lit(on)))
+    pictures = _pictures(parts["adoption"][-1].drop("partition_day"), days[-1])
+    for name, frames in parts.items():
+        shown = pictures if name == "adoption" else {}
+        yield dg.Output(pl.concat(frames), name, metadata=shown)
+
+
+def _heard_on(on: date) -> pl.DataFrame:
+    """TERMINAL_DAYS of a day's own partition; in the first one stands what is older, too."""
+    found = Lake(HOME.lake).read("terminal_days", Partition(on))
+    none = REGISTER_SCHEMAS["terminal_days"].to_frame()
+    return none if found is None else found.filter(pl.col("day") == on)
+
+
+def _heard_by(on: date) -> pl.DataFrame:
+    """All TERMINAL_DAYS up to a day."""
+    lake = Lake(HOME.lake)
+    last = max(on, HOME.first_day)
+    parts = [p for p in lake.partitions("terminal_days") if p.day and p.day <= last]
+    found = lake.scan("terminal_days", parts)
+    none = REGISTER_SCHEMAS["terminal_days"].to_frame()
+    return none if found is None else found.filter(pl.col("day") <= on).collect(engine="in-memory")
+
+
+def _panel_of(ground: Ground, on: date) -> pl.DataFrame:
+    """Who was counted on an earlier day: as it was made then, or as it is known now."""
+    made = Lake(HOME.lake).read("adoption_panel", Partition(on))
+    return of_day(ground, seen.heard(_heard_by(on), on), on).panel() if made is None else made
+
+
+def _tables(ground: Ground, on: date, state: pl.DataFrame, day: Day) -> dict[str, pl.DataFrame]:
+    panel, since = day.panel(), on - SINCE
+    return {
+        "terminal_state": state,
+        "adoption": day.adoption,
+        "funnel": day.funnel,
+        "liveness": day.liveness,
+        "discrepancies": day.discrepancies,
+        "adoption_contributions": day.contributions(on),
+        "adoption_panel": panel,
+        "adoption_changes": change.changes(_panel_of(ground, since), panel, since, on),
+    }
+
+
+def _pictures(figures: pl.DataFrame, on: date) -> Mapping[str, dg.MarkdownMetadataValue]:
+    """Shares of parks and the New City as bars."""
+    names = site_names("park")
+    shares = figures.filter(
+        pl.col("denominator").is_not_null(), pl.col("dimension") == "all", pl.col("value") <= 1
+    )
+    return {
+        f"{metric_id} {basis}": bars(
+            f"{metric_id} {basis} {on}",
+            [
+                (names.get(row["park_id"], "松江新城"), row["value"], row["lower"], row["upper"])
+                for row in part.sort("park_id", nulls_last=False).iter_rows(named=True)
+            ],
+        )
+        for (metric_id, basis), part in sorted(shares.group_by("metric_id", "basis"))
+    }
+
+
+@dg.asset(
+    ins={name: dg.AssetIn() for name in REGISTER},
+    deps=["terminal_days"],
     group_name="gold",
     kinds={"polars"},
     owners=OWNERS,
     description=both(
-        "上云上平台：中小企业比例（CA-1）、设备上云率（CA-2）、感知终端（CA-7），园区与全区。",
-        "Cloud adoption by park and district: CA-1, CA-2, CA-7, on the evidence up to the day.",
+        "首日之前每天的上云上平台指标，按现在所知回算：趋势与预测的依据。",
+        "Adoption of every day before the home's first, as known now: what trends rest on.",
     ),
 )
-def adoption(
-    context: dg.AssetExecutionContext,
-    enterprises: pl.LazyFrame,
-    terminals: pl.LazyFrame,
-    terminal_evidence: pl.LazyFrame,
-) -> pl.DataFrame:
-    """Cloud adoption on each reference date."""
-    days = [date.fromisoformat(key) for key in context.partition_keys]
-    register, listed, evidence = (
-        frame.collect() for frame in (enterprises, terminals, terminal_evidence)
+def adoption_before(**register: pl.LazyFrame) -> pl.DataFrame:
+    """ADOPTION (dimension all), from the first day with a whole window of use behind it."""
+    last = HOME.first_day - timedelta(days=1)
+    evidence = _heard_by(last)
+    earliest = evidence["day"].min()
+    if not isinstance(earliest, date):
+        return ADOPTION.to_frame()
+    ground = Ground.of({name: frame.collect() for name, frame in register.items()}, last)
+    first = min(earliest + WARM_UP, last)
+    by_day = evidence.partition_by("day", as_dict=True)
+    told = each_day(
+        ground,
+        seen.heard(evidence, first),
+        first,
+        lambda on: by_day.get((on,), evidence.clear()),
+        last,
     )
-    figures = [arithmetic.figures(register, listed, evidence, day) for day in days]
-    names = {**site_names("park"), "": "松江新城"}
-    shares = figures[-1].filter(pl.col("denominator").is_not_null())
-    context.add_output_metadata(
-        {
-            f"{metric_id} {basis}": bars(
-                f"{metric_id} {basis} {days[-1]}",
-                [
-                    (
-                        names.get(row["park_id"], "松江新城"),
-                        row["value"],
-                        row["lower"],
-                        row["upper"],
-                    )
-                    for row in part.sort("park_id", nulls_last=False).iter_rows(named=True)
-                ],
-            )
-            for (metric_id, basis), part in sorted(shares.group_by("metric_id", "basis"))
-        }
-    )
-    return pl.concat(figures).with_columns(partition_day=pl.col("reference_date"))
+    whole = [day.adoption.filter(pl.col("dimension") == "all") for _, _, day in told]
+    return pl.concat([ADOPTION.to_frame(), *whole])

@@ -16,6 +16,7 @@ from assets import (
     figures,
     follow_up,
     machines,
+    register,
     release,
     restated,
     telling,
@@ -29,12 +30,13 @@ from connectors.errors import ParkPulseError
 from connectors.lake import Lake
 
 ROOMS: Final = [
-    collected, events, machines, figures, restated, anomalies, anomaly_report, feedback, adoption,
-    release,
+    collected, events, machines, figures, restated, anomalies, anomaly_report, feedback, register,
+    adoption, release,
 ]  # fmt: skip
 ASSETS: Final = [
     *collected.OUTSIDE,
     *feedback.OUTSIDE,
+    *register.OUTSIDE,
     *dg.load_assets_from_modules(ROOMS),
 ]
 
@@ -60,10 +62,11 @@ ANOMALIES: Final = dg.define_asset_job(
 )
 PARKS: Final = dg.define_asset_job("parks", selection=["park_values"])
 REGISTER: Final = dg.define_asset_job(
-    "register", selection=["enterprises", "terminals", "terminal_evidence"]
+    "register",
+    selection=dg.AssetSelection.assets(*register.WORDS, "register_conflicts", "register_doubts"),
 )
 DISTRICT_DAYS: Final = dg.define_asset_job(
-    "district_days", selection=["oee_roll_up", "adoption", "kpi"]
+    "district_days", selection=["oee_roll_up", "terminal_days", *adoption.MADE, "kpi"]
 )
 ROLLED_UP: Final = dg.define_asset_job(
     follow_up.ROLLED_UP,

@@ -19,9 +19,9 @@ from assets.words import OWNERS, both
 from connectors import received
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.release import published_before, write_release
-from pipelines import adoption as arithmetic
-from pipelines import conformance, disclosure, indicators
+from pipelines import conformance, disclosure, indicators, versions
 from pipelines.dictionary import MEASURED
+from pipelines.schemas import TABLES
 
 DEFAULT_P_PERCENT: Final = 10.0
 """For trials. A bureau sets $PARKPULSE_P_PERCENT and tells nobody: who knows p can undo it."""
@@ -33,7 +33,7 @@ CHECKED: Final = ("oee_by_shift", "oee_roll_up", "adoption", "kpi")
 @dg.asset(
     partitions_def=DAYS,
     backfill_policy=SINGLE_RUN,
-    deps=["enterprises", "terminals", "terminal_evidence"],
+    deps=["enterprises", "adoption_contributions"],
     metadata=BY_DAY,
     group_name="release",
     kinds={"polars"},
@@ -95,16 +95,15 @@ def _protected(
     day: date, rolled: pl.DataFrame, adopted: pl.DataFrame, owners: pl.DataFrame, smart: int
 ) -> pl.DataFrame:
     lake = Lake(HOME.lake)
-    register, terminals, evidence = (
-        found.collect()
-        for name in ("enterprises", "terminals", "terminal_evidence")
-        if (found := lake.scan(name, [Partition()])) is not None
-    )
+    known = lake.read("enterprises", Partition())
+    register = TABLES["enterprises"].to_frame() if known is None else versions.as_of(known, day)
     of_day = rolled.filter(pl.col("production_day") == day)
     is_area = (pl.col("level") == "district") | (
         (pl.col("level") == "park") & pl.col("park_id").is_not_null()
     )
-    parts = arithmetic.contributions(register, terminals, evidence, day)
+    parts = lake.read("adoption_contributions", Partition(day))
+    if parts is None:
+        raise dg.Failure(f"{day}: adoption has no contributions; make its assets first")
     factories = of_day.filter(pl.col("level") == "factory")
     contributions = pl.concat(
         [
@@ -114,7 +113,7 @@ def _protected(
     )
     table = indicators.kpi_table(
         of_day.filter(is_area),
-        adopted.filter(pl.col("reference_date") == day),
+        adopted.filter(pl.col("reference_date") == day, pl.col("dimension") == "all"),
         contributions,
         period=day.isoformat(),
         smart_factories=smart,
@@ -140,7 +139,7 @@ def _parks(area_ids: pl.Series) -> dict[str, str]:
 
 def legal_groups(owners: pl.DataFrame, register: pl.DataFrame) -> pl.DataFrame:
     """`factory_id legal_group` of the factories whose USCC (`owners`) the register knows."""
-    known = register.select("uscc", "legal_group")
+    known = register.select("uscc", pl.coalesce("legal_group", "uscc").alias("legal_group"))
     return owners.join(known, on="uscc").select("factory_id", "legal_group").unique()
 
 
@@ -197,7 +196,16 @@ def lineage(day: date) -> dict[str, Any]:
         "cycles",
         "oee_by_shift",
     )
-    adoption_tables = ("park_values", "enterprises", "terminals", "terminal_evidence", "adoption")
+    adoption_tables = (
+        "park_values",
+        "enterprises",
+        "sites",
+        "terminals",
+        "declarations",
+        "provider_use",
+        "terminal_days",
+        "adoption",
+    )
     return {
         "code_version": code_version(),
         "day": day.isoformat(),

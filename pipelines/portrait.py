@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from pipelines.adoption import ACTIVE
+from pipelines.cloud.firms import ACTIVE
 from pipelines.digital import scores
 from pipelines.digital_evidence import of_days, of_machines, of_statuses, of_terminals
 from pipelines.park_figures import PORTRAITS

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.adoption import ACTIVE, INDUSTRY
+from pipelines.cloud.firms import ACTIVE, INDUSTRY
 from pipelines.order_figures import CELL, QUARTERS, order_figures, ranges, ranked
 from pipelines.park_figures import QUARTILES
 from pipelines.versions import as_of

@@ -8,6 +8,8 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.park_schemas import CONFLICTS, REGISTER, REJECTIONS
+
 TIME: Final = pl.Datetime("us", "UTC")
 EQUIPMENT: Final = {
     "park_id": pl.String(),
@@ -478,7 +480,10 @@ SEMI_BY_DAY: Final = pl.Schema(
 """SEMI E10 states and E79 efficiencies per work unit and production day. The six states and unknown
 sum to the total. Compare `e79_oee` with TEEP, never with the OEE index."""
 
-TABLES: Final = {
+TABLES: Final[dict[str, pl.Schema]] = {
+    **REGISTER,
+    "register_conflicts": CONFLICTS,
+    "register_doubts": REJECTIONS,
     "raw_values": RAW,
     "quarantine": RAW,
     "last_values": RAW,
