@@ -129,6 +129,19 @@ def test_who_has_too_few_peers_sees_the_sector_then_all_industry():
     assert told.schema == QUARTILES
 
 
+def test_without_a_size_class_peers_are_the_sector_and_without_a_sector_all():
+    portrait, of_register = firm("Y", 0.1)
+    nowhere = (portrait | {"sector": None}, of_register | {"industry_code": "C"})
+    told = tell([*scattered(30), *scattered(40, "large", "C26"), firm("X", 0.02, None), nowhere])
+    trend = told.filter(pl.col("figure") == "output_trend")
+    assert set(trend.select("sector", "size_class", "basis").rows()) == {
+        ("C26", "large", "sector_size"),
+        ("C39", "small", "sector_size"),
+        ("C39", None, "sector"),
+        (None, "small", "all"),
+    }
+
+
 def test_peers_are_industrial_here_and_at_work():
     others = [
         (p, e | changed)
