@@ -115,6 +115,19 @@ def test_a_group_speaks_once():
     assert told["enterprises"] == 24
 
 
+def test_a_group_of_two_sectors_is_two_unknowns():
+    def told(group):
+        apart = [
+            firm("A", 0.3, sector="C39", group=group),
+            firm("B", -0.3, sector="C26", group=group),
+        ]
+        world = scattered(29) + scattered(29, sector="C26") + scattered(2, "micro")
+        return tell(world + apart).filter(pl.col("figure") == "output_trend")
+
+    assert told("one").equals(told(None))
+    assert told("one")["basis"].to_list() == ["sector_size", "sector", "sector_size"]
+
+
 def test_who_has_too_few_peers_sees_the_sector_then_all_industry():
     world = scattered(30) + scattered(2, "micro")
     world += scattered(6, "large", "C26") + scattered(1, "micro", "B10")
