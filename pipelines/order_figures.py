@@ -12,6 +12,9 @@ import polars as pl
 QUARTERS: Final = {"q1": 1, "median": 2, "q3": 3}
 
 CELL: Final = ["cell", "figure"]
+UNKNOWN: Final = ["legal_group", "member", "members"]
+"""One value: a group, the first of its enterprises in the cell, and how many they are. In a wider
+cell the same first one and the same number are the same enterprises."""
 
 
 class Told(NamedTuple):
@@ -40,14 +43,14 @@ def _unit(value: Decimal, finest: Decimal) -> Decimal:
 
 
 def ranked(values: pl.DataFrame) -> pl.DataFrame:
-    """`cell figure legal_group members value place groups enterprises` of `… uscc value`.
+    """CELL, UNKNOWN and `value place groups enterprises` of `cell figure legal_group uscc value`.
 
     A group's value in a cell is the mean of its enterprises'; `place` counts from 0.
     """
     spoken = (
         values.sort("value", "uscc")
         .group_by(*CELL, "legal_group", maintain_order=True)
-        .agg(pl.mean("value"), members=pl.len().cast(pl.Int64))
+        .agg(pl.mean("value"), member=pl.min("uscc"), members=pl.len().cast(pl.Int64))
         .sort(*CELL, "value", "legal_group")
     )
     return spoken.with_columns(
@@ -88,7 +91,7 @@ def order_figures(spoken: pl.DataFrame, steps: pl.DataFrame, names: list[str]) -
 
 
 def ranges(spoken: pl.DataFrame, figures: pl.DataFrame) -> pl.DataFrame:
-    """`cell figure legal_group members low high`: what who knows all others is left with of each.
+    """CELL, UNKNOWN and `low high`: what whoever knows all others is left with of each value.
 
     With x at its place among the others, the mean is (S + min(max(x, L), H)) / size: of a value
     beyond a window nothing is told but that it is.
@@ -103,9 +106,8 @@ def ranges(spoken: pl.DataFrame, figures: pl.DataFrame) -> pl.DataFrame:
     high = pl.col("size") * pl.col("most") - rest
     left = placed.select(
         *CELL,
-        "legal_group",
-        "members",
+        *UNKNOWN,
         low=pl.when(low > floor).then(low).otherwise(-float("inf")),
         high=pl.when(high < ceiling).then(high).otherwise(float("inf")),
     )
-    return left.group_by(*CELL, "legal_group", "members").agg(pl.max("low"), pl.min("high"))
+    return left.group_by(*CELL, *UNKNOWN).agg(pl.max("low"), pl.min("high"))

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from pipelines.cloud.firms import ACTIVE, INDUSTRY
-from pipelines.order_figures import CELL, QUARTERS, order_figures, ranges, ranked
+from pipelines.order_figures import CELL, QUARTERS, UNKNOWN, order_figures, ranges, ranked
 from pipelines.park_figures import QUARTILES
 from pipelines.versions import as_of
 
@@ -34,9 +34,6 @@ LEVELS: Final = {
 ROW: Final = ["sector", "size_class", "figure"]
 
 CONNECTIVITY: Final = "connectivity"
-
-_KEY: Final = ["figure", "legal_group", "members"]
-"""One unknown: a group that has as many enterprises in a wider cell has the same ones there."""
 
 
 @cache
@@ -108,8 +105,9 @@ def _wanted(portraits: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _no_ranges() -> pl.DataFrame:
-    schema = {"figure": pl.String(), "legal_group": pl.String(), "members": pl.Int64()}
-    return pl.DataFrame(schema=schema | {"low": pl.Float64(), "high": pl.Float64()})
+    named = {"figure": pl.String(), "legal_group": pl.String(), "member": pl.String()}
+    bounds = {"low": pl.Float64(), "high": pl.Float64()}
+    return pl.DataFrame(schema={**named, "members": pl.Int64(), **bounds})
 
 
 def _told(spoken: pl.DataFrame, had: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -135,10 +133,10 @@ def _told(spoken: pl.DataFrame, had: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
 
 def _narrowed(had: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     """What is left of each value by what was told before and what is tried now."""
-    both = now.join(had, on=_KEY, how="left", suffix="_had")
+    both = now.join(had, on=["figure", *UNKNOWN], how="left", suffix="_had")
     return both.with_columns(
         low=pl.max_horizontal("low", "low_had"), high=pl.min_horizontal("high", "high_had")
-    ).select(*CELL, "legal_group", "members", "low", "high")
+    ).select(*CELL, *UNKNOWN, "low", "high")
 
 
 def _safe(left: pl.DataFrame) -> pl.DataFrame:
@@ -150,5 +148,5 @@ def _safe(left: pl.DataFrame) -> pl.DataFrame:
 
 
 def _replaced(had: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
-    kept = had.join(now, on=_KEY, how="anti")
-    return pl.concat([kept, now.select(*_KEY, "low", "high")])
+    kept = had.join(now, on=["figure", *UNKNOWN], how="anti")
+    return pl.concat([kept, now.select("figure", *UNKNOWN, "low", "high")])

@@ -125,6 +125,20 @@ def test_a_portrait_is_of_its_own_rows_only_and_in_any_order(seed):
     assert portraits(known(**shuffled), ON).equals(every)
 
 
+def test_what_comes_after_the_day_is_not_read():
+    tables = world(random.Random(5))
+    later = {
+        "enterprises": [enterprise("F1", valid_from=TOMORROW, industry_code="B1010")],
+        "enterprise_days": days("F1", 3, ON + timedelta(days=3)),
+        "machines": [machine(99, uscc="F1", valid_from=TOMORROW, is_digital=True)],
+        "terminals": [terminal(n, uscc="F1", activated_on=TOMORROW) for n in range(3)],
+        "warnings": [warning(99, uscc="F1", raised_on=TOMORROW)],
+        "sites": [{"site_id": "9", "uscc": "F1", "park_id": "P09", "valid_from": TOMORROW}],
+    }
+    more = {name: tables.get(name, []) + later.get(name, []) for name in tables | later}
+    assert portraits(known(**more), ON).equals(portraits(known(**tables), ON))
+
+
 def test_points_are_whole_and_every_rule_is_measured():
     assert set(points()["rule"]) - {NO_RULE} == set(MEASURES)
     assert points()["rule"].to_list().count(NO_RULE) + len(MEASURES) == points().height

@@ -115,6 +115,19 @@ def test_a_group_speaks_once():
     assert told["enterprises"] == 24
 
 
+def test_a_group_of_two_sectors_is_two_unknowns():
+    def told(group):
+        apart = [
+            firm("A", 0.3, sector="C39", group=group),
+            firm("B", -0.3, sector="C26", group=group),
+        ]
+        world = scattered(29) + scattered(29, sector="C26") + scattered(2, "micro")
+        return tell(world + apart).filter(pl.col("figure") == "output_trend")
+
+    assert told("one").equals(told(None))
+    assert told("one")["basis"].to_list() == ["sector_size", "sector", "sector_size"]
+
+
 def test_who_has_too_few_peers_sees_the_sector_then_all_industry():
     world = scattered(30) + scattered(2, "micro")
     world += scattered(6, "large", "C26") + scattered(1, "micro", "B10")
@@ -127,6 +140,19 @@ def test_who_has_too_few_peers_sees_the_sector_then_all_industry():
     silent = row(told, figure="oee")
     assert (silent["basis"], silent["enterprises"], silent["median"]) == (None, 0, None)
     assert told.schema == QUARTILES
+
+
+def test_without_a_size_class_peers_are_the_sector_and_without_a_sector_all():
+    portrait, of_register = firm("Y", 0.1)
+    nowhere = (portrait | {"sector": None}, of_register | {"industry_code": "C"})
+    told = tell([*scattered(30), *scattered(40, "large", "C26"), firm("X", 0.02, None), nowhere])
+    trend = told.filter(pl.col("figure") == "output_trend")
+    assert set(trend.select("sector", "size_class", "basis").rows()) == {
+        ("C26", "large", "sector_size"),
+        ("C39", "small", "sector_size"),
+        ("C39", None, "sector"),
+        (None, "small", "all"),
+    }
 
 
 def test_peers_are_industrial_here_and_at_work():
