@@ -1,10 +1,13 @@
 """Cloud adoption counted from the generated facts by plain loops: what the parks really are.
 
 CA-1 industrial SMEs on a cloud or platform, CA-2 connected devices, CA-7 sensing terminals; per
-park and for the district (`park_id` null), on the last local day that had ended at the anchor.
+park and for the district (`park_id` null), on the last local day that had ended at the anchor. The
+rules are those of decision 35, for what gateways say: an enterprise has one version and one
+declaration, a provider's last use is one record of use, and a device goes by its
+ProductInstanceUri, in the parks of all its listings.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -31,6 +34,7 @@ Figure = tuple[date, str | None, str, str, int, int | None, int]
 _CLASSES: Final = (("large", 1000, 40_000), ("medium", 300, 2_000), ("small", 20, 300))
 _WINDOW: Final = timedelta(days=90)
 _CONNECTED_DAYS: Final = 30
+_LEAST_DAYS: Final = 5
 
 
 def write(facts: ParkFacts, path: Path) -> None:
@@ -68,14 +72,14 @@ def _area(facts: ParkFacts, park: str | None) -> Iterator[tuple[str, str, int, i
     unknown = sum(_nobody_knows(e, on) and e not in verified for e in sme)
     yield "CA-1", "verified", len(verified), len(sme), unknown
     yield "CA-1", "declared_or_verified", len(either), len(sme), unknown
-    terminals = [t for t in facts.terminals if park in (None, t.park_id) and _in_service(t, on)]
-    devices = _by_identity(t for t in terminals if t.kind == "device")
+    units = [u for u in _by_identity(facts.terminals) if park in (None, *(t.park_id for t in u))]
+    deployed = [unit for unit in units if _in_service(unit, on)]
     resting = {e.uscc: e.resting for e in facts.enterprises}
-    days = [_days(facts, listings, resting) for listings in devices.values()]
+    days = [_days(facts, unit, resting) for unit in deployed if unit[0].kind == "device"]
     linked = sum(_connected(*pair) for pair in days)
-    no_schedule = sum(scheduled == 0 for _, scheduled in days)
-    yield "CA-2", "measured", linked, len(devices), no_schedule
-    yield "CA-7", "measured", len(_by_identity(terminals)), None, 0
+    nobody_can_tell = sum(scheduled < _LEAST_DAYS for _, scheduled in days)
+    yield "CA-2", "measured", linked, len(days), nobody_can_tell
+    yield "CA-7", "measured", len(deployed), None, 0
 
 
 def in_scope(enterprise: Enterprise) -> bool:
@@ -91,12 +95,11 @@ def in_scope(enterprise: Enterprise) -> bool:
 def connected_owners(facts: ParkFacts) -> set[str]:
     """Enterprises with at least one connected device in service (E3), wherever it stands."""
     resting = {e.uscc: e.resting for e in facts.enterprises}
-    in_service = [t for t in facts.terminals if _in_service(t, facts.reference_date)]
-    devices = _by_identity(t for t in in_service if t.kind == "device")
+    deployed = [u for u in _by_identity(facts.terminals) if _in_service(u, facts.reference_date)]
     return {
-        listings[0].enterprise_uscc
-        for listings in devices.values()
-        if _connected(*_days(facts, listings, resting))
+        unit[0].enterprise_uscc
+        for unit in deployed
+        if unit[0].kind == "device" and _connected(*_days(facts, unit, resting))
     }
 
 
@@ -121,20 +124,26 @@ def _declared(enterprise: Enterprise, on: date) -> bool:
     return enterprise.declared_cloud == "yes" and begun and not ended
 
 
-def _in_service(terminal: Terminal, on: date) -> bool:
-    activated = terminal.activated_on is not None and terminal.activated_on <= on
-    return activated and (terminal.retired_on is None or terminal.retired_on > on)
+def _in_service(unit: Sequence[Terminal], on: date) -> bool:
+    """Whether any listing of a device is activated by the day and not retired by then."""
+    return any(
+        listing.activated_on is not None
+        and listing.activated_on <= on
+        and (listing.retired_on is None or listing.retired_on > on)
+        for listing in unit
+    )
 
 
-def _by_identity(terminals: Iterable[Terminal]) -> dict[str, list[Terminal]]:
+def _by_identity(terminals: Iterable[Terminal]) -> list[list[Terminal]]:
+    """Devices as their listings, first by platform."""
     found: dict[str, list[Terminal]] = {}
-    for terminal in terminals:
+    for terminal in sorted(terminals, key=lambda t: (t.platforms[:1], t.terminal_id)):
         found.setdefault(terminal.product_instance_uri, []).append(terminal)
-    return found
+    return list(found.values())
 
 
 def _days(
-    facts: ParkFacts, listings: list[Terminal], resting: dict[str, frozenset[date]]
+    facts: ParkFacts, listings: Sequence[Terminal], resting: dict[str, frozenset[date]]
 ) -> tuple[int, int]:
     """Connected and scheduled days of the last 30; what any listing saw counts."""
     off = resting[listings[0].enterprise_uscc]
@@ -151,4 +160,4 @@ def _days(
 
 
 def _connected(days: int, scheduled: int) -> bool:
-    return days >= 5 and days * 10 >= scheduled * 8
+    return days >= _LEAST_DAYS and days * 10 >= scheduled * 8

@@ -1,15 +1,16 @@
 """The files of the district office say what the facts say, and the bad ones what is listed."""
 
 import csv
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
 from openpyxl import load_workbook
 
-from connectors.simulator.district import bad_files, files, tables
+from connectors.simulator.district import bad_files, files, tables, truth_tables
 from connectors.simulator.district.facts import facts
 from connectors.simulator.park_facts import uscc
+from pipelines import park_figures
 
 ON = date(2026, 11, 21)
 
@@ -97,3 +98,23 @@ def test_bad_rows_are_where_the_list_says(tmp_path):
         assert found.partition(" ")[0] == value
     good = bad_files.GOOD["enterprises"]["uscc"]
     assert uscc(good[:17]) == good
+
+
+def test_the_truth_has_the_tables_of_the_figures(district, tmp_path):
+    since = ON - timedelta(days=90)
+    truth_tables.write_district(district, tmp_path / "office", tmp_path / "truth", since)
+    assert (tmp_path / "office" / "bad" / "wrong.csv").exists()
+    figures = {
+        "adoption": park_figures.ADOPTION, "funnel": park_figures.FUNNEL,
+        "liveness": park_figures.LIVENESS, "changes": park_figures.CHANGES,
+        "discrepancies": park_figures.DISCREPANCIES,
+    }  # fmt: skip
+    for name, schema in figures.items():
+        found = pl.read_parquet(tmp_path / "truth" / f"{name}.parquet")
+        assert found.schema == schema
+        assert found.height > 0
+        counted = ("numerator", "denominator", "unknown", "value", "units", "terminals", "change")
+        key = [column for column in schema.names() if not column.startswith(counted)]
+        assert not found.select(key).is_duplicated().any()
+    _, *traps = lines(tmp_path / "truth" / "traps.csv")
+    assert len(traps) == len(district.traps)

@@ -131,15 +131,111 @@ def test_size_classes_are_counted_apart(staff, revenue, size):
         assert found == ((0, 1, 1) if name == size else None)
 
 
-def test_machine_hours_are_at_most_c2_and_a_use_without_level_is_unknown_at_each():
+@pytest.mark.parametrize(
+    ("level", "service", "levels"),
+    [
+        ("C4", "machine_hours", "C2"), ("C3", "machine_hours", "C2"), ("C1", "machine_hours", "C1"),
+        ("C4", "mes_app", "C4"),
+    ],
+)  # fmt: skip
+def test_machine_hours_are_at_most_c2(level, service, levels):
     told = district(
         enterprises=[firm(1), firm(2)],
         declarations=[said(1), said(2)],
-        provider_use=[used(1, level="C4", service="machine_hours"), used(2, level=None)],
+        provider_use=[used(1, level=level, service=service)],
     )
-    levels = {c: cloud(told, dimension="level", class_id=c) for c in ("C1", "C2", "C3", "C4")}
-    assert levels == {"C1": (0, 2, 1), "C2": (1, 2, 1), "C3": (0, 2, 1), "C4": (0, 2, 1)}
-    assert cloud(told) == (2, 2, 0)
+    for name in ("C1", "C2", "C3", "C4"):
+        expected = (int(name == levels), 2, 0)
+        assert cloud(told, dimension="level", class_id=name) == expected
+    assert cloud(told) == (1, 2, 0)
+
+
+def test_evidence_without_a_level_is_unknown_at_each():
+    told = district(
+        enterprises=[firm(1), firm(2), firm(3)],
+        declarations=[said(1), said(2, "yes", BEFORE), said(3, "unknown", level="C1")],
+        provider_use=[used(1, level=None)],
+    )
+    by_basis = {"verified": (0, 3, 2), "declared": (0, 3, 2), "declared_or_verified": (0, 3, 3)}
+    for basis, expected in by_basis.items():
+        assert cloud(told, basis, dimension="level", class_id="C1") == expected
+
+
+@pytest.mark.parametrize(
+    ("claimed", "seen", "found"),
+    [
+        ("C3", "C3", None), ("C4", "C3", "level_not_seen"), ("C1", "C3", None),
+        (None, "C3", None), ("C4", None, None),
+    ],
+)  # fmt: skip
+def test_a_level_not_seen(claimed, seen, found):
+    told = district(
+        enterprises=[firm(1)],
+        declarations=[said(1, "yes", BEFORE, level=claimed)],
+        provider_use=[used(1, level=seen)],
+    )
+    (row,) = truth.discrepancies(Known(told, ON))
+    assert (row["declared_level"], row["seen_level"], row["discrepancy"]) == (claimed, seen, found)
+
+
+def test_platform_applications_of_enterprises_above_the_scale():
+    firms = [
+        firm(1, revenue_wan=2_000.0), firm(2, revenue_wan=1_999.9),
+        firm(3, revenue_wan=90_000.0, staff=2_000), firm(4, revenue_wan=None),
+        firm(5, revenue_wan=9_000.0), firm(6, revenue_wan=9_000.0, industry_code="F5171"),
+        firm(7, revenue_wan=9_000.0),
+    ]  # fmt: skip
+    uses = [used(n, level="C4") for n in (1, 2, 4, 6)] + [used(3, level="C2")]
+    told = district(enterprises=firms, provider_use=[*uses, used(5, level=None)])
+    assert figure(told, "CA-5", "verified") == (1, 4, 1)
+
+
+def test_machines_are_counted_by_what_is_heard_and_what_is_said():
+    """Digital or not, networked or not, heard or not; a control loop is no machine."""
+
+    def machine(name, **changes):
+        plain = Machine(name, "U1", "S1", "machine", True, False, True, False, 1, BEFORE)
+        return replace(plain, **changes)
+
+    held = [
+        machine("heard"), machine("said", is_networked=True, interface_level=2),
+        machine("null", is_networked=None, interface_level=None),
+        machine("heard late", is_networked=None, interface_level=3),
+        machine("unclear", is_digital=None, is_networked=True),
+        machine("plain", is_digital=False, is_networked=None),
+        machine("loop", kind="control_loop", is_controlled=True, interface_level=3),
+        machine("gone", valid_to=ON),
+    ]  # fmt: skip
+    told = district(
+        {"T1": [0], "T2": [29], "T3": [30]},
+        enterprises=[firm(1)],
+        machines=held,
+        terminals=[
+            listing(1, machine_id="heard"), listing(2, machine_id="heard late"),
+            listing(3, machine_id="null"),
+        ],
+    )  # fmt: skip
+    assert figure(told, "CA-3", "verified") == (2, 4, 1)
+    assert figure(told, "CA-3", "declared_or_verified") == (3, 4, 1)
+    assert figure(told, "CA-3b", "verified") == (2, 6, 2)
+    assert figure(told, "CA-3b", "declared_or_verified") == (4, 6, 2)
+    assert figure(told, "CA-4", "pooled") == (1, 7, 0)
+    assert figure(told, "CA-6", "measured") == (2, 6, 1)
+
+
+def test_a_gateway_is_one_terminal_and_its_channels_are_points():
+    told = district(
+        {"T1": range(30), "T2": ()},
+        enterprises=[firm(1)],
+        terminals=[
+            listing(1, kind="gateway", points=64), listing(2, points=None),
+            listing(3, points=16, retired_on=ON),
+        ],
+    )  # fmt: skip
+    assert figure(told, "CA-7", "measured") == (2, None, 0)
+    assert figure(told, "CA-7", "points") == (64, None, 0)
+    assert figure(told, "CA-2", "measured") == (0, 1, 0)
+    assert cloud(told) == (0, 1, 1)  # what a gateway sends makes nobody connected
 
 
 def test_a_groups_account_makes_its_enterprises_unknown():
