@@ -343,6 +343,11 @@ def test_what_every_machine_has_is_one_row_on_a_page():
     ][::-1]  # fmt: skip
     assert "2" in page.filter(pl.col("work_unit_id").is_null())["todo_zh"].item()
     assert page.schema == told.schema
+    none = pl.DataFrame(schema=schemas.CYCLES)
+    all_of_it = conformance_findings.table(
+        catalogue(*tags, odd), none, observe([], *tags, odd, coverage=covered())
+    )
+    assert all_of_it["aspect"].to_list() == ["missing"] * 4 + ["unit"] * 3
 
 
 def test_every_finding_has_both_languages_and_every_unit_one_meaning():
