@@ -171,7 +171,7 @@ def test_of_an_unsteady_clock_every_value_is_in_doubt():
 
 FAULTY = st.tuples(
     st.sampled_from([GOOD, UNCERTAIN, BAD]), st.sampled_from([None, 1.0, -3.0, float("nan")]),
-    st.sampled_from([0.02, 90.0, 200.0]), st.booleans(),
+    st.sampled_from([0.02, 60.02, 200.0]), st.booleans(),
 )  # fmt: skip
 
 
@@ -278,6 +278,17 @@ def test_a_gap_of_ours_never_makes_anybody_more_silent(spoke, gaps, data):
     less, unit_less = silence(spoke, [(0, 1440)], gaps)
     assert all(a <= b for a, b in zip(less, more, strict=True))
     assert unit_less <= unit_more
+
+
+@pytest.mark.parametrize(("pause", "expected"), [(40, 0), (41, 41)])
+def test_a_pause_of_twenty_usual_steps_is_no_silence_yet(pause, expected):
+    slow, other = [*range(0, 600, 2), *range(598 + pause, 1441, 2)], list(range(1441))
+    (own, _), unit = silence([slow, other], [(0, 1440)], [])
+    assert (own, unit) == (expected, 0)
+
+
+def test_what_a_gap_leaves_of_a_pause_is_judged_by_itself():
+    assert silence([[600]], [(0, 1440)], [(610, 1440)]) == ([0], 600)
 
 
 def test_a_gap_of_one_node_excuses_that_node_only():
