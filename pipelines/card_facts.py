@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.conformance import OEE_LEVEL
+from pipelines.conformance import OEE_LEVEL, by_line
 from pipelines.evidence_cards import BENCHMARK_PARK, FACTS, SMART_FACTORY
 
 SHARES: Final = {
@@ -61,10 +61,9 @@ def of_levels(work_units: pl.DataFrame, as_of: date) -> pl.DataFrame:
     """L2 facts of factories and their parks from `conformance.levels`."""
     reached = pl.col("level") >= OEE_LEVEL
     units = _summed(work_units, "factory_id", reached)
-    lines = work_units.group_by("factory_id", "line_id").agg(level=pl.min("level"))
     factories = work_units.group_by("park_id", "factory_id").agg(level=pl.min("level"))
     named = factories.filter(pl.col("park_id").is_not_null())
-    whole = _summed(lines.filter(pl.col("line_id").is_not_null()), "factory_id", reached)
+    whole = _summed(by_line(work_units), "factory_id", reached)
     every = units.select("subject_id").join(whole, on="subject_id", how="left")
     return pl.concat(
         [

@@ -75,6 +75,14 @@ def todo(tags: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
     return _told(_ranked(rows, said))
 
 
+def by_line(work_units: pl.DataFrame) -> pl.DataFrame:
+    """`factory_id line_id level`: a line, too, is where its least machine is."""
+    lines = work_units.filter(pl.col("line_id").is_not_null())
+    return (
+        lines.group_by("factory_id", "line_id").agg(pl.min("level")).sort("factory_id", "line_id")
+    )
+
+
 def by_factory(work_units: pl.DataFrame) -> pl.DataFrame:
     """`factory_id level`: a factory is where its least machine is."""
     return work_units.group_by("factory_id").agg(pl.min("level")).sort("factory_id")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from pipelines import clock
-from pipelines.conformance import OEE_LEVEL, at_levels, by_factory
+from pipelines.conformance import OEE_LEVEL, at_levels, by_factory, levels, todo
 from pipelines.conformance_data import EXPECTED_UNITS, Observed
 from pipelines.conformance_silence import MEASURED
 from pipelines.equipment import UNIT
@@ -72,6 +72,12 @@ def findings(observed: Observed, work_units: pl.DataFrame) -> pl.DataFrame:
     )
     order = ["touched", *UNIT[1:], "finding", "subject"]
     return rows.sort(order, descending=[True] + [False] * 5).select(CONFORMANCE.names())
+
+
+def table(tags: pl.DataFrame, cycles: pl.DataFrame, observed: Observed) -> pl.DataFrame:
+    """`park_figures.CONFORMANCE` of a factory-day: what the interface lacks, then the data."""
+    levels_now = levels(tags, cycles)
+    return pl.concat([todo(tags, cycles), findings(observed, levels_now)])
 
 
 def together(found: pl.DataFrame, work_units: pl.DataFrame) -> pl.DataFrame:

@@ -135,11 +135,13 @@ def _limits(own: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shared(quiet: pl.DataFrame, needed: pl.DataFrame) -> pl.DataFrame:
-    """Spans, by tag, in which every needed node of the tag's work unit was quiet."""
+    """Spans, by tag, in which every needed node of the tag's work unit was quiet.
+
+    Two that touch stay two: at the instant between them somebody spoke.
+    """
     nodes = needed.select(*UNIT, "tag_no").unique().group_by(UNIT).agg(nodes=pl.len())
-    spans = disjoint(quiet.select(*UNIT, *TAG, *SPAN), [*UNIT, *TAG])
     edges = [
-        spans.select(*UNIT, time=name, depth=pl.lit(sign, pl.Int64))
+        quiet.select(*UNIT, time=name, depth=pl.lit(sign, pl.Int64))
         for name, sign in (("from_time", 1), ("to_time", -1))
     ]
     depth = (

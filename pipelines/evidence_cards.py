@@ -28,15 +28,19 @@ FACTS: Final = pl.Schema(
 """What is known of a subject. `value` null: known to be unknown. A subject of which nothing is
 known has one row without a `fact_id`. Of several rows of one fact the newest holds."""
 
-RECOGNITIONS: Final = pl.Schema(
+ENTERED: Final = pl.Schema(
     {
         "subject_kind": pl.String(),
         "subject_id": pl.String(),
-        "recognised_on": pl.Date(),
+        "fact_id": pl.String(),
+        "value": pl.Float64(),
+        "as_of": pl.Date(),
         "document": pl.String(),
     }
 )
-"""The authority's list, as somebody entered it."""
+"""Facts that no data of ours tells, as somebody entered them with the document that says so: the
+authority's list (`recognised`, 1 from the day of recognition on), certificates, self-assessments.
+"""
 
 COUNTED: Final = pl.Schema(
     {
@@ -132,14 +136,13 @@ def by_subject(cards: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def recognised(recognitions: pl.DataFrame, on: date) -> pl.DataFrame:
-    """`FACTS` from the authority's list as it stood on a day; who is not on it stays unknown."""
-    listed = recognitions.filter(pl.col("recognised_on") <= on)
-    by = pl.col("recognised_on"), pl.col("document").fill_null("—")
-    return listed.select(
-        *SUBJECT, fact_id=pl.lit("recognised"), value=pl.lit(1.0), as_of="recognised_on",
-        evidence_zh=pl.format("{} 列入名单，文件：{}", *by),
-        evidence_en=pl.format("listed on {}, document: {}", *by),
+def entered(rows: pl.DataFrame, on: date) -> pl.DataFrame:
+    """`FACTS` from `ENTERED` rows as of a day. Who is not on a list stays unknown, not refused."""
+    words = "as_of", pl.col("document").fill_null("—")
+    return rows.filter(pl.col("as_of") <= on).select(
+        *SUBJECT, "fact_id", "value", "as_of",
+        evidence_zh=pl.format("登记日期 {}，依据：{}", *words),
+        evidence_en=pl.format("entered as of {}, by: {}", *words),
     ).match_to_schema(FACTS)  # fmt: skip
 
 

@@ -80,7 +80,7 @@ _WORDS: Final = {
         "is none of admission, construction, operation, evaluation: correct its name.",
     ),
 }
-_PLACES: Final = pl.DataFrame({"place": range(len(PHASES)), "name": PHASES})
+_PLACES: Final = pl.DataFrame({"place": range(len(PHASES)), "phase": PHASES})
 _PLANNED: Final = ["planned_from", "planned_to"]
 _PHASES_ZH: Final = dict(zip(PHASES, ("准入", "建设", "运营", "评估"), strict=True))
 
@@ -115,38 +115,39 @@ def states(projects: pl.DataFrame, on: date) -> pl.DataFrame:
 def findings(projects: pl.DataFrame, on: date) -> pl.DataFrame:
     """`FINDINGS`: dates as of a day that cannot be right, in the order of projects and phases.
 
-    A phase may be entered on the day the one before it was left.
+    A phase may be entered on the day the one before it (the last that was begun) was left.
     """
     known = _as_of(projects, on)
     right = known.filter(pl.col("place").is_not_null())
-    furthest = right.filter(_begun()).group_by("project_id").agg(furthest=pl.max("place"))
-    grid = furthest.join(_PLACES, how="cross")
-    begun = _begun()
-    every = grid.join(right, on=["project_id", "place"], how="left").sort("project_id", "place")
-    before_left = pl.col("left_on").shift(1).over("project_id")
-    before_begun = begun.shift(1).over("project_id")
+    begun = right.filter(_begun()).sort("project_id", "place")
+    own, last_left = pl.int_range(pl.len()).over("project_id") > 0, pl.col("left_on").shift(1)
     entered, left = pl.col("entered_on"), pl.col("left_on")
     rules = {
-        "skipped": (pl.col("place") < pl.col("furthest")) & ~begun,
-        "entered_before_left": entered.is_not_null() & before_begun
-        & (before_left.is_null() | (before_left > entered)),
-        "left_not_entered": left.is_not_null() & entered.is_null(),
+        "entered_before_left": own & entered.is_not_null()
+        & (last_left.is_null() | (last_left > entered)),
+        "left_not_entered": entered.is_null(),
         "left_before_entered": left < entered,
     }  # fmt: skip
-    flagged = every.with_columns(**rules)
-    parts = [
-        flagged.filter(pl.col(rule).fill_null(value=False)).select(
-            "project_id", "place", phase="name", finding=pl.lit(rule)
-        )
-        for rule in rules
-    ]
-    odd = known.filter(pl.col("place").is_null()).select(
-        "project_id", place=pl.lit(len(PHASES), pl.Int64), phase="phase",
-        finding=pl.lit("unknown_phase"),
-    )  # fmt: skip
-    rows = pl.concat([*parts, odd])
+    flagged = begun.with_columns(**rules)
+    odd = known.filter(pl.col("place").is_null()).with_columns(place=pl.lit(len(PHASES), pl.Int64))
+    parts = {
+        "skipped": _skipped(begun),
+        **{rule: flagged.filter(pl.col(rule).fill_null(value=False)) for rule in rules},
+        "unknown_phase": odd,
+    }
+    rows = pl.concat(
+        part.select("project_id", "place", "phase", finding=pl.lit(name))
+        for name, part in parts.items()
+    )
     named = rows.join(_heads(projects).select("project_id", "park_id"), on="project_id", how="left")
     return _worded(named.sort("project_id", "place", "finding"))
+
+
+def _skipped(begun: pl.DataFrame) -> pl.DataFrame:
+    """`project_id place phase` of phases without a date before one that has one."""
+    furthest = begun.group_by("project_id").agg(furthest=pl.max("place"))
+    grid = furthest.join(_PLACES, how="cross").filter(pl.col("place") < pl.col("furthest"))
+    return grid.join(begun, on=["project_id", "place"], how="anti")
 
 
 def summary(states: pl.DataFrame) -> pl.DataFrame:

@@ -47,10 +47,12 @@ def project_findings(rows: Iterable[Project], on: date) -> set[tuple[str, str, s
             found.add((project, phase, "left_not_entered"))
         elif left is not None and left < entered:
             found.add((project, phase, "left_before_entered"))
-        if place and entered is not None:
-            began, ended = phases[project, PHASES[place - 1]]
-            if (began or ended) and (ended is None or ended > entered):
-                found.add((project, phase, "entered_before_left"))
+        for earlier in reversed(PHASES[:place]):
+            began, ended = phases[project, earlier]
+            if began or ended:
+                if entered is not None and (ended is None or ended > entered):
+                    found.add((project, phase, "entered_before_left"))
+                break
     return found
 
 

@@ -50,6 +50,7 @@ def test_a_planned_run_time_may_come_from_the_cycles_file():
 def test_a_factory_is_where_its_least_machine_is():
     found = conformance.levels(tags(F01M1=L3, F01M2=L1, F02M1=L2), NO_CYCLES)
     assert conformance.by_factory(found).rows() == [("F01", 1), ("F02", 2)]
+    assert conformance.by_line(found).rows() == [("F01", "L1", 1), ("F02", "L1", 2)]
 
 
 def test_what_the_next_level_lacks_is_named():

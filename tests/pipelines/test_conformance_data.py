@@ -171,7 +171,7 @@ def test_of_an_unsteady_clock_every_value_is_in_doubt():
 
 FAULTY = st.tuples(
     st.sampled_from([GOOD, UNCERTAIN, BAD]), st.sampled_from([None, 1.0, -3.0, float("nan")]),
-    st.sampled_from([0.02, 90.0, 200.0]), st.booleans(),
+    st.sampled_from([0.02, 60.02, 200.0]), st.booleans(),
 )  # fmt: skip
 
 
@@ -280,6 +280,17 @@ def test_a_gap_of_ours_never_makes_anybody_more_silent(spoke, gaps, data):
     assert unit_less <= unit_more
 
 
+@pytest.mark.parametrize(("pause", "expected"), [(40, 0), (41, 41)])
+def test_a_pause_of_twenty_usual_steps_is_no_silence_yet(pause, expected):
+    slow, other = [*range(0, 600, 2), *range(598 + pause, 1441, 2)], list(range(1441))
+    (own, _), unit = silence([slow, other], [(0, 1440)], [])
+    assert (own, unit) == (expected, 0)
+
+
+def test_what_a_gap_leaves_of_a_pause_is_judged_by_itself():
+    assert silence([[600]], [(0, 1440)], [(610, 1440)]) == ([0], 600)
+
+
 def test_a_gap_of_one_node_excuses_that_node_only():
     one, two, three = (tag("M1", f"pressure_{n}") for n in range(3))
     rows = [value(three, m, 1.0) for m in range(1440)]
@@ -343,6 +354,11 @@ def test_what_every_machine_has_is_one_row_on_a_page():
     ][::-1]  # fmt: skip
     assert "2" in page.filter(pl.col("work_unit_id").is_null())["todo_zh"].item()
     assert page.schema == told.schema
+    none = pl.DataFrame(schema=schemas.CYCLES)
+    all_of_it = conformance_findings.table(
+        catalogue(*tags, odd), none, observe([], *tags, odd, coverage=covered())
+    )
+    assert all_of_it["aspect"].to_list() == ["missing"] * 4 + ["unit"] * 3
 
 
 def test_every_finding_has_both_languages_and_every_unit_one_meaning():

@@ -98,13 +98,13 @@ def test_a_factory_counts_when_all_that_is_mandatory_is_met():
 def test_recognition_is_the_authoritys_word_and_no_condition():
     listed = pl.DataFrame(
         [
-            (SMART_FACTORY, "F01", date(2026, 1, 1), "沪经信〔2026〕1 号"),
-            (SMART_FACTORY, "F02", date(2026, 12, 1), "沪经信〔2026〕9 号"),
+            (SMART_FACTORY, "F01", "recognised", 1.0, date(2026, 1, 1), "名单 1"),
+            (SMART_FACTORY, "F02", "recognised", 1.0, date(2026, 12, 1), "名单 9"),
         ],
-        schema=evidence_cards.RECOGNITIONS,
+        schema=evidence_cards.ENTERED,
         orient="row",
     )
-    facts = pl.concat([frame(*whole("F01"), *whole("F02")), evidence_cards.recognised(listed, ON)])
+    facts = pl.concat([frame(*whole("F01"), *whole("F02")), evidence_cards.entered(listed, ON)])
     found = cards(CRITERIA, facts)
     own = found.filter(pl.col("criterion_id") == "recognised").select("subject_id", "state").rows()
     assert own == [("F01", "met"), ("F02", "unknown")]

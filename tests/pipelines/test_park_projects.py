@@ -101,6 +101,7 @@ def one(*phases):
         ([("admission", 9, None), ("construction", 5, None)], ["entered_before_left"]),
         ([("construction", 5, None)], ["skipped"]),  # no row of admission at all
         ([("operation", 5, None)], ["skipped", "skipped"]),
+        ([("admission", 9, 4), ("operation", 5, None)], ["skipped", "entered_before_left"]),
         ([("admission", None, 5)], ["left_not_entered"]),
         ([("admission", 5, 6)], ["left_before_entered"]),
         ([("admission", 9, -3), ("construction", -3, None)], []),  # not yet known
@@ -110,6 +111,24 @@ def one(*phases):
 )
 def test_dates_that_cannot_be_right(phases, expected):
     assert projects.findings(one(*phases), ON)["finding"].to_list() == expected
+
+
+AGO = st.none() | st.integers(-5, 40)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(AGO, AGO), min_size=4, max_size=4))
+def test_findings_and_states_of_any_dates_are_those_of_the_truth(dates):
+    came = [tuple(n if n is None else ON - timedelta(days=n) for n in pair) for pair in dates]
+    rows = [
+        invented.Project("X", "", "", "U", "P01", phase, ON, ON, *pair, 1.0, None)
+        for phase, pair in zip(projects.PHASES, came, strict=True)
+    ]
+    table = frame(rows, park_schemas.PROJECTS)
+    found = projects.findings(table, ON).select("project_id", "phase", "finding").rows()
+    assert set(found) == truth.project_findings(rows, ON)
+    told = projects.states(table, ON).select("state", "phase", "days_late").row(0)
+    assert told == truth.project_states(rows, ON)["X"]
 
 
 def test_without_a_plan_nothing_is_late():
