@@ -9,7 +9,17 @@ import click
 
 from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
-from parkpulse import accounts, care, collection, detection, district, feedback, models, notify
+from parkpulse import (
+    accounts,
+    care,
+    collection,
+    detection,
+    district,
+    feedback,
+    models,
+    notify,
+    register,
+)
 from parkpulse.common import say
 
 ENVIRONMENT = {
@@ -38,7 +48,7 @@ COMMANDS: Final = (
     collection.certificate, care.status, care.prune, care.doctor, accounts.export, accounts.events,
     accounts.ledger, district.materialize, district.ui, district.report, district.release,
     district.verify, detection.detect, feedback.verdict, feedback.ack, feedback.shelve,
-    feedback.unshelve, feedback.alarms, notify.notify, models.model,
+    feedback.unshelve, feedback.alarms, notify.notify, models.model, register.register,
 )  # fmt: skip
 for _command in COMMANDS:
     cli.add_command(_command)
