@@ -59,7 +59,13 @@ def bare(text: pl.Expr, kind: str) -> pl.Expr:
 
 
 def _text(field: Field, text: pl.Expr) -> Reading:
-    return Reading(text, first_of((text.is_in(ERRORS), "excel_error")), _NONE)
+    """A text on one line: what was broken between two Chinese characters is one word."""
+    joined = text.str.replace_all(r"(\p{Han})\s*[\r\n]+\s*(\p{Han})", "$1$2")
+    return Reading(
+        joined.str.replace_all(r"\s*[\r\n]+\s*", " "),
+        first_of((text.is_in(ERRORS), "excel_error")),
+        _NONE,
+    )
 
 
 def _code(field: Field, text: pl.Expr) -> Reading:
