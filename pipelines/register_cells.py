@@ -227,18 +227,42 @@ READERS: Final[dict[str, Reader]] = {
 """How each kind of field is read."""
 
 
+DTYPES: Final[dict[str, pl.DataType]] = {
+    "count": pl.Int64(),
+    "amount": pl.Float64(),
+    "score": pl.Float64(),
+    "longitude": pl.Float64(),
+    "latitude": pl.Float64(),
+    "flag": pl.Boolean(),
+    "grade": pl.Int8(),
+    "day": pl.Date(),
+    "end_day": pl.Date(),
+}
+"""What a kind's values are, where they are not texts."""
+
 _MAC: Final = "^[0-9A-F]{2}(:[0-9A-F]{2}){5}(:[0-9A-F]{2}){0,2}$"
 
 
 def cells(field: Field, column: pl.Series) -> pl.DataFrame:
     """`value reason about` of every cell of a column of texts; the value bears the field's name."""
-    texts = pl.DataFrame({"text": column}).select(bare(pl.col("text"), field.kind))
+    texts = pl.DataFrame({"text": column.cast(pl.String)}).select(bare(pl.col("text"), field.kind))
+    if texts["text"].null_count() == texts.height:
+        return _blank(field, texts.height)
     distinct = texts.filter(pl.col("text").is_not_null()).unique("text")
     each = texts.join(_read(field, distinct), on="text", how="left", maintain_order="left")
     if field.is_required:
         is_blank = pl.col("value").is_null() & pl.col("reason").is_null()
         each = each.with_columns(reason=pl.when(is_blank).then(pl.lit("blank")).otherwise("reason"))
     return each.select(pl.col("value").alias(field.name), "reason", "about")
+
+
+def _blank(field: Field, height: int) -> pl.DataFrame:
+    """A column in which nothing stands: most files leave most columns out."""
+    none = pl.Series([None], dtype=pl.String).new_from_index(0, height)
+    reason = pl.Series(["blank" if field.is_required else None], dtype=pl.String)
+    value = none.cast(DTYPES.get(field.kind, pl.String()))
+    columns = {field.name: value, "reason": reason.new_from_index(0, height), "about": none}
+    return pl.DataFrame(columns)
 
 
 def _read(field: Field, distinct: pl.DataFrame) -> pl.DataFrame:
