@@ -22,11 +22,9 @@ from connectors.home import Home, write_atomic
 from pipelines.days import day_of
 from pipelines.park_schemas import REGISTER
 from pipelines.register_history import PRECEDENCE
+from pipelines.register_whole import SAID
 
 _PROVENANCE: Final = "parkpulse.import"
-
-SAID: Final = {"source": pl.String(), "import_seq": pl.Int64(), "priority": pl.Int64()}
-"""What `rows` adds: who said a row, in which import, and how high it ranks."""
 
 
 @dataclass(frozen=True, slots=True)

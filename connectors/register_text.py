@@ -21,6 +21,9 @@ DELIMITERS: Final = (",", ";", "\t")
 Parsed = list[tuple[int, list[str]]]
 """Fields of records by the place of their line below the head."""
 
+_EXCERPT: Final = 60
+"""As many characters of a line that cannot be read stand in the report."""
+
 _LONGEST_CELL: Final = 20
 """A quotation mark whose fellow does not come within so many lines is a stray one."""
 
@@ -132,9 +135,9 @@ def _grid(head: Head, delimiter: str, below: list[str], undecodable: list[int]) 
         ]
     ).sort("line")
     found = [
-        *((number, "undecodable", None) for number in undecodable),
-        *((at + first, "unclosed", None) for at in unclosed),
-        *((at + first, "ragged", f"{len(cells)} ≠ {width}") for at, cells in ragged),
+        *((number, None, "undecodable", None) for number in undecodable),
+        *((at + first, below[at], "unclosed", None) for at in unclosed),
+        *((at + first, below[at], "ragged", f"{len(cells)} ≠ {width}") for at, cells in ragged),
     ]
     return Grid(head, rows.with_columns(pl.col("line") + first), _found(found))
 
@@ -199,14 +202,10 @@ def _unquoted(texts: pl.Series, delimiter: str, width: int) -> pl.DataFrame:
 
 
 def _fitted(records: Parsed, width: int) -> tuple[Parsed, Parsed]:
-    """Records of the right width, blank fields behind it cut off; and the others."""
-    fitting, ragged = Parsed(), Parsed()
-    for at, cells in records:
-        if not any(cell.strip() for cell in cells):
-            continue
-        is_wide = len(cells) >= width and not any(cell.strip() for cell in cells[width:])
-        (fitting if is_wide else ragged).append((at, cells[:width] if is_wide else cells))
-    return fitting, ragged
+    """Records of the right width, and the others; a blank one is neither."""
+    filled = [(at, cells) for at, cells in records if any(cell.strip() for cell in cells)]
+    fitting = [(at, cells) for at, cells in filled if len(cells) == width]
+    return fitting, [(at, cells) for at, cells in filled if len(cells) != width]
 
 
 def _split_exact(texts: pl.Series, delimiter: str, width: int) -> pl.DataFrame:
@@ -230,11 +229,10 @@ def _named(head: Head, cells: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
     return cells.select(line, *(pl.col(field).alias(name) for name, field in named))
 
 
-def _found(told: list[tuple[int, str, str | None]]) -> pl.DataFrame:
+def _found(told: list[tuple[int, str | None, str, str | None]]) -> pl.DataFrame:
+    """FOUND of whole lines, with how each begins."""
     rows = [
-        {"line": line, "column": None, "reason": reason, "about": about}
-        for line, reason, about in told
+        (None, line, None, text and text[:_EXCERPT], reason, about)
+        for line, text, reason, about in told
     ]
-    return pl.DataFrame(
-        rows, schema_overrides=FOUND, schema=None if rows else FOUND
-    ).match_to_schema(FOUND, missing_columns="insert")
+    return pl.DataFrame(rows, schema=FOUND, orient="row")

@@ -19,6 +19,7 @@ from parkpulse import (
     indicators,
     models,
     notify,
+    register,
 )
 from parkpulse.common import say
 
@@ -49,6 +50,7 @@ COMMANDS: Final = (
     accounts.ledger, district.materialize, district.ui, district.report, district.release,
     district.verify, detection.detect, feedback.verdict, feedback.ack, feedback.shelve,
     feedback.unshelve, feedback.alarms, notify.notify, models.model, indicators.indicator,
+    register.register,
 )  # fmt: skip
 for _command in COMMANDS:
     cli.add_command(_command)

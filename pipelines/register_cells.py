@@ -12,7 +12,9 @@ import polars as pl
 
 from pipelines.days import local_day
 from pipelines.register_fields import Field
-from pipelines.uscc import LENGTH, check_character, uscc_valid
+from pipelines.register_words import DIGITS_LOST, ERRORS, first_of, narrow
+from pipelines.uscc import uscc_valid
+from pipelines.uscc_reading import read_codes
 
 
 class Reading(NamedTuple):
@@ -29,8 +31,6 @@ WHITE: Final = " \t\r\n\v\f\u00a0\u3000\u200b\u200c\u200d\u2060\ufeff"
 _NOTHING: Final = ["", "-", "--", "—", "——", "/", "\\", "N/A", "n/a", "NULL", "null", "None"]
 _UNKNOWN: Final = ["无", "不详", "未知", "未填", "暂无"]
 _OPEN: Final = ["长期", "长期有效", "永久", "至今", "无固定期限", "9999-12-31", "9999/12/31"]
-_ERRORS: Final = ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!"]
-_DIGITS_LOST: Final = r"^\d(\.\d+)?[eE]\+?\d+$"
 FIRST_YEAR, LAST_YEAR = 1949, 2199
 
 SECTIONS: Final = {
@@ -58,62 +58,26 @@ def bare(text: pl.Expr, kind: str) -> pl.Expr:
     return pl.when(~inner.is_in(nothing)).then(inner)
 
 
-def _narrow(text: pl.Expr) -> pl.Expr:
-    """Half-width characters without blanks."""
-    return text.str.normalize("NFKC").str.replace_all(r"\s", "")
-
-
-def _first(*cases: tuple[pl.Expr, str]) -> pl.Expr:
-    """The reason of the first condition that holds."""
-    return pl.coalesce(pl.when(when.fill_null(False)).then(pl.lit(why)) for when, why in cases)
-
-
 def _text(field: Field, text: pl.Expr) -> Reading:
-    return Reading(text, _first((text.is_in(_ERRORS), "excel_error")), _NONE)
+    """A text on one line: what was broken between two Chinese characters is one word."""
+    joined = text.str.replace_all(r"(\p{Han})\s*[\r\n]+\s*(\p{Han})", "$1$2")
+    return Reading(
+        joined.str.replace_all(r"\s*[\r\n]+\s*", " "),
+        first_of((text.is_in(ERRORS), "excel_error")),
+        _NONE,
+    )
 
 
 def _code(field: Field, text: pl.Expr) -> Reading:
     is_rounded = text.str.contains(r"^\d\.\d+[eE]\+\d+$")
     return Reading(
-        text, _first((text.is_in(_ERRORS), "excel_error"), (is_rounded, "digits_lost")), _NONE
+        text, first_of((text.is_in(ERRORS), "excel_error"), (is_rounded, "digits_lost")), _NONE
     )
-
-
-def _uscc(field: Field, text: pl.Expr) -> Reading:
-    """Good codes, and for others the code that may have been meant."""
-    narrow = _narrow(text).str.replace_all("[-‐–—]", "")
-    upper = narrow.str.to_uppercase()
-    typed = upper.str.replace_many(["I", "O", "Z", "S"], ["1", "0", "2", "5"])
-    meant = pl.coalesce(
-        pl.when(uscc_valid(one)).then(one)
-        for one in (typed, typed.str.replace_all("V", "U"), typed.str.replace_all("V", "Y"))
-    )
-    length = narrow.str.len_chars()
-    foreign = upper.str.replace_all("[0-9ABCDEFGHJKLMNPQRTUWXY]", "")
-    checked = upper.str.slice(0, LENGTH - 1) + check_character(upper)
-    is_zeroed = (length == LENGTH) & narrow.str.contains(r"^\d{15}000$")
-    reason = _first(
-        (uscc_valid(narrow), ""),
-        (text.is_in(_ERRORS), "excel_error"),
-        (narrow.str.contains(_DIGITS_LOST) | is_zeroed, "digits_lost"),
-        (meant.is_not_null(), "uscc_typed"),
-        (narrow.str.contains(r"^\d{15}$"), "uscc_old"),
-        (length != LENGTH, "uscc_length"),
-        (foreign != "", "uscc_letter"),
-        (narrow.is_not_null(), "uscc_check"),
-    ).replace({"": None})
-    about = (
-        pl.when(reason == "uscc_typed").then(meant)
-        .when(reason == "uscc_length").then(length.cast(pl.String))
-        .when(reason == "uscc_letter").then(foreign)
-        .when(reason == "uscc_check").then(checked)
-    )  # fmt: skip
-    return Reading(narrow, reason, about)
 
 
 def _industry(field: Field, text: pl.Expr) -> Reading:
     """Section letter and one to four digits that belong to it; four digits get their letter."""
-    code = _narrow(text).str.to_uppercase()
+    code = narrow(text).str.to_uppercase()
     digits = code.str.extract(r"^[A-Z]?(\d+)$")
     section = digits.str.slice(0, 2).replace_strict(
         _SECTION_OF, default=None, return_dtype=pl.String
@@ -123,7 +87,7 @@ def _industry(field: Field, text: pl.Expr) -> Reading:
     is_tens = code.str.len_chars() == 2
     told = code.str.slice(0, 1)
     right = section + digits
-    reason = _first(
+    reason = first_of(
         (~has_form, "industry_form"),
         (is_tens & ~is_bare & ~code.is_in(_TENS), "industry_section"),
         (is_tens, ""),
@@ -136,7 +100,7 @@ def _industry(field: Field, text: pl.Expr) -> Reading:
 
 def _number(text: pl.Expr, units: str) -> pl.Expr:
     """A plain number in half-width characters, thousands no longer apart, its unit gone."""
-    plain = _narrow(text).str.replace(rf"({units})$", "")
+    plain = narrow(text).str.replace(rf"({units})$", "")
     grouped = plain.str.contains(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$")
     return pl.when(grouped).then(plain.str.replace_all(",", "")).otherwise(plain)
 
@@ -146,10 +110,10 @@ def _count(field: Field, text: pl.Expr) -> Reading:
     whole = number.str.replace(r"\.0+$", "")
     value = whole.cast(pl.Int64, strict=False)
     is_form = whole.str.contains(r"^\d+$")
-    reason = _first(
-        (text.is_in(_ERRORS), "excel_error"),
+    reason = first_of(
+        (text.is_in(ERRORS), "excel_error"),
         (whole.str.contains(r"^-\d"), "negative"),
-        (whole.str.contains(_DIGITS_LOST), "digits_lost"),
+        (whole.str.contains(DIGITS_LOST), "digits_lost"),
         (~is_form | value.is_null(), "no_count"),
     )
     return Reading(value, reason, _NONE)
@@ -158,8 +122,8 @@ def _count(field: Field, text: pl.Expr) -> Reading:
 def _amount(field: Field, text: pl.Expr) -> Reading:
     number = _number(text, "万元|万" if field.name.endswith("_wan") else "分")
     value = number.cast(pl.Float64, strict=False)
-    reason = _first(
-        (text.is_in(_ERRORS), "excel_error"),
+    reason = first_of(
+        (text.is_in(ERRORS), "excel_error"),
         (~number.str.contains(r"^-?\d+(\.\d+)?([eE][-+]?\d{1,2})?$"), "no_number"),
         (value.is_null() | value.is_infinite(), "no_number"),
         (value < 0, "negative"),
@@ -171,7 +135,7 @@ def _between(least: float, most: float) -> Reader:
     def read(field: Field, text: pl.Expr) -> Reading:
         amount = _amount(field, text.str.replace("[°度]$", ""))
         is_beyond = (amount.value < least) | (amount.value > most)
-        reason = pl.coalesce(amount.reason, _first((is_beyond, "beyond")))
+        reason = pl.coalesce(amount.reason, first_of((is_beyond, "beyond")))
         about = pl.when(reason == "beyond").then(pl.lit(f"{least:g}–{most:g}"))
         return Reading(amount.value, reason, about)
 
@@ -181,15 +145,15 @@ def _between(least: float, most: float) -> Reader:
 def _word(field: Field, text: pl.Expr) -> Reading:
     known = {word.lower(): word for word in field.words}
     known |= {alias: word for word, aliases in field.words.items() for alias in aliases}
-    plain = _narrow(text).str.to_lowercase()
-    narrow = {key.replace(" ", ""): word for key, word in known.items()}
-    value = plain.replace_strict(narrow, default=None, return_dtype=pl.String)
+    plain = narrow(text).str.to_lowercase()
+    by_key = {key.replace(" ", ""): word for key, word in known.items()}
+    value = plain.replace_strict(by_key, default=None, return_dtype=pl.String)
     is_unknown = text.is_in(_UNKNOWN)
     heads = "、".join(
         word if not word.isascii() or not aliases else f"{aliases[0]} ({word})"
         for word, aliases in field.words.items()
     )
-    reason = _first((value.is_null() & ~is_unknown, "no_word"))
+    reason = first_of((value.is_null() & ~is_unknown, "no_word"))
     return Reading(value, reason, pl.when(reason == "no_word").then(pl.lit(heads)))
 
 
@@ -201,25 +165,25 @@ FLAGS: Final = {
 
 
 def _flag(field: Field, text: pl.Expr) -> Reading:
-    plain = _narrow(text).str.to_lowercase()
+    plain = narrow(text).str.to_lowercase()
     value = plain.replace_strict(FLAGS, default=None, return_dtype=pl.Boolean)
-    reason = _first((value.is_null() & ~text.is_in(_UNKNOWN), "no_flag"))
+    reason = first_of((value.is_null() & ~text.is_in(_UNKNOWN), "no_flag"))
     return Reading(value, reason, _NONE)
 
 
 def _grade(field: Field, text: pl.Expr) -> Reading:
     """An interface level L0 to L3, as its number."""
-    plain = _narrow(text).str.to_uppercase().str.strip_suffix("级")
+    plain = narrow(text).str.to_uppercase().str.strip_suffix("级")
     value = plain.str.extract(r"^L?([0-3])$").cast(pl.Int8)
-    reason = _first((value.is_null(), "no_word"))
+    reason = first_of((value.is_null(), "no_word"))
     return Reading(value, reason, pl.when(reason == "no_word").then(pl.lit("L0、L1、L2、L3")))
 
 
 def _mac(field: Field, text: pl.Expr) -> Reading:
-    digits = _narrow(text).str.to_uppercase().str.replace_all(r"[:.\-]", "")
+    digits = narrow(text).str.to_uppercase().str.replace_all(r"[:.\-]", "")
     pairs = digits.str.extract_all("..").list.join(":")
     is_mac = digits.str.contains(r"^([0-9A-F]{12}|[0-9A-F]{16})$")
-    return Reading(pairs, _first((~is_mac, "no_mac")), _NONE)
+    return Reading(pairs, first_of((~is_mac, "no_mac")), _NONE)
 
 
 _DAY: Final = r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
@@ -234,8 +198,8 @@ def _day(field: Field, text: pl.Expr) -> Reading:
     iso = year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)
     instant = plain.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
     value = pl.coalesce(iso.str.to_date("%Y-%m-%d", strict=False), local_day(instant))
-    reason = _first(
-        (text.is_in(_ERRORS), "excel_error"),
+    reason = first_of(
+        (text.is_in(ERRORS), "excel_error"),
         (plain.str.contains(r"^\d{5}(\.\d+)?$"), "serial_day"),
         (value.is_null() & year.is_not_null(), "no_such_day"),
         (value.is_null(), "no_day"),
@@ -247,7 +211,6 @@ def _day(field: Field, text: pl.Expr) -> Reading:
 READERS: Final[dict[str, Reader]] = {
     "text": _text,
     "code": _code,
-    "uscc": _uscc,
     "industry": _industry,
     "count": _count,
     "amount": _amount,
@@ -264,30 +227,57 @@ READERS: Final[dict[str, Reader]] = {
 """How each kind of field is read."""
 
 
-PLAIN: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
-    "uscc": uscc_valid,
-    "mac": lambda text: text.str.contains("^[0-9A-F]{2}(:[0-9A-F]{2}){5}(:[0-9A-F]{2}){0,2}$"),
+DTYPES: Final[dict[str, pl.DataType]] = {
+    "count": pl.Int64(),
+    "amount": pl.Float64(),
+    "score": pl.Float64(),
+    "longitude": pl.Float64(),
+    "latitude": pl.Float64(),
+    "flag": pl.Boolean(),
+    "grade": pl.Int8(),
+    "day": pl.Date(),
+    "end_day": pl.Date(),
 }
-"""Texts that are their own value: only the others need a costly reader."""
+"""What a kind's values are, where they are not texts."""
+
+_MAC: Final = "^[0-9A-F]{2}(:[0-9A-F]{2}){5}(:[0-9A-F]{2}){0,2}$"
 
 
 def cells(field: Field, column: pl.Series) -> pl.DataFrame:
     """`value reason about` of every cell of a column of texts; the value bears the field's name."""
-    texts = pl.DataFrame({"text": column}).select(bare(pl.col("text"), field.kind))
+    texts = pl.DataFrame({"text": column.cast(pl.String)}).select(bare(pl.col("text"), field.kind))
+    if texts["text"].null_count() == texts.height:
+        return _blank(field, texts.height)
     distinct = texts.filter(pl.col("text").is_not_null()).unique("text")
-    read = _read(field, distinct)
-    each = texts.join(read, on="text", how="left", maintain_order="left")
+    each = texts.join(_read(field, distinct), on="text", how="left", maintain_order="left")
     if field.is_required:
         is_blank = pl.col("value").is_null() & pl.col("reason").is_null()
         each = each.with_columns(reason=pl.when(is_blank).then(pl.lit("blank")).otherwise("reason"))
     return each.select(pl.col("value").alias(field.name), "reason", "about")
 
 
+def _blank(field: Field, height: int) -> pl.DataFrame:
+    """A column in which nothing stands: most files leave most columns out."""
+    none = pl.Series([None], dtype=pl.String).new_from_index(0, height)
+    reason = pl.Series(["blank" if field.is_required else None], dtype=pl.String)
+    value = none.cast(DTYPES.get(field.kind, pl.String()))
+    columns = {field.name: value, "reason": reason.new_from_index(0, height), "about": none}
+    return pl.DataFrame(columns)
+
+
 def _read(field: Field, distinct: pl.DataFrame) -> pl.DataFrame:
-    is_plain = PLAIN[field.kind](pl.col("text")) if field.kind in PLAIN else pl.lit(value=False)
-    plain, other = distinct.filter(is_plain), distinct.filter(~is_plain)
+    """`text value reason about` of distinct texts; only doubtful ones cost what doubt costs."""
+    text = pl.col("text")
+    if field.kind in ("uscc", "mac"):
+        is_good = uscc_valid(text) if field.kind == "uscc" else text.str.contains(_MAC)
+        told = distinct.with_columns(is_good=is_good)
+        good = told.filter("is_good").select("text", value="text", reason=_NONE, about=_NONE)
+        other = told.filter(~pl.col("is_good")).select("text")
+        return pl.concat([good, read_codes(other) if field.kind == "uscc" else _by(field, other)])
+    return _by(field, distinct)
+
+
+def _by(field: Field, distinct: pl.DataFrame) -> pl.DataFrame:
     value, reason, about = READERS[field.kind](field, pl.col("text"))
-    read = other.lazy().select("text", value=value, reason=reason, about=about)
-    same = plain.lazy().select("text", value="text", reason=_NONE, about=_NONE)
-    both = pl.concat([same, read]) if plain.height else read
-    return both.collect(engine="in-memory")
+    read = distinct.lazy().select("text", value=value, reason=reason, about=about)
+    return read.collect(engine="in-memory")

@@ -53,7 +53,7 @@ def contradicting(table: str, rows: pl.DataFrame) -> pl.DataFrame:
     wrong = wrong.with_columns(label=_label())
     lines = wrong.group_by(key).agg(pl.col("label"))
     others = pl.col("label_right").list.set_difference(pl.concat_list("label")).list.sort()
-    named = others.list.head(_NAMED).list.join("、")
+    named = others.list.head(_NAMED).list.join(", ")
     more = pl.when(others.list.len() > _NAMED).then(pl.lit(" …")).otherwise(pl.lit(""))
     return (
         wrong.join(lines, on=key, nulls_equal=True, maintain_order="left")
