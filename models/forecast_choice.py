@@ -169,7 +169,7 @@ def judged(found: Trial, choice: Choice, link: Link, days: int) -> Skill:
     both = known & np.isfinite(seasonal)
     of_naive = _skill(own[known], naive[known])
     of_seasonal = _skill(own[both], seasonal[both])
-    is_better = of_naive is not None and of_naive > 0 and _is_clear(own, naive, known)
+    is_better = of_naive is not None and of_naive >= LEAST_SKILL and _is_clear(own, naive, known)
     return Skill(of_naive, of_seasonal, bool(is_better), int(later.sum()))
 
 
@@ -178,6 +178,8 @@ def _values(found: Trial, choice: Choice, link: Link) -> Floats:
     return found.naive if choice.method == NAIVE else link.back(forecast(found.said, choice))
 
 
+LEAST_SKILL: Final = 0.1
+"""A smaller gain on held-out origins is not claimed: of such gains only half came true."""
 CLEAR: Final = 0.7
 """Standard errors by which the gain of an origin must differ from nothing."""
 
