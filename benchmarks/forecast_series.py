@@ -1,6 +1,6 @@
 """Indicator series as a district has them, invented: what is known on a day, and what comes after.
 
-Seeds 1 to 9 are to develop with, 101 to 109 for published figures alone.
+Seeds below 200 are to develop with, 201 to 209 for published figures alone.
 """
 
 from collections.abc import Callable

@@ -108,10 +108,18 @@ def read_entries(folder: Path) -> pl.DataFrame:
     return pl.concat([empty, *(pl.read_parquet(path, glob=False) for path in paths)])
 
 
-def write_rejections(path: Path, rejected: pl.DataFrame) -> Path:
-    """The faults of a file beside it, as CSV that a Chinese desktop opens; where that is."""
+def write_rejections(path: Path, rejected: pl.DataFrame, otherwise: Path) -> Path:
+    """The faults of a file beside it, as CSV that a Chinese desktop opens; where that is.
+
+    In the folder `otherwise` where nothing can be written beside the file.
+    """
+    content = rejected.select(REJECTIONS.names()).write_csv(include_bom=True).encode()
     beside = path.with_name(f"{path.stem}.rejected.csv")
-    write_atomic(beside, rejected.select(REJECTIONS.names()).write_csv(include_bom=True).encode())
+    try:
+        write_atomic(beside, content)
+    except OSError:
+        beside = otherwise / beside.name
+        write_atomic(beside, content)
     return beside
 
 

@@ -72,6 +72,7 @@ class _Said:
     choice: Choice
     center: Floats
     bands: bands.Bands
+    smooth: float
 
 
 def scale_of(unit: str) -> Scale:
@@ -172,7 +173,8 @@ def _said(past: Past, found: Trial, chosen: Choice, scale: Link, ahead: int) -> 
     origin, horizons = np.array([len(past.y) - 1]), np.arange(1, ahead + 1)
     center = choosing.forecast(choosing.said(past, scale, origin, horizons), chosen)[0]
     missed = choosing.forecast(found.said, chosen) - scale.to(found.wanted)
-    return _Said(chosen, center, bands.bands(missed, found.origins, found.horizons, ahead))
+    widths = bands.bands(missed, found.origins, found.horizons, ahead)
+    return _Said(chosen, center, widths, bands.smoothness(missed, found.horizons))
 
 
 def _shown_skill(
@@ -256,7 +258,8 @@ def _arrivals(
     own = slice(unsettled, min(days + unsettled, len(said.center)))
     coverage = bands.COVERAGES[0]
     noise = arriving.daily_noise(past.x)
-    courses = arriving.paths(said.center, said.bands.at(coverage), coverage, noise, scale, units)
+    width = said.bands.at(coverage)
+    courses = arriving.paths(said.center, width, coverage, noise, said.smooth, scale, units)
     now = float(methods.filled(past.y)[-1])
     found = arriving.arrival(courses[:, own], now, asked.target, asked.comparator, last)
     row = {

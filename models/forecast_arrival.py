@@ -56,22 +56,24 @@ def is_reached(values: Floats, now: float, target: float, comparator: str) -> np
 
 
 def paths(
-    center: Floats, half_widths: Floats, coverage: float, noise: float, link: Link,
+    center: Floats, half_widths: Floats, coverage: float, noise: float, smooth: float, link: Link,
     units: float | None,
 ) -> Floats:  # fmt: skip
     """PATHS simulated courses (paths, days), in the unit.
 
-    About the forecast on the link's scale go a random walk, whose spread by each day is that of the
-    interval of nominal `coverage`, and each day's own `noise`.
+    About the forecast on the link's scale go each day's own `noise` and an error whose spread by
+    each day is that of the interval of nominal `coverage`: for the share `smooth` of its variance
+    one slope for the whole course, for the rest a random walk.
     """
     spread = half_widths / norm.ppf(0.5 + coverage / 2)
     own = min(noise, float(spread[0]))
     walked = np.maximum.accumulate(np.maximum(np.square(spread) - own**2, 0.0))
-    steps = np.sqrt(np.diff(walked, prepend=0.0))
+    steps = np.sqrt(np.diff(walked, prepend=0.0) * (1.0 - smooth))
     random = np.random.default_rng(SEED)
-    half = random.normal(size=(2, PATHS // 2, len(center)))
+    half = random.normal(size=(3, PATHS // 2, len(center)))
     drawn = np.concatenate([half, -half], axis=1)  # antithetic: the median is the forecast's own
-    linked = center + np.cumsum(drawn[0] * steps, axis=1) + drawn[1] * own
+    slope = drawn[2, :, :1] * np.sqrt(walked * smooth)
+    linked = center + slope + np.cumsum(drawn[0] * steps, axis=1) + drawn[1] * own
     values = link.told(link.back(linked), units)
     if link.scale == "share" and not units:
         values = np.where(values >= 100.0 - NEAR_FULL, 100.0, values)

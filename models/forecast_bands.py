@@ -11,6 +11,8 @@ from models.scaling import Floats
 COVERAGES: Final = (0.8, 0.95)
 LEAST_PAIRS: Final = 3
 TIE: Final = 1e-9
+LEAST_NEAR: Final = 7
+WALK: Final = 0.5**0.5
 LEAST_DEGREES: Final = 1.5
 """Blocks of residuals that a quantile is trusted with at least: below, it would be without end."""
 
@@ -67,6 +69,29 @@ def held_out_coverage(
             width = own.at(coverage)[horizons - 1]
             hits[coverage] += list((np.abs(missed[i]) <= width + TIE)[judged])
     return {one: float(np.mean(hit)) if hit else None for one, hit in hits.items()}
+
+
+def smoothness(missed: Floats, horizons: np.ndarray) -> float:
+    """Do misses keep their sign along the horizon (1: a wrong slope), or wander (0: a random walk)?
+
+    From the correlation of misses of an origin at one horizon and at twice as far: a random walk's
+    is the root of a half.
+    """
+    own, other = [], []
+    for i, near in enumerate(horizons):
+        j = int(np.abs(horizons - 2 * near).argmin())
+        if near >= LEAST_NEAR and abs(horizons[j] - 2 * near) <= near / 5:
+            pair = np.isfinite(missed[:, i]) & np.isfinite(missed[:, j])
+            size = (
+                np.sqrt((missed[pair][:, [i, j]] ** 2).mean(axis=0)) if pair.any() else np.zeros(2)
+            )
+            if size.all():
+                own.append(missed[pair, i] / size[0])
+                other.append(missed[pair, j] / size[1])
+    if not own:
+        return 0.0
+    alike = float((np.concatenate(own) * np.concatenate(other)).mean())
+    return float(np.clip((alike - WALK) / (1.0 - WALK), 0.0, 1.0))
 
 
 def usual_miss(missed: Floats, horizons: np.ndarray, days: int) -> Floats:

@@ -22,6 +22,13 @@ BEST: Final = 5
 BETTER: Final = 0.97
 """A method must err less than this part of the naive one to be chosen."""
 LEAST_PAIRS: Final = 3
+"""Targets that a horizon needs to be counted."""
+LEAST_SKILL: Final = 0.1
+"""A smaller gain on held-out origins is not claimed: few such came true (docs/decisions/0038)."""
+CLEAR: Final = 0.7
+"""Standard errors by which the gain of an origin must differ from nothing."""
+ALIKE: Final = 4
+"""Origins that count as one, overlapping as they do."""
 HORIZONS: Final = np.array(
     [1, 2, 3, 4, 5, 6, 7, 9, 11, 14, 17, 20, 24, 28, 33, 39, 46, 54, 63, 73, 85, 100, 117, 137,
      160, 187, 219, 256, 300, 350]
@@ -169,17 +176,13 @@ def judged(found: Trial, choice: Choice, link: Link, days: int) -> Skill:
     both = known & np.isfinite(seasonal)
     of_naive = _skill(own[known], naive[known])
     of_seasonal = _skill(own[both], seasonal[both])
-    is_better = of_naive is not None and of_naive > 0 and _is_clear(own, naive, known)
+    is_better = of_naive is not None and of_naive >= LEAST_SKILL and _is_clear(own, naive, known)
     return Skill(of_naive, of_seasonal, bool(is_better), int(later.sum()))
 
 
 def _values(found: Trial, choice: Choice, link: Link) -> Floats:
     """What a choice said, in the unit; the last value to the bit."""
     return found.naive if choice.method == NAIVE else link.back(forecast(found.said, choice))
-
-
-CLEAR: Final = 0.7
-"""Standard errors by which the gain of an origin must differ from nothing."""
 
 
 def _is_clear(own: Floats, naive: Floats, known: np.ndarray) -> bool:
@@ -189,7 +192,7 @@ def _is_clear(own: Floats, naive: Floats, known: np.ndarray) -> bool:
     )
     if len(gains) < LEAST_PAIRS:
         return False
-    worth = max(2.0, len(gains) / 4)
+    worth = max(2.0, len(gains) / ALIKE)
     error = gains.std(ddof=1) / np.sqrt(worth)
     return bool(gains.mean() > CLEAR * error)
 

@@ -40,7 +40,7 @@ def enter(file: Path, home: Path) -> None:
     found = entered_from(paths.indicators, file, entered_at=now, today=today, areas=_parks(paths))
     told = f"{found.accepted.height} entered, {found.unchanged} known already"
     if found.refused:
-        beside = write_rejections(file, found.rejected)
+        beside = write_rejections(file, found.rejected, paths.indicators)
         first = found.rejected.row(0, named=True)
         say(
             f"indicator: {file} line {first['line']} column {first['column']}: "

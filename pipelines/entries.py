@@ -13,6 +13,7 @@ import polars as pl
 from pipelines.dictionary import DISTRICT_ID, dictionary
 from pipelines.dictionary import ENTERED as BY_HAND
 from pipelines.park_schemas import REJECTIONS
+from pipelines.periods import day, period_from, period_span, period_to
 
 REQUIRED: Final = (
     "indicator_id", "period", "area_id", "value", "reported_on", "responsible", "document",
@@ -51,10 +52,6 @@ CONTENT: Final = ["value", "lower", "upper", "reported_on", "responsible", "docu
 NOT_COUNTS: Final = ("%", "万个", "Mbps", "kWh/kWh")
 """Units whose figures may have decimals; in all others something is counted."""
 
-_PERIOD_YEAR: Final = r"^20\d\d$"
-_PERIOD_MONTH: Final = r"^20\d\d-\d\d$"
-_PERIOD_QUARTER: Final = r"^20\d\dQ[1-4]$"
-_PERIOD_DAY: Final = r"^20\d\d-\d\d-\d\d$"
 _NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _MIDNIGHT: Final = r"T00:00:00(\+08:00)?$"
 """A worksheet keeps a date as a time at midnight."""
@@ -95,10 +92,10 @@ def checked(
         .join(known, on="indicator_id", how="left", maintain_order="left")
         .with_columns(
             *[_number(name).alias(f"_{name}") for name in ("value", "lower", "upper")],
-            _reported=_day("reported_on"),
-            _from=_period_from(),
+            _reported=day("reported_on"),
+            _from=period_from("period"),
         )
-        .with_columns(_to=_period_to())
+        .with_columns(_to=period_to("period", "_from"))
     )
     every_area = [DISTRICT_ID, *sorted(set(areas) - {DISTRICT_ID})]
     faults = [
@@ -131,15 +128,6 @@ def _entries(good: pl.DataFrame, file: str, sha256: str, entered_at: datetime) -
     ).select(ENTERED.names()).cast(ENTERED)  # fmt: skip
 
 
-def period_span(period: str) -> tuple[date, date]:
-    """First and last day of `2026`, `2026Q4`, `2026-11` or `2026-11-21`; ValueError for others."""
-    one = pl.DataFrame({"period": [period]}).with_columns(_from=_period_from())
-    first, last = one.select("_from", _to=_period_to()).row(0)
-    if first is None:
-        raise ValueError(f"{period!r} is no period: use 2026-11-21, 2026-11, 2026Q4 or 2026")
-    return first, last
-
-
 def _without_midnight(name: str) -> pl.Expr:
     return pl.col(name).str.replace(_MIDNIGHT, "")
 
@@ -148,37 +136,6 @@ def _number(name: str) -> pl.Expr:
     """A finite number; null where it is blank or none."""
     number = pl.col(name).cast(pl.Float64, strict=False)
     return pl.when(pl.col(name).str.contains(_NUMBER) & number.is_finite()).then(number)
-
-
-def _day(name: str) -> pl.Expr:
-    text = pl.col(name)
-    return pl.when(text.str.contains(_PERIOD_DAY)).then(text).str.to_date("%Y-%m-%d", strict=False)
-
-
-def _period_from() -> pl.Expr:
-    """The first day of a period; null where it is none."""
-    text = pl.col("period")
-    quarter = text.str.slice(5, 1).cast(pl.Int32, strict=False)
-    first = pl.coalesce(
-        pl.when(text.str.contains(_PERIOD_YEAR)).then(text + "-01-01"),
-        pl.when(text.str.contains(_PERIOD_MONTH)).then(text + "-01"),
-        pl.when(text.str.contains(_PERIOD_QUARTER)).then(
-            text.str.slice(0, 4) + "-" + (quarter * 3 - 2).cast(pl.String).str.zfill(2) + "-01"
-        ),
-        pl.when(text.str.contains(_PERIOD_DAY)).then(text),
-    )
-    return first.str.to_date("%Y-%m-%d", strict=False)
-
-
-def _period_to() -> pl.Expr:
-    """The last day of a period of which `_from` is the first."""
-    text, first = pl.col("period"), pl.col("_from")
-    return (
-        pl.when(text.str.contains(_PERIOD_YEAR)).then(first.dt.offset_by("11mo").dt.month_end())
-        .when(text.str.contains(_PERIOD_QUARTER)).then(first.dt.offset_by("2mo").dt.month_end())
-        .when(text.str.contains(_PERIOD_MONTH)).then(first.dt.month_end())
-        .otherwise(first)
-    )  # fmt: skip
 
 
 def _rejection(fault: _Fault, file: str) -> list[pl.Expr]:

@@ -101,8 +101,13 @@ def test_a_ragged_line_stops_nobody(tmp_path):
 
 def test_what_was_refused_opens_in_a_spreadsheet(tmp_path):
     path = table(tmp_path / "a.csv", line(value="x"))
-    beside = write_rejections(path, entered(tmp_path / "home", path).rejected)
+    rejected = entered(tmp_path / "home", path).rejected
+    beside = write_rejections(path, rejected, tmp_path / "home")
     assert beside == tmp_path / "a.rejected.csv"
+    nowhere = tmp_path / "file" / "a.csv"
+    nowhere.parent.write_bytes(b"")
+    elsewhere = write_rejections(nowhere, rejected, tmp_path / "home")
+    assert elsewhere == tmp_path / "home" / "a.rejected.csv"
     assert beside.read_bytes().startswith(b"\xef\xbb\xbf")
     told = list(csv.DictReader(beside.read_text("utf-8-sig").splitlines()))
     assert [(one["line"], one["column"], one["value"]) for one in told] == [("2", "value", "x")]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import disclosure, entries, indicators
+from pipelines import disclosure, indicators
 from pipelines.entries import COLUMNS, ENTERED, checked, history, newest, news, standing
 from pipelines.park_schemas import REJECTIONS
+from pipelines.periods import period_span
 
 AT = datetime(2026, 11, 21, 2, tzinfo=UTC)
 TODAY = date(2026, 11, 21)
@@ -124,18 +125,18 @@ def test_all_faults_of_a_row_are_told():
     ],
 )
 def test_periods(text, first, last):
-    assert entries.period_span(text) == (first, last)
+    assert period_span(text) == (first, last)
 
 
 @given(st.integers(2000, 2099), st.integers(1, 12))
 def test_a_month_is_as_long_as_the_calendar_says(year, month):
     last = calendar.monthrange(year, month)[1]
-    assert entries.period_span(f"{year}-{month:02d}")[1] == date(year, month, last)
+    assert period_span(f"{year}-{month:02d}")[1] == date(year, month, last)
 
 
 def test_a_period_that_is_none():
     with pytest.raises(ValueError, match="no period"):
-        entries.period_span("2026-11-31")
+        period_span("2026-11-31")
 
 
 def test_a_revision_stands_beside_what_it_revises():
