@@ -33,8 +33,9 @@ $(STAMP): requirements.lock pyproject.toml connectors/opcua/_walk.c
 demo: setup
 	$(BIN)/parkpulse demo $(ARGS)
 
+# Two processes (tests/conftest.py shares the tests out), each with one thread of arithmetic: `soak` has them all.
 test: setup check
-	$(BIN)/python -m pytest -m "not soak and not peers" --hypothesis-profile=gate
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not soak and not peers" --hypothesis-profile=gate
 
 check: setup
 	$(BIN)/ruff check .

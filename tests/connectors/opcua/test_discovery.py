@@ -163,6 +163,7 @@ def command(*arguments):
         (f"opc.tcp://127.0.0.1:{free_port()}", "start the server or correct the url"),
         ("http://127.0.0.1", "no OPC UA endpoint"),
     ],
+    ids=["nobody there", "another protocol"],  # a port is not the same in every process of a run
 )
 def test_who_does_not_answer_is_named_in_one_line(endpoint, said):
     done = command(endpoint)
