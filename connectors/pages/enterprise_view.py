@@ -1,0 +1,179 @@
+"""An enterprise's own page: its facts, its course, and where it is among peers nobody names."""
+
+from datetime import timedelta
+from typing import Final
+
+from connectors.pages import charts, timeline, words
+from connectors.pages.desk import COURSE_DAYS, Desk, Row, View, pair
+from connectors.pages.numbers import NOTHING, change, number, percent, plain, whole
+from connectors.pages.risk_view import warnings
+from connectors.pages.sectors import SECTOR
+
+COURSES: Final = (
+    ("running_s", ("开机时间", "Running time")),
+    ("output", ("产量", "Output")),
+    ("energy_wh", ("用电量", "Energy")),
+    ("alarms", ("报警数", "Alarms")),
+    ("terminals_online", ("在线终端", "Terminals online")),
+)
+TRENDS: Final = ("running_trend", "output_trend", "energy_trend", "energy_per_output_trend")
+MOST_TREND: Final = 0.3
+SHARES: Final = {*TRENDS, "oee"}
+DIRECTION: Final = ("running_h_per_day", "oee", *TRENDS, *words.DIMENSION)
+"""Figures whose quartiles are shown, in this order."""
+
+
+def enterprise(desk: Desk, portrait: Row) -> View:
+    """All that the page of an enterprise shows."""
+    uscc = portrait["uscc"]
+    return {
+        "uscc": uscc,
+        "name": desk.enterprise(uscc),
+        "parks": [desk.park(key) for key in sorted(desk.parks_of.get(uscc, ()))],
+        "sector_id": portrait["sector"] or "",
+        "sector": pair(SECTOR, portrait["sector"]),
+        "size": pair(words.SIZE, portrait["size_class"]),
+        "running": number(portrait["running_h_per_day"], 1),
+        "oee": percent(portrait["oee"], 1),
+        "oee_completeness": percent(portrait["oee_completeness"], 1),
+        "terminals": whole(portrait["terminals"]),
+        "online": whole(portrait["terminals_online"]),
+        "terminal_bar": charts.stack(
+            [
+                ("connected", portrait["terminals_online"] or 0),
+                ("never", (portrait["terminals"] or 0) - (portrait["terminals_online"] or 0)),
+            ],
+            max(portrait["terminals"] or 0, 1),
+        ),
+        "declared": pair(words.DECLARED, portrait["cloud_declared"]),
+        "verified": portrait["cloud_verified"],
+        "trends": [
+            {
+                "name": words.FIGURE[name],
+                "value": change(portrait[name]),
+                "bar": charts.diverging(_cut(portrait[name]), MOST_TREND),
+            }
+            for name in TRENDS
+        ],
+        "trend_basis": portrait.get("trend_basis"),
+        "dimensions": [
+            {
+                "name": words.DIMENSION[name],
+                "value": number(portrait[name], 1),
+                "bar": charts.meter(None if portrait[name] is None else portrait[name] / 100),
+            }
+            for name in words.DIMENSION
+        ],
+        "digital_known": percent(portrait["digital_known"], 0),
+        "self_score": number(portrait["self_score"], 1),
+        "self_bar": charts.meter(
+            None, claimed=None if portrait["self_score"] is None else portrait["self_score"] / 100
+        ),
+        "courses": courses(desk, uscc),
+        "quartiles": quartiles(desk, portrait),
+        "peers": whole(portrait["peers"]),
+        "warnings": warnings(desk, uscc=uscc),
+    }
+
+
+def _cut(value: float | None) -> float | None:
+    """A bar ends at MOST_TREND more or less; the number beside it says how much it is."""
+    return None if value is None else min(max(value, -MOST_TREND), MOST_TREND)
+
+
+def courses(desk: Desk, uscc: str) -> list[View] | None:
+    """The last 84 days of each figure; days off and days that we missed are gaps."""
+    rows = desk.enterprise_days.get(uscc, []) if desk.frames.enterprise_days is not None else None
+    if rows is None:
+        return None
+    days = {row["day"]: row for row in rows}
+    spread = [desk.day - timedelta(back) for back in range(COURSE_DAYS - 1, -1, -1)]
+    views = []
+    for column, name in COURSES:
+        values = [
+            None if (row := days.get(when)) is None or row["is_operating"] is False
+            or not row["is_collected"] or row[column] is None
+            else float(row[column])
+            for when in spread
+        ]  # fmt: skip
+        known = [value for value in values if value is not None]
+        if known:
+            unit, factor = UNITS.get(column, (("", ""), 1.0))
+            views.append(
+                {
+                    "name": name,
+                    "unit": unit,
+                    "last": plain(known[-1] * factor),
+                    "low": plain(min(known) * factor),
+                    "high": plain(max(known) * factor),
+                    "days": len(known),
+                    "spark": timeline.spark(
+                        values, charts.both(f"{name[0]}近 84 日", f"{name[1]}, 84 days")
+                    ),
+                }
+            )
+    return views
+
+
+UNITS: Final = {
+    "running_s": (("小时", "h"), 1 / 3600),
+    "energy_wh": (("千瓦时", "kWh"), 1e-3),
+    "output": (("（本企业计量单位）", "(own unit)"), 1.0),
+    "alarms": (("次", ""), 1.0),
+    "terminals_online": (("个", ""), 1.0),
+}
+
+
+def quartiles(desk: Desk, portrait: Row) -> list[View] | None:
+    """Strips of the enterprise's figures among peers of its sector and size class."""
+    rows = desk.latest("quartiles", sector=portrait["sector"], size_class=portrait["size_class"])
+    if rows is None:
+        return None
+    by_figure = {row["figure"]: row for row in rows}
+    return [
+        _strip(by_figure[name], portrait.get(name), name)
+        for name in [*DIRECTION, *sorted(set(by_figure) - set(DIRECTION))]
+        if name in by_figure
+    ]
+
+
+def _strip(row: Row, own: float | None, name: str) -> View:
+    q1, median, q3 = row["q1"], row["median"], row["q3"]
+    view: View = {
+        "name": pair(words.FIGURE, name),
+        "own": _told(own, name),
+        "peers": whole(row["enterprises"]),
+        "is_told": None not in (q1, median, q3),
+    }
+    if not view["is_told"]:
+        return view
+    reach = [q1, q3, *([] if own is None else [own])]
+    air = 0.5 * (q3 - q1) or 0.1 * abs(median) or 0.1
+    low, high = min(reach) - air, max(reach) + air
+    return view | {
+        "q1": _told(q1, name),
+        "median": _told(median, name),
+        "q3": _told(q3, name),
+        "strip": charts.quartiles(own, q1, median, q3, low, high),
+        "where": _where(own, q1, median, q3),
+    }
+
+
+def _told(value: float | None, name: str) -> str:
+    if value is None:
+        return NOTHING
+    if name in TRENDS:
+        return change(value)
+    return percent(value, 1) if name in SHARES else number(value, 1)
+
+
+def _where(own: float | None, q1: float, median: float, q3: float) -> words.Pair:
+    if own is None:
+        return ("本企业无数据", "no figure of its own")
+    if own < q1:
+        return ("低于四分之三的同行", "below three quarters of its peers")
+    if own > q3:
+        return ("高于四分之三的同行", "above three quarters of its peers")
+    if own < median:
+        return ("中间一半，低于中位数", "in the middle half, below the median")
+    return ("中间一半，不低于中位数", "in the middle half, not below the median")
