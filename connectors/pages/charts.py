@@ -107,22 +107,26 @@ def waterfall(then: float, steps: Sequence[float], now: float) -> Markup:
 
 
 def quartiles(
-    own: float | None, q1: float, median: float, q3: float, low: float, high: float
+    own: float | None,
+    q1: float | None,
+    median: float,
+    q3: float | None,
+    ends: tuple[float, float],
 ) -> Markup:
-    """Where an enterprise is among its peers: their middle half, their median, its own mark."""
+    """Where an enterprise is among its peers: their middle half if told, median, its own mark."""
+    low, high = ends
 
     def share(value: float) -> float:
         return (value - low) / ((high - low) or 1.0)
 
-    body = [
-        shape("track", 0, 1, 10, 2),
-        shape("half", share(q1), share(q3), 5, 12),
-        tick("median", share(median), 3, 16),
-    ]
+    body = [shape("track", 0, 1, 10, 2)]
+    if q1 is not None and q3 is not None:
+        body.append(shape("half", share(q1), share(q3), 5, 12))
+    body.append(tick("median", share(median), 3, 16))
     if own is not None:
         body.append(
             Markup('<svg class="own" x="{}" y="11"><path d="M0-7 6 0 0 7-6 0z"/></svg>').format(
-                at(0.01 + 0.98 * min(max(share(own), 0.0), 1.0))
+                at(share(own))
             )
         )
     return svg("quartiles", 22, body)

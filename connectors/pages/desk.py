@@ -152,6 +152,28 @@ class Desk:
         return out
 
     @cached_property
+    def project_states(self) -> dict[str, Row]:
+        """Where each project stands."""
+        return {row["project_id"]: row for row in self.rows("project_states") or []}
+
+    @cached_property
+    def project_todos(self) -> dict[str, list[Pair]]:
+        """What is to be corrected in the dates of each project."""
+        out: dict[str, list[Pair]] = {}
+        for row in self.rows("project_findings") or []:
+            todo = label(row["todo_zh"], row["todo_en"], "")
+            out.setdefault(row["project_id"], []).append(todo)
+        return out
+
+    @cached_property
+    def self_views(self) -> dict[str, list[Row]]:
+        """What each enterprise may see of itself among its peers."""
+        out: dict[str, list[Row]] = {}
+        for row in self.rows("self_views") or []:
+            out.setdefault(row["uscc"], []).append(row)
+        return out
+
+    @cached_property
     def _factories(self) -> dict[str, Pair]:
         rows = self.rows("factories") or []
         return {r["factory_id"]: label(r["name_zh"], r["name_en"], r["factory_id"]) for r in rows}

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from connectors.pages import charts, timeline, words
-from connectors.pages.desk import COURSE_DAYS, Desk, Row, View, pair
+from connectors.pages.desk import COURSE_DAYS, Desk, Row, View, label, pair
 from connectors.pages.numbers import NOTHING, change, number, percent, plain, whole
 from connectors.pages.risk_view import warnings
 from connectors.pages.sectors import SECTOR
@@ -18,9 +18,8 @@ COURSES: Final = (
 )
 TRENDS: Final = ("running_trend", "output_trend", "energy_trend", "energy_per_output_trend")
 MOST_TREND: Final = 0.3
-SHARES: Final = {*TRENDS, "oee"}
-DIRECTION: Final = ("running_h_per_day", "oee", *TRENDS, *words.DIMENSION)
-"""Figures whose quartiles are shown, in this order."""
+SHARES: Final = {"oee", "connectivity"}
+SELF_SCORE: Final = "self_score"
 
 
 def enterprise(desk: Desk, portrait: Row) -> View:
@@ -55,7 +54,7 @@ def enterprise(desk: Desk, portrait: Row) -> View:
             }
             for name in TRENDS
         ],
-        "trend_basis": portrait.get("trend_basis"),
+        "trend_basis": _basis(portrait.get("trend_basis")),
         "dimensions": [
             {
                 "name": words.DIMENSION[name],
@@ -70,10 +69,18 @@ def enterprise(desk: Desk, portrait: Row) -> View:
             None, claimed=None if portrait["self_score"] is None else portrait["self_score"] / 100
         ),
         "courses": courses(desk, uscc),
-        "quartiles": quartiles(desk, portrait),
-        "peers": whole(portrait["peers"]),
+        "peers": peers(desk, uscc),
         "warnings": warnings(desk, uscc=uscc),
     }
+
+
+def _basis(basis: str | None) -> words.Pair:
+    if basis is None:
+        return (
+            "与上年同期（无上年数的与 84 天前）相比",
+            "against a year before or, where unknown, 84 days before",
+        )
+    return pair(words.TREND_BASIS, basis)
 
 
 def _cut(value: float | None) -> float | None:
@@ -124,56 +131,37 @@ UNITS: Final = {
 }
 
 
-def quartiles(desk: Desk, portrait: Row) -> list[View] | None:
-    """Strips of the enterprise's figures among peers of its sector and size class."""
-    rows = desk.latest("quartiles", sector=portrait["sector"], size_class=portrait["size_class"])
-    if rows is None:
+def peers(desk: Desk, uscc: str) -> list[View] | None:
+    """Strips of the enterprise's figures among peers whom nobody names; None without a frame."""
+    if desk.frames.self_views is None:
         return None
-    by_figure = {row["figure"]: row for row in rows}
-    return [
-        _strip(by_figure[name], portrait.get(name), name)
-        for name in [*DIRECTION, *sorted(set(by_figure) - set(DIRECTION))]
-        if name in by_figure
-    ]
+    return [_strip(row) for row in desk.self_views.get(uscc, []) if row["figure"] != SELF_SCORE]
 
 
-def _strip(row: Row, own: float | None, name: str) -> View:
-    q1, median, q3 = row["q1"], row["median"], row["q3"]
+def _strip(row: Row) -> View:
+    own, q1, median, q3 = (row[name] for name in ("value", "q1", "median", "q3"))
     view: View = {
-        "name": pair(words.FIGURE, name),
-        "own": _told(own, name),
-        "peers": whole(row["enterprises"]),
-        "is_told": None not in (q1, median, q3),
+        "name": label(row["name_zh"], row["name_en"], row["figure"]),
+        "own": _told(own, row),
+        "peers": label(row["peers_zh"], row["peers_en"], NOTHING),
+        "note": label(row["note_zh"], row["note_en"], ""),
+        "where": None if row["quarter"] is None else pair(words.QUARTER, row["quarter"]),
+        "is_told": median is not None,
     }
-    if not view["is_told"]:
+    if median is None:
         return view
-    reach = [q1, q3, *([] if own is None else [own])]
-    air = 0.5 * (q3 - q1) or 0.1 * abs(median) or 0.1
-    low, high = min(reach) - air, max(reach) + air
-    return view | {
-        "q1": _told(q1, name),
-        "median": _told(median, name),
-        "q3": _told(q3, name),
-        "strip": charts.quartiles(own, q1, median, q3, low, high),
-        "where": _where(own, q1, median, q3),
-    }
+    known = [one for one in (q1, median, q3, own) if one is not None]
+    air = 0.25 * (max(known) - min(known)) or 0.1 * abs(median) or 0.1
+    strip = charts.quartiles(own, q1, median, q3, (min(known) - air, max(known) + air))
+    ends = [_told(one, row) for one in (q1, median, q3)]
+    return view | {"strip": strip, "ends": ends}
 
 
-def _told(value: float | None, name: str) -> str:
+def _told(value: float | None, row: Row) -> str:
     if value is None:
         return NOTHING
-    if name in TRENDS:
+    if row["figure"].endswith("_trend"):
         return change(value)
-    return percent(value, 1) if name in SHARES else number(value, 1)
-
-
-def _where(own: float | None, q1: float, median: float, q3: float) -> words.Pair:
-    if own is None:
-        return ("本企业无数据", "no figure of its own")
-    if own < q1:
-        return ("低于四分之三的同行", "below three quarters of its peers")
-    if own > q3:
-        return ("高于四分之三的同行", "above three quarters of its peers")
-    if own < median:
-        return ("中间一半，低于中位数", "in the middle half, below the median")
-    return ("中间一半，不低于中位数", "in the middle half, not below the median")
+    if row["figure"] in SHARES:
+        return percent(value, 1)
+    return number(value, 1 if row["unit"] else 0)

@@ -1,7 +1,7 @@
 """What the park pages are made of: frames that others computed, each of which may be missing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
@@ -41,7 +41,6 @@ OEE_DAYS: Final = pl.Schema(
 
 SERVICE_USE: Final = pl.Schema(
     {
-        "reference_date": pl.Date(),
         "park_id": pl.String(),
         "service_id": pl.String(),
         "platform": pl.String(),
@@ -49,12 +48,53 @@ SERVICE_USE: Final = pl.Schema(
         "name_en": pl.String(),
         "level": pl.String(),
         "chain_stage": pl.String(),
+        "is_listed": pl.Boolean(),
         "enterprises": pl.Int64(),
-        "days": pl.Int64(),
+        "unattributed": pl.Int64(),
+        "uses": pl.Int64(),
+        "trend": pl.Float64(),
     }
 )
-"""云服务中心: enterprises of an area (null: New City) that used a service within 90 days, and the
-days on which any of them did; a service that nobody used is a row with zeros."""
+"""云服务中心: the catalogue of an area (null: New City) with what was used of it in 90 days.
+`is_listed` false: used, and not on offer. `unattributed`: uses of a group's account."""
+
+PROJECT_STATES: Final = pl.Schema(
+    {
+        "project_id": pl.String(),
+        "state": pl.String(),
+        "phase": pl.String(),
+        "days_late": pl.Int64(),
+        "next_on": pl.Date(),
+        "invested_wan": pl.Float64(),
+    }
+)
+"""Where a project stands. `state`: not_begun, running, between, finished."""
+
+PROJECT_FINDINGS: Final = pl.Schema(
+    {"project_id": pl.String(), "todo_zh": pl.String(), "todo_en": pl.String()}
+)
+"""Dates of projects that cannot be right, and what to do about it."""
+
+SELF_VIEWS: Final = pl.Schema(
+    {
+        "uscc": pl.String(),
+        "figure": pl.String(),
+        "name_zh": pl.String(),
+        "name_en": pl.String(),
+        "unit": pl.String(),
+        "value": pl.Float64(),
+        "quarter": pl.String(),
+        "q1": pl.Float64(),
+        "median": pl.Float64(),
+        "q3": pl.Float64(),
+        "peers_zh": pl.String(),
+        "peers_en": pl.String(),
+        "note_zh": pl.String(),
+        "note_en": pl.String(),
+    }
+)
+"""What each enterprise may see of itself among its peers (docs/decisions/0041). `quarter`: first to
+fourth from below; lower_half, upper_half where only the median is told."""
 
 Frame = pl.DataFrame | None
 
@@ -82,10 +122,12 @@ class PageFrames:
     oee_days: Frame = None
     warnings: Frame = None
     portraits: Frame = None
-    quartiles: Frame = None
+    self_views: Frame = None
     conformance: Frame = None
     cards: Frame = None
     projects: Frame = None
+    project_states: Frame = None
+    project_findings: Frame = None
     service_use: Frame = None
     missing_links: Frame = None
     pue: Frame = None
@@ -117,10 +159,12 @@ SCHEMAS: Final[dict[str, pl.Schema]] = {
     "oee_days": OEE_DAYS,
     "warnings": park_schemas.WARNINGS,
     "portraits": park_figures.PORTRAITS,
-    "quartiles": park_figures.QUARTILES,
+    "self_views": SELF_VIEWS,
     "conformance": park_figures.CONFORMANCE,
     "cards": park_figures.CARDS,
     "projects": park_schemas.PROJECTS,
+    "project_states": PROJECT_STATES,
+    "project_findings": PROJECT_FINDINGS,
     "service_use": SERVICE_USE,
     "missing_links": park_figures.MISSING_LINKS,
     "pue": park_figures.PUE,
@@ -141,8 +185,3 @@ def _refuse_other(name: str, frame: pl.DataFrame, schema: pl.Schema) -> None:
                 f"column {column} should be {dtype}, found {found}",
                 f"give it a frame of the schema of {name} (connectors/pages/frames.py)",
             )
-
-
-def absent(frames: PageFrames) -> list[str]:
-    """Names of the frames that are missing."""
-    return [f.name for f in fields(frames) if getattr(frames, f.name) is None]

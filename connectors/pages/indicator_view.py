@@ -77,7 +77,10 @@ def _note(value: str | None) -> Pair | None:
 
 
 def _meter(row: Row) -> Markup:
+    """A bar to 100 % or a little beyond the target; a count without a target has no scale."""
     value, target, unit = row["value"], row["target"], row["unit"]
+    if unit != "%" and target is None:
+        return Markup("")
     lower = value if row["lower"] is None else row["lower"]
     upper = value if row["upper"] is None else row["upper"]
     full = 100.0 if unit == "%" else 1.15 * max(upper, target or 0.0, 1e-9)
@@ -204,6 +207,9 @@ def _forecast(ahead: list[Row]) -> View | None:
         "beats": last["beats_naive"],
         "skill": number(last["skill_naive"], 2),
         "seasonal": number(last["skill_seasonal"], 2),
+        "measured": percent(last.get("measured_coverage"), 0)
+        if last.get("measured_coverage") is not None
+        else None,
     }
 
 
@@ -215,9 +221,12 @@ def arrival(desk: Desk, term: Row) -> Pair | None:
     row = max(rows, key=lambda r: r["origin"])
     chance = percent(row["chance_within"], 0)
     if row["median"] is None:
+        first = row["earliest"]
         return (
-            f"预测期内未必达到目标：{chance} 的模拟路径在预测期内达到",
-            f"Not expected within the horizon: {chance} of simulated paths reach it",
+            f"预测期内未必达到目标：{chance} 的模拟路径在预测期内达到"
+            + (f"，最早 {month_zh(first)}" if first else ""),
+            f"Not expected within the horizon: {chance} of simulated paths reach it"
+            + (f", the earliest {month_en(first)}" if first else ""),
         )
     if row["latest"] is None:
         until_zh, until_en = "，最迟不在预测期内", ", the latest beyond the horizon"

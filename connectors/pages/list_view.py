@@ -8,9 +8,11 @@ from markupsafe import Markup
 
 from connectors.pages import charts, words
 from connectors.pages.desk import Desk, Row, View, label, ordered, pair
-from connectors.pages.numbers import NOTHING, day, number, percent, whole
+from connectors.pages.numbers import NOTHING, change, day, number, percent, whole
 
 STATES: Final = ("met", "not_met", "unknown")
+PARKS: Final = ("park", "benchmark_park")
+"""Kinds of subjects of evidence cards that are parks; others are factories."""
 
 
 def cards(desk: Desk) -> list[View] | None:
@@ -20,12 +22,12 @@ def cards(desk: Desk) -> list[View] | None:
         return None
     subjects: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if not desk.is_public or row["subject_kind"] == "park":
+        if not desk.is_public or row["subject_kind"] in PARKS:
             subjects.setdefault((row["subject_kind"], row["subject_id"]), []).append(row)
     return [
         _card(desk, kind, key, found)
         for (kind, key), found in sorted(
-            subjects.items(), key=lambda item: (item[0][0] != "park", item[0])
+            subjects.items(), key=lambda item: (item[0][0] not in PARKS, item[0])
         )
     ]
 
@@ -34,8 +36,8 @@ def _card(desk: Desk, kind: str, key: str, rows: list[Row]) -> View:
     return {
         "kind": kind,
         "id": key,
-        "name": desk.park(key) if kind == "park" else desk.factory(key),
-        "what": ("标杆园区", "Benchmark park") if kind == "park" else ("智能工厂", "Smart factory"),
+        "name": desk.park(key) if kind in PARKS else desk.factory(key),
+        "what": ("标杆园区", "Benchmark park") if kind in PARKS else ("智能工厂", "Smart factory"),
         "counts": [
             (state, words.STATE[state], sum(row["state"] == state for row in rows))
             for state in STATES
@@ -66,24 +68,21 @@ def projects(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
         return None
     rows = [r for r in rows if park_id in (None, r["park_id"]) and uscc in (None, r["uscc"])]
     by_project: dict[str, list[Row]] = {}
-    for row in sorted(rows, key=lambda r: (r["project_id"], _place(r))):
+    for row in sorted(rows, key=lambda r: (r["project_id"], _place(r["phase"]))):
         by_project.setdefault(row["project_id"], []).append(row)
-    now = {key: _now(found, desk.day) for key, found in by_project.items()}
-    phases = [
-        (name, words.PHASE[name], desk.firms(sum(p == name for p in now.values())))
-        for name in words.PHASE
-    ]
     start, end = _reach(rows, desk.day)
-    items = [_project(desk, found, now[key], start, end) for key, found in by_project.items()]
+    items = [_project(desk, found, start, end) for found in by_project.values()]
     return {
-        "phases": phases,
-        "total": desk.firms(len(by_project)),
+        "phases": [
+            (name, words.PHASE[name], desk.firms(sum(i["phase_key"] == name for i in items)))
+            for name in words.PHASE
+        ],
+        "total": desk.firms(len(items)),
+        "has_states": desk.frames.project_states is not None,
+        "late": desk.firms(sum(item["late_days"] > 0 for item in items)),
         "items": []
         if desk.is_public
         else sorted(items, key=lambda item: (-item["late_days"], item["place"], item["id"])),
-        "late": desk.firms(sum(item["late_days"] > 0 for item in items)),
-        "start": f"{start:%Y-%m}",
-        "end": f"{end:%Y-%m}",
         "years": [
             (charts.at((date(year, 1, 1) - start).days / max((end - start).days, 1)), year)
             for year in range(start.year + 1, end.year + 1)
@@ -91,15 +90,10 @@ def projects(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
     }
 
 
-def _place(row: Row) -> int:
+def _place(phase: str | None) -> int:
+    """Phases in their order, others after them."""
     phases = list(words.PHASE)
-    return phases.index(row["phase"]) if row["phase"] in phases else len(phases)
-
-
-def _now(rows: list[Row], today: date) -> str | None:
-    """The phase that a project has entered last."""
-    entered = [r for r in rows if r["entered_on"] is not None and r["entered_on"] <= today]
-    return str(entered[-1]["phase"]) if entered else None
+    return phases.index(phase) if phase in phases else len(phases)
 
 
 def _reach(rows: list[Row], today: date) -> tuple[date, date]:
@@ -108,14 +102,10 @@ def _reach(rows: list[Row], today: date) -> tuple[date, date]:
     return min(*days, today - timedelta(30)), max(*days, today + timedelta(30))
 
 
-def _project(desk: Desk, rows: list[Row], now: str | None, start: date, end: date) -> View:
+def _project(desk: Desk, rows: list[Row], start: date, end: date) -> View:
     first = rows[0]
     name = label(first["name_zh"], first["name_en"], first["project_id"])
-    late = [
-        (desk.day - row["planned_to"]).days
-        for row in rows
-        if row["planned_to"] is not None and row["left_on"] is None and row["planned_to"] < desk.day
-    ]
+    state = desk.project_states.get(first["project_id"], {})
     spans = [
         charts.Span(
             row["phase"],
@@ -125,18 +115,20 @@ def _project(desk: Desk, rows: list[Row], now: str | None, start: date, end: dat
         for row in rows
         if row["phase"] in words.PHASE
     ]
-    money = [row["invested_wan"] for row in rows if row["invested_wan"] is not None]
     return {
         "id": first["project_id"],
         "name": name,
         "who": desk.enterprise(first["uscc"]),
         "link": desk.link(first["uscc"]),
         "park": desk.park(first["park_id"]) if first["park_id"] else ("园外", "outside"),
-        "phase": pair(words.PHASE, now) if now else ("未启动", "not begun"),
-        "phase_key": now or "none",
-        "place": list(words.PHASE).index(now) if now in words.PHASE else -1,
-        "late_days": max(late, default=0),
-        "invested": number(sum(money), 0) if money else NOTHING,
+        "phase": pair(words.PHASE, state.get("phase")),
+        "phase_key": state.get("phase"),
+        "state": pair(words.PROJECT_STATE, state.get("state")),
+        "place": _place(state.get("phase")),
+        "late_days": state.get("days_late") or 0,
+        "next_on": day(state.get("next_on")),
+        "invested": number(state.get("invested_wan"), 0),
+        "todos": desk.project_todos.get(first["project_id"], []),
         "gantt": charts.gantt(
             spans, start, end, desk.day, charts.both(f"{name[0]}进度", f"course of {name[1]}")
         ),
@@ -154,33 +146,38 @@ def _project(desk: Desk, rows: list[Row], now: str | None, start: date, end: dat
 
 def services(desk: Desk, park_id: str | None) -> list[View] | None:
     """What the cloud service centre offers, by level, and how many enterprises use it."""
-    rows = desk.latest("service_use", park_id=park_id)
+    rows = desk.rows("service_use", park_id=park_id)
     if rows is None:
         return None
     most = max((row["enterprises"] or 0 for row in rows), default=0)
-    levels = ordered(words.LEVEL, [row["level"] for row in rows if row["level"]])
+    levels = [*ordered(words.LEVEL, [row["level"] for row in rows if row["level"]]), None]
     return [
         {
-            "level": key,
-            "name": pair(words.LEVEL, key),
+            "level": key or "",
+            "name": pair(words.LEVEL, key) if key else ("层级未登记", "level not registered"),
             "items": [
-                {
-                    "name": label(row["name_zh"], row["name_en"], row["service_id"]),
-                    "platform": row["platform"] or NOTHING,
-                    "stage": pair(words.CHAIN_STAGE, row["chain_stage"]),
-                    "firms": desk.firms(row["enterprises"]),
-                    "days": NOTHING if desk.is_public else whole(row["days"]),
-                    "bar": _used(desk, row["enterprises"], most),
-                    "is_unused": not row["enterprises"],
-                }
-                for row in sorted(
-                    (r for r in rows if r["level"] == key),
-                    key=lambda r: (-(r["enterprises"] or 0), r["service_id"]),
-                )
+                _service(desk, row, most)
+                for row in sorted(found, key=lambda r: (-(r["enterprises"] or 0), r["service_id"]))
             ],
         }
         for key in levels
+        if (found := [row for row in rows if row["level"] == key])
     ]
+
+
+def _service(desk: Desk, row: Row, most: int) -> View:
+    return {
+        "name": label(row["name_zh"], row["name_en"], row["service_id"]),
+        "platform": row["platform"] or NOTHING,
+        "stage": pair(words.CHAIN_STAGE, row["chain_stage"]),
+        "firms": desk.firms(row["enterprises"]),
+        "uses": NOTHING if desk.is_public else whole(row["uses"]),
+        "trend": NOTHING if desk.is_public else change(row["trend"]),
+        "bar": _used(desk, row["enterprises"], most),
+        "is_unused": not row["uses"],
+        "is_listed": row["is_listed"],
+        "unattributed": 0 if desk.is_public else row["unattributed"] or 0,
+    }
 
 
 def _used(desk: Desk, count: int | None, most: int) -> Markup:
@@ -189,7 +186,7 @@ def _used(desk: Desk, count: int | None, most: int) -> Markup:
     return charts.stack([("fill", count or 0)] if is_told else [], most)
 
 
-def chains(desk: Desk, park_id: str) -> list[View] | None:
+def chains(desk: Desk, park_id: str | None) -> list[View] | None:
     """Links of chains that a park has begun, in their order, and where they are."""
     rows = desk.rows("missing_links", park_id=park_id)
     if rows is None:
@@ -197,7 +194,7 @@ def chains(desk: Desk, park_id: str) -> list[View] | None:
     names = dict.fromkeys(row["chain"] for row in rows)
     return [
         {
-            "name": chain,
+            "name": pair(words.GROUP, chain),
             "links": [
                 {
                     "name": label(row["name_zh"], row["name_en"], row["link"]),

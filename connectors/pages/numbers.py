@@ -13,7 +13,8 @@ UNRELIABLE: Final = "…"
 """A figure of which too little is known (数据不足)."""
 MINUS: Final = "\N{MINUS SIGN}"
 SPACE: Final = "\N{NO-BREAK SPACE}"
-PERCENT: Final = "%"
+FINE: Final = {"%": 2, "kWh/kWh": 3}
+"""Decimals of figures of a unit, on pages that may show them exactly."""
 
 
 def whole(value: float | None) -> str:
@@ -97,7 +98,7 @@ def kpi_texts(row: dict[str, Any], kind: str, *, is_public: bool) -> dict[str, s
     if decimals is None:
         least = least_decimals(row["unit"], kind, 1_000_000, row["value"], row["target"])
         printed = shown(
-            figure, row["target"], row["comparator"], max(least, 2 if row["unit"] == "%" else 0)
+            figure, row["target"], row["comparator"], max(least, FINE.get(row["unit"], 0))
         )
         figure, decimals = printed[:3], printed.decimals
     value, lower, upper = figure

@@ -9,6 +9,8 @@ from connectors.pages.numbers import day, percent, plain
 from connectors.pages.words import Pair
 
 MOST_FACTS: Final = 8
+MOST_SHARE: Final = 100.0
+SHARE_UNITS: Final = ("share", "1")
 
 
 def is_open(row: Row, desk: Desk) -> bool:
@@ -77,13 +79,16 @@ def _said(figure: Pair, unit: Pair, row: Row) -> Pair | None:
     """Like 日产量 310 件，应为 520 件."""
     if row["value"] is None:
         return None
-    seen, due = _amount(row["value"], unit), _amount(row["expected"], unit)
+    is_share = row["unit"] in SHARE_UNITS or row["figure"] in words.FIGURE_SHARES
+    seen, due = (_amount(row[k], unit, is_share=is_share) for k in ("value", "expected"))
     if row["expected"] is None:
         return f"{figure[0]} {seen[0]}", f"{figure[1]} {seen[1]}"
     return f"{figure[0]} {seen[0]}，应为 {due[0]}", f"{figure[1]} {seen[1]}, expected {due[1]}"
 
 
-def _amount(value: float | None, unit: Pair) -> Pair:
+def _amount(value: float | None, unit: Pair, *, is_share: bool) -> Pair:
+    if is_share:
+        return percent(value, 1), percent(value, 1)
     number = plain(value)
     return f"{number} {unit[0]}".strip(), f"{number} {unit[1]}".strip()
 
@@ -98,7 +103,15 @@ def facts(evidence: str | None) -> list[tuple[Pair, str]]:
         return [(("证据", "evidence"), evidence)]
     if not isinstance(told, dict):
         return [(("证据", "evidence"), _value(told))]
-    return [(pair(words.EVIDENCE, key), _value(value)) for key, value in told.items()][:MOST_FACTS]
+    facts = [(pair(words.EVIDENCE, key), _fact(key, value)) for key, value in told.items()]
+    return facts[:MOST_FACTS]
+
+
+def _fact(key: str, value: Any) -> str:  # noqa: ANN401
+    """Shares and changes as percentages, whatever else as it is."""
+    if isinstance(value, float) and key in words.EVIDENCE_SHARES and abs(value) < MOST_SHARE:
+        return percent(value, 1)
+    return _value(value)
 
 
 def _value(value: Any) -> str:  # noqa: ANN401

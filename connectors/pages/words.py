@@ -74,6 +74,9 @@ EVIDENCE: Final[dict[str, Pair]] = {
     "age_days": ("天数", "days"),
     "probability": ("概率", "probability"),
 }
+EVIDENCE_SHARES: Final = frozenset({"drop", "change", "share", "probability"})
+FIGURE_SHARES: Final = frozenset({"platform_share", "online_share", "distress"})
+"""What evidence and figures say as a share of 1."""
 UNIT: Final[dict[str, Pair]] = {
     "h": ("小时", "h"),
     "days": ("天", "days"),
@@ -187,6 +190,7 @@ ASPECT: Final[dict[str, Pair]] = {
     "timestamp": ("时间戳", "timestamp"),
     "status": ("状态码", "status"),
     "silence": ("静默", "silence"),
+    "value": ("数值", "value"),
 }
 STATE: Final[dict[str, Pair]] = {
     "met": ("具备", "met"),
@@ -198,6 +202,31 @@ PHASE: Final[dict[str, Pair]] = {
     "construction": ("建设", "Construction"),
     "operation": ("运营", "Operation"),
     "evaluation": ("评估", "Evaluation"),
+}
+PROJECT_STATE: Final[dict[str, Pair]] = {
+    "not_begun": ("未启动", "not begun"),
+    "running": ("进行中", "running"),
+    "between": ("待进入下一阶段", "between phases"),
+    "finished": ("已完成", "finished"),
+}
+QUARTER: Final[dict[str, Pair]] = {
+    "first": ("最低四分之一", "lowest quarter"),
+    "second": ("第二个四分之一，低于中位数", "second quarter, below the median"),
+    "third": ("第三个四分之一，不低于中位数", "third quarter, not below the median"),
+    "fourth": ("最高四分之一", "highest quarter"),
+    "lower_half": ("低于中位数", "below the median"),
+    "upper_half": ("不低于中位数", "not below the median"),
+}
+TREND_BASIS: Final[dict[str, Pair]] = {
+    "year_by_weekday": (
+        "与 364 天前的同样多个开工日相比",
+        "against as many scheduled days 364 days before",
+    ),
+    "year_by_festival": (
+        "与上年距春节同样远的同样多个开工日相比",
+        "against as many scheduled days of the year before, as far from the Spring Festival",
+    ),
+    "days_84": ("上年无数，与 84 天前相比", "against 84 days before: the year before is not known"),
 }
 LINK_STATE: Final[dict[str, Pair]] = {
     "present": ("园内已有", "in the park"),
@@ -260,7 +289,9 @@ NO_DATA: Final[dict[str, tuple[Pair, str]]] = {
     "oee_days": (("设备综合效率", "OEE"), MATERIALIZE),
     "warnings": (("风险预警", "early warnings"), MATERIALIZE),
     "portraits": (("企业画像", "portraits of enterprises"), MATERIALIZE),
-    "quartiles": (("同行四分位", "quartiles of peers"), MATERIALIZE),
+    "self_views": (("同行比较", "what peers are like"), MATERIALIZE),
+    "project_states": (("项目状态", "where projects stand"), MATERIALIZE),
+    "project_findings": (("项目日期检查", "checks of projects"), MATERIALIZE),
     "conformance": (("统一接口待办", "the unified interface"), MATERIALIZE),
     "cards": (("证据卡", "evidence cards"), MATERIALIZE),
     "kpi": (("规划指标", "the plan's indicators"), MATERIALIZE),

@@ -89,8 +89,8 @@ def _index(desk: Desk) -> View:
         "changes": [] if desk.is_public else adoption_view.changes(desk, None),
         "discrepancies": adoption_view.discrepancies(desk, None),
         "warnings": risk_view.warnings(desk),
+        "chains": list_view.chains(desk, None),
         "data_centres": list_view.data_centres(desk, None),
-        "oee": factory_view.oee(desk, None),
         "maps": map_view.maps(desk),
     }
 

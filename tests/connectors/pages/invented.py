@@ -9,7 +9,14 @@ from random import Random
 
 import polars as pl
 
-from connectors.pages.frames import FACTORIES, OEE_DAYS, SERVICE_USE, PageFrames
+from connectors.pages.frames import (
+    FACTORIES,
+    OEE_DAYS,
+    PROJECT_STATES,
+    SELF_VIEWS,
+    SERVICE_USE,
+    PageFrames,
+)
 from pipelines import park_figures as figures
 from pipelines.indicators import DISTRICT_ID, KPI, dictionary, verdict
 from tests.connectors.pages import firms
@@ -217,23 +224,53 @@ def portraits():
     return table(rows, figures.PORTRAITS)
 
 
-def quartiles():
+def self_views():
+    figures_of = WORDS["quartiles"]
     rows = []
-    for sector in WORDS["sectors"]:
-        for size in firms.SIZES:
-            mine = within(None, lambda f, s=sector, z=size: f["sector"] == s and f["size"] == z)
-            for figure, told in WORDS["quartiles"].items():
-                q1, median, q3 = told if len(mine) >= 5 else (None,) * 3
-                rows.append(
-                    {"reference_date": DAY, "sector": sector, "size_class": size, "figure": figure,
-                     "basis": "sector_size", "enterprises": len(mine), "q1": q1,
-                     "median": median, "q3": q3}
-                )  # fmt: skip
-    return table(rows, figures.QUARTILES)
+    for portrait in portraits().to_dicts():
+        alike = within(None, lambda f, p=portrait: f["sector"] == p["sector"])
+        for figure, (zh, en, unit, q1, median, q3) in figures_of.items():
+            value = portrait[figure]
+            row = {
+                **portrait,
+                "figure": figure,
+                "name_zh": zh,
+                "name_en": en,
+                "unit": unit,
+                "value": value,
+            }
+            if len(alike) >= 8:
+                row |= {"q1": q1, "median": median, "q3": q3}
+                row |= {
+                    "peers_zh": f"同行业企业 {len(alike)} 家",
+                    "peers_en": f"{len(alike)} enterprises of your sector",
+                }
+                if value is not None:
+                    quarter = sum(value >= one for one in (q1, median, q3))
+                    row["quarter"] = ("first", "second", "third", "fourth")[quarter]
+            else:
+                row |= {"peers_zh": "同行过少，不予公布", "peers_en": "Too few peers: not told"}
+            rows.append(row)
+    return table(rows, SELF_VIEWS)
+
+
+def project_states():
+    rows = []
+    for (key,), mine in firms.projects().group_by("project_id", maintain_order=True):
+        last = mine.filter(pl.col("entered_on").is_not_null())
+        row = {"project_id": key, "state": "not_begun", "invested_wan": mine["invested_wan"].sum()}
+        if last.height:
+            entered = last.row(-1, named=True)
+            late = max(0, (DAY - entered["planned_to"]).days)
+            row |= {"state": "running", "phase": entered["phase"], "days_late": late}
+            row["next_on"] = entered["planned_to"]
+        rows.append(row)
+    return table(rows, PROJECT_STATES)
 
 
 def cards():
-    subjects = [("park", key) for key in PARKS] + [("factory", key) for key in WORDS["factories"]]
+    subjects = [("benchmark_park", key) for key in PARKS]
+    subjects += [("smart_factory", key) for key in WORDS["factories"]]
     rows = []
     for place, (kind, key) in enumerate(subjects):
         criteria = WORDS["criteria"][kind]
@@ -261,24 +298,30 @@ def service_use():
             users = round(len(within(park)) * 0.42 * draw.uniform(0.6, 1) / (1 + number * 0.3))
             users = {"V10": 0, "V09": 2 if park else 15}.get(key, users)
             rows.append(
-                {"reference_date": DAY, "park_id": park, "service_id": key, "name_zh": zh,
-                 "platform": ("云工联", "园智云")[number % 2], "name_en": en, "level": level,
-                 "chain_stage": stage, "enterprises": users, "days": min(90, users * 4)}
+                {
+                    "park_id": park, "service_id": key, "name_zh": zh, "name_en": en,
+                    "platform": ("云工联", "园智云")[number % 2], "level": level,
+                    "chain_stage": stage, "is_listed": key != "V08", "enterprises": users,
+                    "unattributed": 31 if key == "V01" else 0, "uses": users * 37,
+                    "trend": draw.uniform(-0.1, 0.3) if users else None,
+                }
             )  # fmt: skip
     return table(rows, SERVICE_USE)
 
 
 def missing_links():
     rows = []
-    for place, park in enumerate(PARKS):
-        for chain, links in list(WORDS["chains"].items())[: 1 + (place < 2)]:
+    for place, park in enumerate(AREAS):
+        for chain, links in list(WORDS["chains"].items())[: 1 + (place < 3)]:
             for number, (zh, en, count, in_district) in enumerate(links):
-                in_park = count if (number + place) % 3 else max(0, count - 1)
+                in_park = (
+                    0 if park is None else count if (number + place) % 3 else max(0, count - 1)
+                )
                 state = "present" if in_park else "elsewhere" if in_district else "missing"
+                state = "present" if park is None and in_district else state
                 rows.append(
-                    {"park_id": park, "chain": chain, "link": f"{number}",
-                     "name_zh": zh, "name_en": en,
-                     "in_park": in_park, "in_district": in_district, "state": state}
+                    {"park_id": park, "chain": chain, "link": f"{number}", "name_zh": zh,
+                     "name_en": en, "in_park": in_park, "in_district": in_district, "state": state}
                 )  # fmt: skip
     return table(rows, figures.MISSING_LINKS)
 
@@ -372,7 +415,8 @@ def frames():
         warnings=firms.warnings(), projects=firms.projects(), funnel=funnel(), liveness=liveness(),
         changes=changes(), discrepancies=discrepancies(), oee_days=oee_days(),
         portraits=portraits(),
-        quartiles=quartiles(), cards=cards(), service_use=service_use(), pue=pue(), kpi=kpi(),
+        self_views=self_views(), project_states=project_states(),
+        cards=cards(), service_use=service_use(), pue=pue(), kpi=kpi(),
         conformance=table(WORDS["conformance"], figures.CONFORMANCE), forecasts=forecasts(),
         missing_links=missing_links(), arrivals=arrivals(),
     )  # fmt: skip
