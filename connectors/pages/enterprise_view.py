@@ -10,7 +10,7 @@ from connectors.pages.risk_view import warnings
 from connectors.pages.sectors import SECTOR
 
 COURSES: Final = (
-    ("running_s", ("开机时间", "Running time")),
+    ("running_s", ("运行时间", "Running time")),
     ("output", ("产量", "Output")),
     ("energy_wh", ("用电量", "Energy")),
     ("alarms", ("报警数", "Alarms")),

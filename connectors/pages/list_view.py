@@ -10,6 +10,8 @@ from connectors.pages import charts, words
 from connectors.pages.desk import Desk, Row, View, label, ordered, pair
 from connectors.pages.numbers import NOTHING, change, day, number, percent, whole
 
+MOST_OF: Final = 0.94
+"""No year is written further along the axis than this."""
 STATES: Final = ("met", "not_met", "unknown")
 PARKS: Final = ("park", "benchmark_park")
 """Kinds of subjects of evidence cards that are parks; others are factories."""
@@ -86,6 +88,7 @@ def projects(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
         "years": [
             (charts.at((date(year, 1, 1) - start).days / max((end - start).days, 1)), year)
             for year in range(start.year + 1, end.year + 1)
+            if (date(year, 1, 1) - start).days < MOST_OF * (end - start).days
         ],
     }
 
@@ -123,6 +126,7 @@ def _project(desk: Desk, rows: list[Row], start: date, end: date) -> View:
         "park": desk.park(first["park_id"]) if first["park_id"] else ("园外", "outside"),
         "phase": pair(words.PHASE, state.get("phase")),
         "phase_key": state.get("phase"),
+        "state_key": state.get("state"),
         "state": pair(words.PROJECT_STATE, state.get("state")),
         "place": _place(state.get("phase")),
         "late_days": state.get("days_late") or 0,

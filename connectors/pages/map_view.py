@@ -95,7 +95,7 @@ def _sheet(desk: Desk, sites: list[Row], park_id: str | None, worst: dict[str, s
     if not desk.is_public:
         body += [_dot(desk, drawn, site, worst) for site in _seen_last(sites, worst)]
     if park_id is None:
-        body += [_name(desk.park(key), corners) for key, corners in outlines if corners]
+        body += [_name(key, desk.park(key), corners) for key, corners in outlines if corners]
     body.append(_ruler(drawn))
     zh, en = desk.park(park_id)
     return Markup(
@@ -146,16 +146,17 @@ def _ruler(drawn: Sheet) -> Markup:
     ).format(charts.at(0.02 + long_km / whole_km), long_km)
 
 
-def _name(name: words.Pair, corners: list[Place]) -> Markup:
-    """The name of a park above its outline, or below where there is no room above."""
+def _name(key: str, name: words.Pair, corners: list[Place]) -> Markup:
+    """The name of a park above its outline, or below where there is no room; narrow: its id."""
     left, right = min(x for x, _ in corners), max(x for x, _ in corners)
     top, bottom = min(y for _, y in corners), max(y for _, y in corners)
     y = top - 0.015 if top > 2 * AIR else bottom + 0.04
     middle = min(max((left + right) / 2, 0.18), 0.82)
     return Markup(
-        '<text class="place zh" x="{0}" y="{1}">{2}</text>'
-        '<text class="place en" x="{0}" y="{1}">{3}</text>'
-    ).format(charts.at(middle), charts.at(y), name[0], name[1])
+        '<text class="place full zh" x="{0}" y="{1}">{2}</text>'
+        '<text class="place full en" x="{0}" y="{1}">{3}</text>'
+        '<text class="place short" x="{0}" y="{1}">{4}</text>'
+    ).format(charts.at(middle), charts.at(y), *name, key)
 
 
 def _dot(desk: Desk, drawn: Sheet, site: Row, worst: dict[str, str]) -> Markup:

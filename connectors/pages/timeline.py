@@ -11,7 +11,7 @@ from connectors.pages.charts import at, svg
 from connectors.pages.numbers import MONTHS, number
 from connectors.reports.figures import marks
 
-PLOT: Final = 88.0
+PLOT: Final = 84.0
 """Per cent of the width that a line chart draws on; the rest is for the values at its end."""
 TOP: Final = 14
 HEIGHT: Final = 150

@@ -27,7 +27,7 @@ SEVERITY: Final[dict[str, Pair]] = {
 }
 RULE: Final[dict[str, Pair]] = {
     "output_drop": ("产量下降", "Output drop"),
-    "running_drop": ("开机时间下降", "Running time drop"),
+    "running_drop": ("运行时间下降", "Running time drop"),
     "energy_decoupling": ("能耗与产量背离", "Energy apart from output"),
     "connectivity_loss": ("终端失联", "Connectivity loss"),
     "alarm_surge": ("报警激增", "Alarm surge"),
@@ -37,9 +37,9 @@ RULE: Final[dict[str, Pair]] = {
 }
 FIGURE: Final[dict[str, Pair]] = {
     "output": ("日产量", "output a day"),
-    "running_s": ("日开机时间", "running time a day"),
-    "running_h": ("日开机时间", "running time a day"),
-    "running_h_per_day": ("日开机时间", "running time a day"),
+    "running_s": ("日运行时间", "running time a day"),
+    "running_h": ("日运行时间", "running time a day"),
+    "running_h_per_day": ("日运行时间", "running time a day"),
     "energy_wh": ("日用电量", "energy a day"),
     "energy_per_output": ("单位产量能耗", "energy per output"),
     "alarms": ("日报警数", "alarms a day"),
@@ -51,10 +51,10 @@ FIGURE: Final[dict[str, Pair]] = {
     "oee": ("设备综合效率", "OEE"),
     "cloud_level": ("上云层级", "cloud levels"),
     "terminals": ("部署终端", "terminals deployed"),
-    "running_trend": ("开机时间同比", "running time, year on year"),
-    "output_trend": ("产量同比", "output, year on year"),
-    "energy_trend": ("用电量同比", "energy, year on year"),
-    "energy_per_output_trend": ("单位产量能耗同比", "energy per output, year on year"),
+    "running_trend": ("运行时间变化", "change of running time"),
+    "output_trend": ("产量变化", "change of output"),
+    "energy_trend": ("用电量变化", "change of energy"),
+    "energy_per_output_trend": ("单位产量能耗变化", "change of energy per output"),
     "digital_basis": ("数字化基础", "digital basis"),
     "digital_operation": ("数字化经营", "digital operation"),
     "digital_management": ("数字化管理", "digital management"),

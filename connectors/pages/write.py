@@ -236,6 +236,7 @@ def _render(desk: Desk, template: str, /, *, here: str = "", tier: str = "", **f
         .render(
             desk=desk,
             here=here or f"{template}.html",
+            is_own=tier == "enterprise",
             tier=words.TIER[tier or desk.tier],
             is_public=desk.is_public,
             parks_nav=[(file_name("park", key), desk.park(key)) for key in desk.frames.parks],
