@@ -131,13 +131,13 @@ def _panel(
             LEFT, y0, y0 + PANEL, WIDTH - RIGHT
         ),
     ]
-    marks = _marks(low, high)
-    apart = marks[1] - marks[0] if len(marks) > 1 else 0.0
+    ticks = marks(low, high)
+    apart = ticks[1] - ticks[0] if len(ticks) > 1 else 0.0
     body.extend(
         Markup('<text x="{}" y="{}" class="tick end">{}</text>').format(
             LEFT - 6, y(value) + 4, number(value, round(apart, 10))
         )
-        for value in marks
+        for value in ticks
     )
     return Markup("").join(body)
 
@@ -152,9 +152,9 @@ def _bounds(trace: pl.DataFrame) -> tuple[float, float]:
     return float(low) - air, float(high) + air
 
 
-def _marks(low: float, high: float) -> list[float]:
-    """Three or so round values within the range."""
-    rough = (high - low) / 3
+def marks(low: float, high: float, about: int = 3) -> list[float]:
+    """Round values within the range, `about` so many."""
+    rough = (high - low) / about
     power = 10.0 ** int(f"{rough:e}".split("e")[1])
     step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= rough)
     first = -(-low // step)

@@ -1,0 +1,128 @@
+"""Open warnings with their evidence in words, the most severe first."""
+
+import json
+from typing import Any, Final
+
+from connectors.pages import words
+from connectors.pages.desk import RANK, Desk, Row, View, pair
+from connectors.pages.numbers import day, percent, plain
+from connectors.pages.words import Pair
+
+MOST_FACTS: Final = 8
+MOST_SHARE: Final = 100.0
+SHARE_UNITS: Final = ("share", "1")
+
+
+def is_open(row: Row, desk: Desk) -> bool:
+    """Raised by the day and not cleared by it."""
+    cleared = row["cleared_on"]
+    return bool(row["raised_on"] <= desk.day and (cleared is None or cleared > desk.day))
+
+
+def open_rows(desk: Desk, park_id: str | None = None, uscc: str | None = None) -> list[Row] | None:
+    """Open warnings of an area or of an enterprise, most severe and newest first."""
+    rows = desk.rows("warnings")
+    if rows is None:
+        return None
+    mine = [
+        row
+        for row in rows
+        if is_open(row, desk) and uscc in (None, row["uscc"]) and desk.is_in(row["uscc"], park_id)
+    ]
+    return sorted(
+        mine,
+        key=lambda r: (
+            RANK.get(r["severity"], 3), -r["raised_on"].toordinal(), -(r["confidence"] or 0.0),
+            r["warning_id"],
+        ),
+    )  # fmt: skip
+
+
+def warnings(desk: Desk, park_id: str | None = None, uscc: str | None = None) -> View | None:
+    """Counts by severity, and the warnings themselves unless the page is public."""
+    rows = open_rows(desk, park_id, uscc)
+    if rows is None:
+        return None
+    return {
+        "counts": [
+            (
+                name,
+                pair(words.SEVERITY, name),
+                desk.firms(sum(row["severity"] == name for row in rows)),
+            )
+            for name in words.SEVERITY
+        ],
+        "total": desk.firms(len(rows)),
+        "is_quiet": not rows,
+        "items": [] if desk.is_public else [_item(desk, row) for row in rows],
+    }
+
+
+def _item(desk: Desk, row: Row) -> View:
+    figure, unit = pair(words.FIGURE, row["figure"]), pair(words.UNIT, row["unit"])
+    return {
+        "severity": row["severity"] if row["severity"] in RANK else "low",
+        "severity_name": pair(words.SEVERITY, row["severity"]),
+        "rule": pair(words.RULE, row["rule"]),
+        "who": desk.enterprise(row["uscc"]),
+        "link": desk.link(row["uscc"]),
+        "said": _said(figure, unit, row),
+        "facts": facts(row["evidence"]),
+        "begun": day(row["begun_on"]),
+        "raised": day(row["raised_on"]),
+        "seen": day(row["seen_on"]),
+        "confidence": percent(row["confidence"], 0),
+    }
+
+
+def _said(figure: Pair, unit: Pair, row: Row) -> Pair | None:
+    """Like 日产量 310 件，应为 520 件."""
+    if row["value"] is None:
+        return None
+    is_share = row["unit"] in SHARE_UNITS or row["figure"] in words.FIGURE_SHARES
+    seen, due = (_amount(row[k], unit, is_share=is_share) for k in ("value", "expected"))
+    if row["expected"] is None:
+        return f"{figure[0]} {seen[0]}", f"{figure[1]} {seen[1]}"
+    return f"{figure[0]} {seen[0]}，应为 {due[0]}", f"{figure[1]} {seen[1]}, expected {due[1]}"
+
+
+def _amount(value: float | None, unit: Pair, *, is_share: bool) -> Pair:
+    if is_share:
+        return percent(value, 1), percent(value, 1)
+    number = plain(value)
+    return f"{number} {unit[0]}".strip(), f"{number} {unit[1]}".strip()
+
+
+def facts(evidence: str | None) -> list[tuple[Pair, str]]:
+    """What the evidence holds, name by name; a text that is no JSON is shown as it is."""
+    if not evidence:
+        return []
+    try:
+        told = json.loads(evidence)
+    except ValueError:
+        return [(("证据", "evidence"), evidence)]
+    if not isinstance(told, dict):
+        return [(("证据", "evidence"), _value(told))]
+    facts = [(pair(words.EVIDENCE, key), _fact(key, value)) for key, value in told.items()]
+    return facts[:MOST_FACTS]
+
+
+def _fact(key: str, value: Any) -> str:  # noqa: ANN401
+    """Shares and changes as percentages, whatever else as it is."""
+    if isinstance(value, float) and key in words.EVIDENCE_SHARES and abs(value) < MOST_SHARE:
+        return percent(value, 1)
+    return _value(value)
+
+
+def _value(value: Any) -> str:  # noqa: ANN401
+    """JSON of any kind: numbers as numbers, lists with their first three."""
+    if isinstance(value, bool) or value is None:
+        return {True: "✓", False: "✗", None: "—"}[value]
+    if isinstance(value, int | float):
+        return plain(float(value)) if abs(value) < 1e15 else str(value)
+    if isinstance(value, list):
+        more = " …" if len(value) > 3 else ""
+        return ", ".join(_value(one) for one in value[:3]) + more
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(one)}" for key, one in list(value.items())[:3])
+    return str(value)
