@@ -13,6 +13,7 @@ from assets.partitions import HOME
 from connectors.lake import Lake, Partition
 from models.rules import SIGNALS
 from pipelines import soundness
+from pipelines.cloud.units import STATUSES
 from pipelines.losses import PARTS
 from pipelines.schemas import EQUIPMENT_KEY, OEE_BY_SHIFT
 
@@ -113,9 +114,14 @@ def expected() -> dict[str, list[Any]]:
         ],
         "adoption": [
             *present("reference_date", "metric_id", "basis", "numerator"),
-            unique("reference_date", "park_id", "metric_id", "basis"),
+            unique("reference_date", "park_id", "dimension", "class_id", "metric_id", "basis"),
             ordered("denominator", "numerator"),
             ordered("upper", "lower"),
+        ],
+        "liveness": [
+            *present("reference_date", "status", "terminals"),
+            among("status", STATUSES),
+            between("terminals", 0, None),
         ],
         "anomaly_events": [
             *present(*NAMED, "event_id", "kind", "priority", "start"),

@@ -38,12 +38,14 @@ def write_offline(
     truth: Path | None = None,
     signal_period_s: float = 90.0,
     exam: bool = False,
+    office: Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Outage]:
     """Write a complete new home as a collector would have left it; gives the outages played.
 
     `days` closed local days and today up to `anchor`, of all sites where `sites` names none, which
-    then have the faults of the `exam` or of the default day.
+    then have the faults of the `exam` or of the default day. With `truth` and `office` the district
+    office's files are written there.
     HomeRefused where the folder holds anything.
     """
     made, outages = offline.write_offline(
@@ -55,6 +57,7 @@ def write_offline(
         truth=truth,
         signal_period_s=signal_period_s,
         exam=exam,
+        office=office,
         say=say,
     )
     fleet = read_fleet(folder / offline.FLEET)

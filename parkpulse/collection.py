@@ -23,6 +23,13 @@ from parkpulse.common import home_option, json_option, patience, say, use
     help="Write the collector's fleet file here when all servers answer.",
 )
 @click.option(
+    "--register-out",
+    "office",
+    type=FOLDER,
+    default=None,
+    help="With --truth: write the district office's register files here, to be imported.",
+)
+@click.option(
     "--signal-period",
     "signal_period_s",
     type=Number(min=1, max=86_400),
@@ -62,6 +69,7 @@ def simulate(
     at: datetime | None,
     truth: Path | None,
     fleet_out: Path,
+    office: Path | None,
     signal_period_s: float,
     workers: int,
     wire_faults: bool,
@@ -70,6 +78,8 @@ def simulate(
     exam: bool,
 ) -> None:
     """Simulated factories and park gateways on loopback OPC UA servers, until stopped."""
+    if office is not None and truth is None:
+        raise click.UsageError("--register-out needs --truth DIR: the files are part of it")
     if exam:
         from connectors.simulator.exam import days as exam_days
 
@@ -86,6 +96,7 @@ def simulate(
             truth=truth,
             signal_period_s=signal_period_s,
             exam=exam,
+            office=office,
             say=say,
         )
         return
@@ -99,6 +110,7 @@ def simulate(
         workers=workers,
         signal_period_s=signal_period_s,
         wire_faults=wire_faults,
+        office=office,
     )
 
 

@@ -18,7 +18,9 @@ Tally = dict[str, int | float | None]
 
 ELEMENTS_S: Final = ["apt_s", "aust_s", "adet_s", "adot_s"]
 
-ADOPTION_KEY: Final = ["reference_date", "park_id", "metric_id", "basis"]
+ADOPTION_KEY: Final = [
+    "reference_date", "park_id", "dimension", "class_id", "metric_id", "basis",
+]  # fmt: skip
 ADOPTION_FIGURES: Final = ["numerator", "denominator", "unknown"]
 STOPS: Final = ["breakdown", "minor_stop", "waiting"]
 """Which of them a stop is, its whole length says: one that began before anything was collected,
@@ -128,10 +130,13 @@ def losses(found: AnyFrame, truth: AnyFrame, beside: pl.DataFrame) -> tuple[Tall
 def adoption(figures: AnyFrame, truth: AnyFrame) -> tuple[dict[str, int], pl.DataFrame]:
     """Counts figures (true ones) and unequal, and gives the unequal rows.
 
-    Unequal: numerator, denominator or unknown differ, or the figure is missing on either side.
+    Unequal: numerator, denominator or unknown differ, or the figure is missing on either side;
+    where nothing was counted there is no figure.
     """
-    ours = eager(figures).select(*ADOPTION_KEY, *ADOPTION_FIGURES, ours=pl.lit(value=True))
-    true = eager(truth).select(*ADOPTION_KEY, *ADOPTION_FIGURES, true=pl.lit(value=True))
+    counted = pl.any_horizontal(pl.col(ADOPTION_FIGURES).fill_null(0) != 0)
+    names = [*ADOPTION_KEY, *ADOPTION_FIGURES]
+    ours = eager(figures).filter(counted).select(*names, ours=pl.lit(value=True))
+    true = eager(truth).filter(counted).select(*names, true=pl.lit(value=True))
     beside = true.join(
         ours, on=ADOPTION_KEY, how="full", coalesce=True, suffix="_ours", nulls_equal=True
     )

@@ -8,7 +8,7 @@ from connectors.pages import charts, timeline, words
 from connectors.pages.desk import FEW, Desk, Row, View, by, ordered, pair
 from connectors.pages.numbers import HIDDEN, NOTHING, gap, percent, points, whole
 from connectors.pages.sectors import SECTOR
-from pipelines.indicators import POPULATION_FOR_A_DECIMAL
+from pipelines.verdicts import POPULATION_FOR_A_DECIMAL
 
 BOTH: Final = ("verified", "declared_or_verified")
 PARTS: Final = ("within", "entry", "exit")

@@ -57,6 +57,7 @@ def write_offline(
     truth: Path | None = None,
     signal_period_s: float = 90.0,
     exam: bool = False,
+    office: Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> tuple[list[SiteTimeline], list[Outage]]:
     """Write a new home with the segments a collector would have sealed; the sites and outages.
@@ -83,7 +84,8 @@ def write_offline(
     if truth is not None:
         truth.mkdir(parents=True, exist_ok=True)
         (truth / "wire_faults.jsonl").write_text(wire_faults(outages), encoding="utf-8")
-        write_truth(truth, seed, anchor, made, back=max(TRUTH_BACK, timedelta(days=days + 2)))
+        back = max(TRUTH_BACK, timedelta(days=days + 2))
+        write_truth(truth, seed, anchor, made, back=back, office=office)
     return made, outages
 
 

@@ -57,17 +57,19 @@ def run(
     ready: Callable[[], None] | None = None,
     stop: threading.Event | None = None,
     site_ids: Sequence[str] | None = None,
+    office: Path | None = None,
 ) -> None:
     """Serve every site, or those of `site_ids`, until `stop` is set or SIGINT or SIGTERM comes.
 
     The fleet file appears, whole, when every server answers; then `ready` is called. The truth is
-    written meanwhile; a set `stop` still waits for it, a signal does not.
+    written meanwhile; a set `stop` still waits for it, a signal does not. With `truth` and `office`
+    the district office's files are written there.
     """
     anchor = datetime.now(UTC) if at is None else at
     if anchor.tzinfo is None:
         raise ServerUnreachable("--at", "the time has no offset", "add one, as in +08:00")
     world = sites.site_ids() if site_ids is None else list(site_ids)
-    order = _order(seed, anchor, truth, signal_period_s, wire_faults, world)
+    order = _order(seed, anchor, truth, office, signal_period_s, wire_faults, world)
     stop = stop or threading.Event()
     messages: Messages = queue.SimpleQueue()
     started: list[_Worker] = []
@@ -84,6 +86,7 @@ def _order(
     seed: int,
     anchor: datetime,
     truth: Path | None,
+    office: Path | None,
     signal_period_s: float,
     wire_faults: bool,
     world: list[str],
@@ -101,6 +104,7 @@ def _order(
         started=time.monotonic(),
         signal_period_s=signal_period_s,
         truth=None if truth is None else str(truth.resolve()),
+        office=None if office is None else str(office.resolve()),
         wire_faults=wire_faults,
         world=world,
         site_ids=None,

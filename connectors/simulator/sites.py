@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from connectors.simulator import adoption_truth, fleet_file, parks, truth
+from connectors.simulator import fleet_file, parks, truth
+from connectors.simulator.district import world
 from connectors.simulator.fleet import fleet
 from connectors.simulator.nodes import SiteTimeline
-from connectors.simulator.park_facts import PARKS, facts
+from connectors.simulator.park_facts import PARKS
 from connectors.simulator.timeline import build_factories, span_of
 
 TRUTH_BACK: Final = timedelta(hours=97)
@@ -63,7 +64,12 @@ def write_truth(
     anchor: datetime,
     sites: Sequence[SiteTimeline],
     back: timedelta = TRUTH_BACK,
+    office: Path | None = None,
 ) -> None:
-    """Write what really happens; `manifest.json` comes last."""
-    adoption_truth.write(facts(seed, anchor), folder / "adoption.parquet")
+    """Write what really happens; `manifest.json` comes last.
+
+    With `office` the files of the district office are written there, and what they say is so.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    world.write(folder, seed, anchor, office)
     truth.write_truth(folder, sites, start=anchor - back, end=anchor + TRUTH_AHEAD)

@@ -34,6 +34,7 @@ class Order:
     started: float
     signal_period_s: float
     truth: str | None
+    office: str | None
     wire_faults: bool
     world: list[str]
     site_ids: list[str] | None
@@ -106,7 +107,8 @@ def _write_truth(order: Order, anchor: datetime, timelines: Sequence[SiteTimelin
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "nice"):
         os.nice(10)
-    sites.write_truth(Path(str(order.truth)), order.seed, anchor, timelines)
+    office = Path(order.office) if order.office else None
+    sites.write_truth(Path(str(order.truth)), order.seed, anchor, timelines, office=office)
     _say(event="truth")
 
 

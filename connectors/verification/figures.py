@@ -171,8 +171,8 @@ def differing(unequal: pl.DataFrame) -> str:
             for name in comparison.ADOPTION_FIGURES
             if row[f"{name}_ours"] != row[name]
         ]
-        area = row["park_id"] or "district"
-        said.append(f"{area} {row['metric_id']} {row['basis']} {', '.join(pairs)}")
+        where = [row["park_id"] or "district", row["class_id"], row["metric_id"], row["basis"]]
+        said.append(f"{' '.join(filter(None, where))} {', '.join(pairs)}")
     return "; ".join(said)
 
 

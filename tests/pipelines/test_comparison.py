@@ -191,11 +191,11 @@ def adoption(*rows):
 
 def test_adoption_counts_unequal_and_missing():
     day = date(2026, 3, 2)
-    true = adoption(*((day, park, "CA-1", "verified", 5, 9, 1) for park in ("P01", "P02", "P03")))
+    true = adoption(*((day, park, "all", None, "CA-1", "verified", 5, 9, 1) for park in ("P01", "P02", "P03")))
     ours = adoption(
-        (day, "P01", "CA-1", "verified", 5, 9, 1),
-        (day, "P02", "CA-1", "verified", 6, 9, 1),
-        (day, "P09", "CA-1", "verified", 5, 9, 1),
+        (day, "P01", "all", None, "CA-1", "verified", 5, 9, 1),
+        (day, "P02", "all", None, "CA-1", "verified", 6, 9, 1),
+        (day, "P09", "all", None, "CA-1", "verified", 5, 9, 1),
     )
     counts, unequal = comparison.adoption(ours, true)
     assert counts == {"figures": 3, "unequal": 3}

@@ -13,18 +13,25 @@ LEAST_DAYS: Final = 190
 
 
 def facts(
-    seed: int, on: date, *, enterprises: int = 1_000, terminals: int = 20_000, days: int = 200
+    seed: int,
+    on: date,
+    *,
+    enterprises: int = 1_000,
+    terminals: int = 20_000,
+    days: int = 200,
+    with_fleet: bool = True,
 ) -> DistrictFacts:
     """The invented district on a reference date: `days` of evidence up to it, and the truth.
 
-    `enterprises` and `terminals` (listings) include the planted ones. Raises ValueError where
+    `enterprises` and `terminals` (listings) include the planted ones, and `with_fleet` the legal
+    units of the fleet's factories. Raises ValueError where
     there is no room for them (400 of each), or for `LEAST_DAYS`.
     """
     if min(enterprises, terminals) < 400 or days < LEAST_DAYS:
         raise ValueError(f"a district has at least 400 of each and {LEAST_DAYS} days")
     draft = Draft(seed, on, days_until(on, days))
     traps.plant(draft)
-    firms.draw(draft, enterprises - len(draft.plans))
+    firms.draw(draft, enterprises - len(draft.plans), with_fleet=with_fleet)
     devices.draw(draft, terminals)
     _outages(draft)
     _claims(draft)

@@ -17,12 +17,13 @@ _SECTOR_CODES: Final = {
 }  # fmt: skip
 
 
-def draw(draft: Draft, count: int) -> None:
-    """Add `count` enterprises: the factories of the fleet first, then invented ones."""
+def draw(draft: Draft, count: int, *, with_fleet: bool = True) -> None:
+    """Add `count` enterprises: the factories of the fleet first, if asked, then invented ones."""
     rng = random.Random(f"{draft.seed}/district/firms")
     planted = len(draft.enterprises)
+    factories = fleet() if with_fleet else ()
     for number in range(count):
-        factory = fleet()[number] if number < len(fleet()) else None
+        factory = factories[number] if number < len(factories) else None
         plan = _enterprise(draft, rng, number, factory)
         _sites(draft, rng, plan)
         _machines(draft, rng, plan)

@@ -134,7 +134,8 @@ def terminals(*, points: bool) -> Population:
             if known.is_in_service(listing) and park in (None, listing.park_id):
                 size, sector = class_of(known, listing.uscc)
                 name = f"{listing.platform}/{listing.terminal_id}"
-                yield Counted(name, size, sector, 0, 1, 0)
+                adds = (listing.points or 0) if points else 1
+                yield Counted(name, size, sector, 0, adds, 0)
 
     return counted
 

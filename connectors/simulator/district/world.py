@@ -1,0 +1,76 @@
+"""The whole simulated district: what park gateways serve and, beside it, the office's files."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from connectors.simulator.district.facts import facts as district_facts
+from connectors.simulator.district.files import write_files
+from connectors.simulator.district.gateways import as_district
+from connectors.simulator.district.rows import NO_ROW, DistrictFacts
+from connectors.simulator.district.truth_tables import tables
+from connectors.simulator.park_facts import facts as gateway_facts
+
+ENTERPRISES: Final = 600
+TERMINALS: Final = 20_000
+"""A tenth of the plan's 200,000: what a demonstration reads in seconds."""
+
+SINCE: Final = timedelta(days=28)
+"""Changes are told against four weeks before."""
+
+ROWS: Final = (
+    "enterprises", "sites", "machines", "terminals", "tenants", "declarations", "provider_use",
+    "collector_down", "claims",
+)  # fmt: skip
+
+
+def office(seed: int, on: date) -> DistrictFacts:
+    """The part of the district that the office keeps files of; the fleet's factories are not."""
+    return district_facts(seed, on, enterprises=ENTERPRISES, terminals=TERMINALS, with_fleet=False)
+
+
+def together(one: DistrictFacts, other: DistrictFacts) -> DistrictFacts:
+    """Both as one district on the first's reference date; nothing of the two may be the same."""
+    days = tuple(sorted({*one.days, *other.days}))
+    return replace(
+        other,
+        reference_date=one.reference_date,
+        days=days,
+        **{name: (*getattr(one, name), *getattr(other, name)) for name in ROWS},
+        listing_ids=(*one.listing_ids, *other.listing_ids),
+        good_values=_over(days, one, other, "good_values", NO_ROW),
+        sent=_over(days, one, other, "sent", NO_ROW),
+        calendar_of=(*one.calendar_of, *other.calendar_of),
+        operating=_over(days, one, other, "operating", 0),
+    )
+
+
+def _over(
+    days: tuple[date, ...], one: DistrictFacts, other: DistrictFacts, name: str, fill: int
+) -> npt.NDArray[np.signedinteger]:
+    """A matrix of both, side by side on all days."""
+    place = {day: number for number, day in enumerate(days)}
+    parts = []
+    for facts in (one, other):
+        own = getattr(facts, name)
+        wide = np.full((own.shape[0], len(days)), fill, own.dtype)
+        wide[:, [place[day] for day in facts.days]] = own
+        parts.append(wide)
+    return np.concatenate(parts)
+
+
+def write(folder: Path, seed: int, anchor: datetime, files: Path | None) -> None:
+    """Write the true figures; with `files` the office's files there, and its enterprises too."""
+    world = as_district(gateway_facts(seed, anchor))
+    if files is not None:
+        beside = office(seed, world.reference_date)
+        write_files(beside, files)
+        world = together(world, beside)
+    for name, table in tables(world, world.reference_date - SINCE).items():
+        if name != "ideal":
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
