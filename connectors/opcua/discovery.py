@@ -36,6 +36,7 @@ OEE_NEEDS: Final = {
     "total": ("parts_total", "parts_good"),
 }
 """Without one of each a machine has no OEE; the run time per item may come from cycles.csv."""
+_TODO: Final = ("line_id", "work_unit_id", "level", "subject", "unlocks", "todo_zh", "todo_en")
 SHOWN_KINDS: Final = ("state", "counter", "context", "energy", "process")
 
 
@@ -159,6 +160,7 @@ def report(found: Discovery, given: pl.DataFrame | None = None) -> dict[str, Any
         "level": min((machine["level"] for machine in machines), default=0),
         "missing": [] if machines else list(_first_needs()),
         "machines": machines,
+        "todo": conformance.todo(tags, no_cycles).select(*_TODO).to_dicts(),
         "without_meaning": unnamed,
         "not_browsable": {node: status_name(code) for node, code in found.refused.items()},
     }

@@ -207,6 +207,7 @@ async def test_a_server_of_the_unified_interface_is_understood_without_configura
     assert work_units == {m.work_unit_id for m in timeline.factory.machines}
     assert {"item_state", "packml_state"} & set(report["machines"][0]["measures"]["state"])
     assert report["without_meaning"] == []
+    assert report["todo"] == []
     print_report(report)
     said = capsys.readouterr().out
     assert "interface level 接口等级: L3" in said
@@ -270,8 +271,12 @@ async def test_a_server_is_held_against_a_tag_file(plants, tmp_path):
         (f"{uri}D7", "type", "UInt16", "UInt32"),
         (f"{uri}D8", "appeared", None, "c_m_d8"),
     ]
-    machine = discovery.report(found, given)["machines"][0]
+    report = discovery.report(found, given)
+    machine = report["machines"][0]
     assert (machine["level"], machine["oee_lacks"]) == (0, ["item_state|packml_state"])
+    assert [(one["subject"], one["unlocks"]) for one in report["todo"]] == [
+        ("item_state|packml_state", 1)
+    ]
 
 
 async def test_values_are_watched_for_a_while(plants, tmp_path):
