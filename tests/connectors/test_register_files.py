@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import HomeRefused, RegisterFileError
 from connectors.home import Home
+from connectors.lake import Lake, Partition
 from connectors.register_files import grids
 from connectors.register_import import import_file
 from connectors.register_known import known
@@ -20,6 +21,7 @@ from connectors.register_store import imports, rows
 from connectors.register_template import choices, template
 from pipelines.park_schemas import REGISTER
 from pipelines.register_tables import FIELDS, ZH
+from tests.pipelines.test_adoption import Gateway
 
 A, B = "91310117MA1J1234XJ", "91310117MA1KUXNU84"
 HEAD = "统一社会信用代码,企业名称,登记状态"
@@ -176,6 +178,27 @@ def test_imports_are_kept_with_where_they_come_from_and_once(tmp_path, home):
     assert known(home).tables["enterprises"]["valid_from"].to_list() == [ON]
     (anew,) = import_file(home, path, as_of=ON, again=True)
     assert anew.imported.seq == 3
+    (other,) = import_file(home, path, as_of=ON, rank="platform")
+    assert (other.is_new, other.imported.rank) == (True, "platform")
+    copy = written(tmp_path, path.read_bytes(), "副本.csv")
+    assert not import_file(home, copy, as_of=ON)[0].is_new
+    assert import_file(home, copy, as_of=ON, source="经委")[0].is_new
+
+
+def test_gateways_whose_values_the_lake_holds_are_known_too(tmp_path, home):
+    home.create(first_day=ON)
+    gateway = Gateway()
+    gateway.firm(A, at=date(2026, 5, 1), name_zh="甲", staff=20)
+    gateway.terminal("T1", A)
+    values, tags = gateway.frames()
+    for table, frame in (("park_values", values), ("tags", tags)):
+        Lake(home.lake).write(table, frame, Partition(factory="P01"))
+    dated = f"{HEAD},从业人员,开始日期\n{A},甲,在营,30,2026-01-01\n"
+    import_file(home, written(tmp_path, dated))
+    found = known(home)
+    assert found.tables["enterprises"]["staff"].to_list() == [30]
+    assert found.conflicts.filter(field="staff").select("kept", "refused").rows() == [("30", "20")]
+    assert found.tables["terminals"]["terminal_id"].to_list() == ["T1"]
 
 
 def test_two_files_that_differ_are_a_conflict_and_one_source_corrects_itself(tmp_path, home):
