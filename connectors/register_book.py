@@ -6,9 +6,11 @@ Merged cells are told, never filled in; so is a formula that was saved without i
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
-MAX_BYTES: Final = 2 << 30
+MAX_BYTES: Final = 1 << 30
 """A worksheet that unpacks to more is refused: no table of a district is so large."""
 
 _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
@@ -30,6 +32,9 @@ _FORMULA: Final = re.compile(
     rb"<(?:\w+:)?f\b[^>]*?(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>\s*|<(?:\w+:)?v></(?:\w+:)?v>\s*)?"
     rb"</(?:\w+:)?c>"
 )
+
+
+Lines: TypeAlias = Iterator[tuple[int, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +86,17 @@ def _grid(path: Path, book: "Workbook", name: str, table: str | None) -> Grid | 
     """The rows of one worksheet, None if it has no head."""
     sheet = book[name]
     sheet.reset_dimensions()
-    lines = enumerate(sheet.iter_rows(values_only=True), 1)
-    texts = ((line, [cell_text(cell) for cell in cells]) for line, cells in lines)
-    head = next(
-        (
-            head
-            for _, (line, cells) in zip(range(HEAD_WITHIN), texts, strict=False)
-            if (head := head_of(path, table, _trimmed(cells), line)) is not None
-        ),
-        None,
-    )
-    if head is None:
-        return None
-    merged, formulas = _oddities(sheet)
+    with closing(sheet.iter_rows(values_only=True)) as cells:
+        texts = ((n, [cell_text(cell) for cell in row]) for n, row in enumerate(cells, 1))
+        first = islice(texts, HEAD_WITHIN)
+        heads = (head_of(path, table, _trimmed(row), line) for line, row in first)
+        head = next((head for head in heads if head is not None), None)
+        return None if head is None else _below(path, sheet, head, texts)
+
+
+def _below(path: Path, sheet: "ReadOnlyWorksheet", head: Head, texts: Lines) -> Grid:
+    """The rows below a head; one that is merged over several rows ends with the last of them."""
+    merged, formulas = _oddities(path, sheet)
     last = max([m.bottom for m in merged if m.top <= head.line <= m.bottom], default=head.line)
     width = len(head.cells)
     rows = [
@@ -101,16 +104,19 @@ def _grid(path: Path, book: "Workbook", name: str, table: str | None) -> Grid | 
         for line, cells in texts
         if line > last and any(cell.strip() for cell in cells[:width])
     ]
-    return _told(name, head, rows, [m for m in merged if m.top > last], formulas)
+    return _told(sheet.title, head, rows, [m for m in merged if m.top > last], formulas)
 
 
-def _oddities(sheet: "ReadOnlyWorksheet") -> tuple[list[Merged], dict[int, list[int]]]:
+def _oddities(path: Path, sheet: "ReadOnlyWorksheet") -> tuple[list[Merged], dict[int, list[int]]]:
     """Merged ranges, and by line the columns of formulas without a kept result.
 
     From the worksheet's XML: openpyxl tells neither when it reads a sheet without holding it whole.
     """
     with sheet._get_source() as source:
         xml = source.read(MAX_BYTES)
+    if len(xml) == MAX_BYTES:
+        why = f"worksheet {sheet.title!r} unpacks to over {MAX_BYTES >> 20:,} MiB"
+        raise RegisterFileError(path, why, "save it as CSV, or split it")
     merged = [
         Merged(
             f"{left.decode()}{int(top)}:{right.decode()}{int(bottom)}",

@@ -24,6 +24,12 @@ def grids(path: Path, *, table: str | None = None, sheet: str | None = None) -> 
     `table` says which of `park_schemas.REGISTER` it is where the head does not, `sheet` names the
     only worksheet to read.
     """
+    try:
+        path.stat()
+    except OSError as error:
+        raise RegisterFileError(
+            path, error.strerror or str(error), "name a readable file"
+        ) from error
     suffix = path.suffix.lower()
     if suffix in BOOKS:
         return book_grids(path, table, sheet)

@@ -49,8 +49,9 @@ def import_file(
     """
     day = as_of or today(home)
     asked = _Asked(path, _sha256(path), sheet, day, source or path.name, rank)
-    earlier = [] if again else held(home, asked.sha256, sheet, day)
-    if before := [one for one in earlier if table in (None, one.table)]:
+    earlier = held(home, asked.sha256, sheet=sheet, as_of=day, source=source, rank=rank)
+    before = [one for one in earlier if table in (None, one.table)]
+    if before and not again:
         return [Outcome(one, REJECTIONS.to_frame(), [], [], is_new=False) for one in before]
     by_table: dict[str, list[Grid]] = {}
     for grid in grids(path, table=table, sheet=sheet):

@@ -81,13 +81,25 @@ def rows(home: Home, table: str) -> pl.DataFrame:
     return pl.concat([schema.to_frame(), *(frame.match_to_schema(schema) for frame in frames)])
 
 
-def held(home: Home, file_sha256: str, sheet: str | None, as_of: date | None) -> list[Imported]:
-    """Earlier imports of the same bytes that would say nothing else today."""
-    day = as_of.isoformat() if as_of else None
+def held(
+    home: Home,
+    file_sha256: str,
+    *,
+    sheet: str | None,
+    as_of: date,
+    source: str | None,
+    rank: str,
+) -> list[Imported]:
+    """Earlier imports of the same bytes that would say nothing else today.
+
+    Without a `source` the file's name does not matter: a copy is the same file.
+    """
     return [
         one
         for one in imports(home)
-        if (one.file_sha256, one.sheet) == (file_sha256, sheet) and one.as_of in (None, day)
+        if (one.file_sha256, one.sheet, one.rank) == (file_sha256, sheet, rank)
+        and one.as_of in (None, as_of.isoformat())
+        and source in (None, one.source)
     ]
 
 

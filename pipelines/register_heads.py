@@ -26,9 +26,10 @@ def tables_of(head: Sequence[str]) -> list[str]:
 
 
 def is_head(table: str, head: Sequence[str]) -> bool:
-    """Whether a row of cells names every required column of a table."""
-    named = columns_of(table, head)
-    return all(field.name in named for field in FIELDS[table] if field.is_required)
+    """Whether a row of cells names every required column of a table, and two columns at least."""
+    named = {name for name in columns_of(table, head) if name}
+    required = {field.name for field in FIELDS[table] if field.is_required}
+    return named >= required and len(named) > 1
 
 
 def missing(table: str, head: Sequence[str]) -> list[str]:
