@@ -1,6 +1,6 @@
 """Indicator series as a district has them, invented: what is known on a day, and what comes after.
 
-Seeds below 200 are to develop with, 201 to 209 for published figures alone.
+Seeds below 400 are to develop with, 401 to 409 for published figures alone.
 """
 
 from collections.abc import Callable

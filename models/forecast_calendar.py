@@ -15,6 +15,9 @@ SHRINK: Final = 3.0
 """Weeks of no effect that are added to them: an effect of few weeks stays modest."""
 LEVEL_DAYS: Final = 57
 """Days of the level that holidays are held against: longer than any holiday."""
+YEAR_DAYS: Final = 550
+YEAR_RIDGE: Final = 30.0
+"""Days that a wave of the year is learned from at least, and days of none that are added."""
 RIDGE: Final = 0.5
 """Days of no effect that are added to a holiday's."""
 KNOTS: Final = (-12, -7, -4, -1, 2, 5, 8, 12, 16, 21)
@@ -76,6 +79,29 @@ def holiday_effects(bare: Floats, level: Floats, features: Floats, origins: np.n
         if len(own):
             f = features[own]
             out[i] = np.linalg.solve(f.T @ f + RIDGE * np.eye(f.shape[1]), f.T @ off)
+    return out
+
+
+def year_waves(days: list[date]) -> Floats:
+    """(n, 4): two harmonics of the year."""
+    turn = np.array([day.toordinal() for day in days]) * (2 * np.pi / 365.2425)
+    return np.column_stack([wave(k * turn) for k in (1, 2) for wave in (np.sin, np.cos)])
+
+
+def year_effects(bare: Floats, waves: Floats, origins: np.ndarray) -> Floats:
+    """What each wave of the year adds (origins, 4), by ridge beside a parabola.
+
+    Nothing where fewer than YEAR_DAYS are behind an origin: growth would pass for a wave.
+    """
+    out = np.zeros((len(origins), waves.shape[1]))
+    for i, origin in enumerate(origins):
+        if origin + 1 < YEAR_DAYS:
+            continue
+        known = np.flatnonzero(np.isfinite(bare[i, : origin + 1]))
+        years = (known - origin) / 365.0
+        f = np.column_stack([waves[known], np.ones(len(known)), years, years**2])
+        ridge = np.diag([YEAR_RIDGE] * waves.shape[1] + [0.0] * 3)
+        out[i] = np.linalg.solve(f.T @ f + ridge, f.T @ bare[i, known])[: waves.shape[1]]
     return out
 
 

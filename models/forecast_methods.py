@@ -51,9 +51,9 @@ class Adjusted:
 
 
 def adjusted(past: Past, origins: Ints, horizons: Ints) -> list[Adjusted]:
-    """The series as it is, without its week, and without week and holidays.
+    """The series as it is, without its week, without week and holidays, and week and year.
 
-    The last learns no level from days about the lunar new year.
+    The third learns no level from days about the lunar new year; the last needs its years.
     """
     n, far = len(past.x), int(horizons.max())
     last = past.days[-1]
@@ -70,11 +70,17 @@ def adjusted(past: Past, origins: Ints, horizons: Ints) -> list[Adjusted]:
     rest = bare - own @ features[:n].T
     is_festival = features[:n, 2:].any(axis=1) & (np.arange(n) >= LAGS[1])
     whole = np.broadcast_to(past.x, (len(origins), n))
-    return [
+    out = [
         Adjusted("", whole, np.zeros(ahead.shape)),
         Adjusted("week", bare, of_week),
         Adjusted("holidays", np.where(is_festival, np.nan, rest), of_week + of_holidays),
     ]
+    if n > calendar.YEAR_DAYS:
+        waves = calendar.year_waves(days)
+        year = calendar.year_effects(bare, waves[:n], origins)
+        of_year = np.einsum("ok,ohk->oh", year, waves[ahead])
+        out.append(Adjusted("year", bare - year @ waves[:n].T, of_week + of_year))
+    return out
 
 
 def filled(x: Floats) -> Floats:

@@ -14,7 +14,13 @@ from models.errors import SeriesError
 from models.forecast import Asked, forecast, scale_of
 from models.forecast_arrival import arrival, is_reached
 from models.forecast_bands import bands, usual_miss
-from models.forecast_calendar import holiday_features, week_effects
+from models.forecast_calendar import (
+    YEAR_DAYS,
+    holiday_features,
+    week_effects,
+    year_effects,
+    year_waves,
+)
 from models.forecast_scale import link
 from pipelines.park_figures import ARRIVALS, FORECASTS
 from pipelines.verdicts import MET, verdict
@@ -301,6 +307,19 @@ def test_weekdays_are_learned_from_before_the_origin(origin, seed):
     changed[origin + 1 :] = 99.0
     at = np.array([origin])
     assert (week_effects(x, weekdays, at) == week_effects(changed, weekdays, at)).all()
+
+
+def test_a_year_s_wave_is_learned_beside_a_slope_from_before_the_origin():
+    days = [FIRST + timedelta(days=i) for i in range(900)]
+    waves = year_waves(days)
+    truth = np.array([0.5, -0.3, 0.1, 0.0])
+    x = waves @ truth + 0.01 * np.arange(900)
+    at = np.array([YEAR_DAYS - 2, 800])
+    found = year_effects(np.broadcast_to(x, (2, 900)), waves, at)
+    assert (found[0] == 0).all()
+    assert found[1] == pytest.approx(truth, abs=0.06)
+    x[801:] = 99.0
+    assert (year_effects(np.broadcast_to(x, (2, 900)), waves, at) == found).all()
 
 
 def test_spring_festival_lies_where_the_moon_has_it():

@@ -225,6 +225,15 @@ def test_the_list_names_what_nobody_reported():
     assert by["coverage_5g"]["status"] is None
 
 
+def test_the_list_has_what_was_published_of_what_is_measured():
+    none = pl.DataFrame(schema=indicators.CONTRIBUTIONS)
+    published = disclosure.protect(kpi_of(None), none, disclosure.Rule(p_percent=10.0))
+    empty = pl.DataFrame(schema=ENTERED)
+    listed = indicators.listing(published, empty, "2026-11-22")
+    row = listed.row(by_predicate=pl.col("indicator_id") == "smart_factories", named=True)
+    assert (row["value"], row["verdict"], row["period"]) == (1.0, "not_met", "2026-11-21")
+
+
 def test_new_data_centres_are_judged_by_all_their_energy():
     energy = pl.DataFrame(
         {
