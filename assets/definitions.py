@@ -63,7 +63,9 @@ ANOMALIES: Final = dg.define_asset_job(
 PARKS: Final = dg.define_asset_job("parks", selection=["park_values"])
 REGISTER: Final = dg.define_asset_job(
     "register",
-    selection=dg.AssetSelection.assets(*register.WORDS, "register_conflicts", "register_doubts"),
+    selection=dg.AssetSelection.assets(
+        *register.WORDS, "register_conflicts", "register_dangling", "register_doubts"
+    ),
 )
 DISTRICT_DAYS: Final = dg.define_asset_job(
     "district_days", selection=["oee_roll_up", "terminal_days", *adoption.MADE, "kpi"]

@@ -14,8 +14,8 @@ from connectors import register_store
 from connectors.ledger import Ledger
 from pipelines.cloud.outages import down_days
 from pipelines.gateway_register import said_by_gateways
-from pipelines.park_schemas import CONFLICTS, REGISTER
-from pipelines.register_history import PRECEDENCE, history
+from pipelines.register_history import history
+from pipelines.register_whole import of_gateways, whole
 
 OUTSIDE: Final = [
     dg.AssetSpec(
@@ -71,6 +71,10 @@ def _out(name: str, words: str) -> dg.AssetOut:
                 "Where sources differ: what stands, what does not. A person decides by importing.",
             ),
         ),
+        "register_dangling": _out(
+            "register_dangling",
+            both("指向不存在登记的引用。", "What a table names and no row of another is."),
+        ),
         "register_doubts": _out(
             "register_doubts",
             both("网关数据中读不懂的字段。", "Fields of gateways that could not be read."),
@@ -84,27 +88,16 @@ def register(
 ) -> Iterator[dg.Output[pl.DataFrame]]:
     """Everything that is known of enterprises and terminals, and where sources differ."""
     said = said_by_gateways(park_values, park_tags)
-    said.tables["collector_down"] = outages()
-    conflicts = [CONFLICTS.to_frame()]
-    for name in WORDS:
-        standing, differing = history(name, _rows(name, said.tables))
-        conflicts.append(differing)
-        yield dg.Output(standing, name, metadata={"conflicts": differing.height})
-    yield dg.Output(pl.concat(conflicts), "register_conflicts")
-    yield dg.Output(said.doubts, "register_doubts")
-
-
-def _rows(table: str, said: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """What gateways and imported files say of a table, weighed by whose word stands."""
-    imported = register_store.rows(HOME, table).drop("sheet", "line")
-    if table not in said:
-        return imported
-    from_gateways = said[table].with_columns(
-        *([] if "source" in said[table].columns else [pl.lit("gateway").alias("source")]),
-        import_seq=pl.lit(0, pl.Int64),
-        priority=pl.lit(PRECEDENCE["gateway"], pl.Int64),
+    from_gateways = {**said.tables, "collector_down": outages()}
+    known = whole(
+        {name: register_store.rows(HOME, name) for name in WORDS},
+        {name: of_gateways(rows) for name, rows in from_gateways.items() if name in WORDS},
     )
-    return pl.concat([from_gateways.select(imported.columns), imported])
+    for name in WORDS:
+        yield dg.Output(known.tables[name], name)
+    yield dg.Output(known.conflicts, "register_conflicts")
+    yield dg.Output(known.dangling, "register_dangling")
+    yield dg.Output(said.doubts, "register_doubts")
 
 
 @dg.asset(
@@ -123,9 +116,9 @@ def _rows(table: str, said: dict[str, pl.DataFrame]) -> pl.DataFrame:
 )
 def terminal_days(park_values: pl.LazyFrame, park_tags: pl.LazyFrame) -> pl.DataFrame:
     """One row per terminal and local day of the source time."""
-    said = said_by_gateways(park_values, park_tags).tables
-    standing, _ = history("terminal_days", _rows("terminal_days", said))
-    return standing.select(REGISTER["terminal_days"].names())
+    said = said_by_gateways(park_values, park_tags).tables["terminal_days"]
+    imported = register_store.rows(HOME, "terminal_days").select(of_gateways(said).columns)
+    return history("terminal_days", pl.concat([of_gateways(said), imported]))[0]
 
 
 def outages() -> pl.DataFrame:

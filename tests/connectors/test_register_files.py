@@ -21,7 +21,7 @@ from connectors.register_store import imports, rows
 from connectors.register_template import choices, template
 from pipelines.park_schemas import REGISTER
 from pipelines.register_tables import FIELDS, ZH
-from tests.pipelines.test_adoption import Gateway
+from tests.pipelines.gateway import Gateway
 
 A, B = "91310117MA1J1234XJ", "91310117MA1KUXNU84"
 HEAD = "统一社会信用代码,企业名称,登记状态"

@@ -123,7 +123,8 @@ def world(tmp_path_factory):
         write_by_day(home, "anomaly_events", site.site_id, own, day)
     true = pl.DataFrame(
         {"reference_date": [YESTERDAY] * 2, "park_id": [None, "P01"], "metric_id": "CA-1",
-         "basis": "verified", "numerator": [96, 33], "denominator": [140, 52], "unknown": [13, 8]}
+         "basis": "verified", "dimension": "all",
+         "class_id": pl.Series([None, None], dtype=pl.String), "numerator": [96, 33], "denominator": [140, 52], "unknown": [13, 8]}
     )  # fmt: skip
     true.write_parquet(truth / "adoption.parquet")
     Lake(home.lake).write("adoption", true, Partition(YESTERDAY))

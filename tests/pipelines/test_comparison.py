@@ -191,7 +191,9 @@ def adoption(*rows):
 
 def test_adoption_counts_unequal_and_missing():
     day = date(2026, 3, 2)
-    true = adoption(*((day, park, "all", None, "CA-1", "verified", 5, 9, 1) for park in ("P01", "P02", "P03")))
+    true = adoption(
+        *((day, park, "all", None, "CA-1", "verified", 5, 9, 1) for park in ("P01", "P02", "P03"))
+    )
     ours = adoption(
         (day, "P01", "all", None, "CA-1", "verified", 5, 9, 1),
         (day, "P02", "all", None, "CA-1", "verified", 6, 9, 1),

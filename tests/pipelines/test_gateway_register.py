@@ -12,7 +12,7 @@ from pipelines.register_history import history
 from pipelines.register_whole import of_gateways, whole
 from pipelines.versions import as_of
 from tests.pipelines import slow_register
-from tests.pipelines.test_adoption import BAD, Gateway, ticks
+from tests.pipelines.gateway import BAD, Gateway, ticks
 
 A = slow_register.code("91310117MA1J1234X")
 B = slow_register.code("91310117MA1KUXNU8")

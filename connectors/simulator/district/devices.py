@@ -54,6 +54,8 @@ def _listing(draft: Draft, rng: random.Random, plan: Plan, number: int) -> Termi
     retired = draft.back(rng.randint(-20, 180)) if rng.random() < 0.04 else None
     if plan.gone is not None and rng.random() < 0.5:
         retired = plan.gone
+    if retired is not None and activated is not None and retired < activated:
+        retired = None  # a device that was never in service was not retired either
     is_owned = rng.random() >= 0.015
     is_machine = kind == "device" and plan.machines and is_owned and rng.random() < 0.5
     return Terminal(

@@ -1,7 +1,7 @@
 """The enterprises that are drawn: what they are, where they are, and how they change."""
 
 import random
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from connectors.simulator.district import names, words
@@ -180,6 +180,7 @@ def _machines(draft: Draft, rng: random.Random, plan: Plan) -> None:
         machine_id = f"M{plan.uscc[8:]}-{number + 1:02}"
         is_digital = rng.choices((True, False, None), (62, 30, 8))[0]
         retired = draft.back(rng.randint(-30, 180)) if rng.random() < 0.04 else None
+        since = max(plan.begun, draft.back(rng.randint(20, 2_000)))
         draft.machines.append(
             Machine(
                 machine_id=machine_id,
@@ -191,8 +192,8 @@ def _machines(draft: Draft, rng: random.Random, plan: Plan) -> None:
                 is_key_operation=rng.choices((True, False, None), (40, 55, 5))[0],
                 is_controlled=rng.choices((True, False, None), (60, 28, 12))[0],
                 interface_level=rng.choices((0, 1, 2, 3, None), (25, 25, 20, 8, 22))[0],
-                valid_from=max(plan.begun, draft.back(rng.randint(20, 2_000))),
-                valid_to=retired,
+                valid_from=since,
+                valid_to=None if retired is None else max(retired, since + timedelta(days=1)),
             )
         )
         plan.machines.append(machine_id)

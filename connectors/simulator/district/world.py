@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +37,12 @@ def office(seed: int, on: date) -> DistrictFacts:
 def together(one: DistrictFacts, other: DistrictFacts) -> DistrictFacts:
     """Both as one district on the first's reference date; nothing of the two may be the same."""
     days = tuple(sorted({*one.days, *other.days}))
+    rows: dict[str, Any] = {name: (*getattr(one, name), *getattr(other, name)) for name in ROWS}
     return replace(
         other,
         reference_date=one.reference_date,
         days=days,
-        **{name: (*getattr(one, name), *getattr(other, name)) for name in ROWS},
+        **rows,
         listing_ids=(*one.listing_ids, *other.listing_ids),
         good_values=_over(days, one, other, "good_values", NO_ROW),
         sent=_over(days, one, other, "sent", NO_ROW),
@@ -52,7 +53,7 @@ def together(one: DistrictFacts, other: DistrictFacts) -> DistrictFacts:
 
 def _over(
     days: tuple[date, ...], one: DistrictFacts, other: DistrictFacts, name: str, fill: int
-) -> npt.NDArray[np.signedinteger]:
+) -> npt.NDArray[np.signedinteger[Any]]:
     """A matrix of both, side by side on all days."""
     place = {day: number for number, day in enumerate(days)}
     parts = []
