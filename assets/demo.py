@@ -13,9 +13,12 @@ import polars as pl
 from rich.table import Table
 
 from assets.ui import ended, serve
+from connectors.adoption_table import adoption_table
 from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
 from connectors.home import Home
+from connectors.lake import Lake, Partition
+from connectors.register_import import import_file
 from connectors.release import kpi_table_text
 from pipelines.days import day_of, midnight
 
@@ -66,6 +69,7 @@ def _simulate_and_collect(
     replay = ["--at", at.isoformat()] if at else []
     stage("starting 10 factories and 3 park gateways on loopback OPC UA servers")
     simulate = ["simulate", "--seed", str(seed), "--truth", str(truth), "--fleet-out", str(fleet)]
+    simulate += ["--register-out", str(_office(home))]
     with child([*simulate, *replay]) as servers:
         _wait_for(fleet, servers)
         stage(f"collecting: history since {history_from:%Y-%m-%d %H:%M}Z, then {live_s:.0f} s live")
@@ -77,10 +81,25 @@ def _simulate_and_collect(
         _wait_for(truth / "manifest.json", servers)
 
 
+def _office(home: Home) -> Path:
+    """Where the simulated district office keeps its files."""
+    return home.root / "simulated" / "register"
+
+
+def _import_register(home: Home, stage: Say) -> None:
+    """What the office has, and what came in later, as a clerk would import it."""
+    files = [path for path in sorted(_office(home).rglob("*.*")) if path.is_file()]
+    stage(f"importing {len(files)} files of the district office into the register")
+    told = [one.imported for path in files for one in import_file(home, path)]
+    accepted, refused = sum(one.accepted for one in told), sum(one.refused for one in told)
+    stage(f"{accepted:,} rows are in, {refused:,} were refused, each with its reason")
+
+
 def _compute_and_check(home: Home, truth: Path, stage: Say) -> int:
+    _import_register(home, stage)
     stage("computing bronze, silver and gold in Dagster")
     from assets.materialize import everything, release_period
-    from assets.partitions import local_today
+    from assets.partitions import local_today, site_names
     from connectors.console import console, print_verification
     from connectors.verification import verify
 
@@ -90,6 +109,9 @@ def _compute_and_check(home: Home, truth: Path, stage: Say) -> int:
     result = verify(home, truth)
     if folder:
         console().print(kpi_table_text(pl.read_parquet(folder / "kpi.parquet")))
+    yesterday = Partition(local_today(home) - timedelta(days=1))
+    if (adopted := Lake(home.lake).read("adoption", yesterday)) is not None:
+        console().print(adoption_table(adopted, site_names("park", home)))
     print_verification(result)
     console().print(places(home, truth, folder))
     return 0 if result["ok"] and computed and folder else 1

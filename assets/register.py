@@ -55,6 +55,21 @@ WORDS: Final = {
 """Tables of the register that are assets; `terminal_days` is one of its own, by day."""
 
 
+DOUBTFUL: Final = {
+    "register_conflicts": both(
+        "不同来源说法不一之处：以谁为准、未采纳的是什么。由人重新导入来裁定。",
+        "Where sources differ: what stands, what does not. A person decides by importing.",
+    ),
+    "register_dangling": both(
+        "指向不存在登记的引用。", "What is named and no row of the register is."
+    ),
+    "register_doubts": both(
+        "网关数据中读不懂的字段。", "Fields of gateways that could not be read."
+    ),
+}
+"""What a person should look at."""
+
+
 def _out(name: str, words: str) -> dg.AssetOut:
     return dg.AssetOut(
         group_name="silver", kinds={"polars"}, owners=OWNERS, description=words, key=name
@@ -62,24 +77,7 @@ def _out(name: str, words: str) -> dg.AssetOut:
 
 
 @dg.multi_asset(
-    outs={
-        **{name: _out(name, words) for name, words in WORDS.items()},
-        "register_conflicts": _out(
-            "register_conflicts",
-            both(
-                "不同来源说法不一之处：以谁为准、未采纳的是什么。由人重新导入来裁定。",
-                "Where sources differ: what stands, what does not. A person decides by importing.",
-            ),
-        ),
-        "register_dangling": _out(
-            "register_dangling",
-            both("指向不存在登记的引用。", "What a table names and no row of another is."),
-        ),
-        "register_doubts": _out(
-            "register_doubts",
-            both("网关数据中读不懂的字段。", "Fields of gateways that could not be read."),
-        ),
-    },
+    outs={name: _out(name, words) for name, words in {**WORDS, **DOUBTFUL}.items()},
     deps=["register_files"],
     name="register",
 )

@@ -124,7 +124,8 @@ def world(tmp_path_factory):
     true = pl.DataFrame(
         {"reference_date": [YESTERDAY] * 2, "park_id": [None, "P01"], "metric_id": "CA-1",
          "basis": "verified", "dimension": "all",
-         "class_id": pl.Series([None, None], dtype=pl.String), "numerator": [96, 33], "denominator": [140, 52], "unknown": [13, 8]}
+         "class_id": pl.Series([None, None], dtype=pl.String),
+         "numerator": [96, 33], "denominator": [140, 52], "unknown": [13, 8]}
     )  # fmt: skip
     true.write_parquet(truth / "adoption.parquet")
     Lake(home.lake).write("adoption", true, Partition(YESTERDAY))
