@@ -55,7 +55,7 @@ def figure(desk: Desk, row: Row, term: Row) -> View:
         "verdict_name": pair(words.VERDICT, row["verdict"]) if is_number else None,
         "meter": _meter(row) if is_number else charts.meter(None),
         "completeness": percent(row["completeness"], 1)
-        if row["completeness"] is not None
+        if row["completeness"] is not None and told["value"] != HIDDEN
         else None,
         "respondents": row["respondents"],
         "status": row["status"],
@@ -150,6 +150,8 @@ def _times(value: float | None, factor: float) -> float | None:
 
 def course(desk: Desk, term: Row) -> View | None:
     """History and forecast in one chart; a public page has no history of unchecked figures."""
+    if not desk.is_published(term["indicator_id"], None):
+        return None
     past = [] if desk.is_public else history(desk, term)
     rows = desk.rows("forecasts", indicator_id=term["indicator_id"], area_id=DISTRICT_ID) or []
     origin = max((r["origin"] for r in rows), default=None)
@@ -216,7 +218,7 @@ def _forecast(ahead: list[Row]) -> View | None:
 def arrival(desk: Desk, term: Row) -> Pair | None:
     """When the target will be reached, with its uncertainty, in words."""
     rows = desk.rows("arrivals", indicator_id=term["indicator_id"], area_id=DISTRICT_ID)
-    if not rows:
+    if not rows or not desk.is_published(term["indicator_id"], None):
         return None
     row = max(rows, key=lambda r: r["origin"])
     chance = percent(row["chance_within"], 0)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from connectors.pages import words
 from connectors.pages.desk import RANK, Desk, Row, View, pair
-from connectors.pages.numbers import day, percent, plain
+from connectors.pages.numbers import day, percent, plain, whole
 from connectors.pages.words import Pair
 
 MOST_FACTS: Final = 8
@@ -43,16 +43,19 @@ def warnings(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
     rows = open_rows(desk, park_id, uscc)
     if rows is None:
         return None
+    firms = len({row["uscc"] for row in rows})
     return {
-        "counts": [
+        "counts": []
+        if desk.is_public
+        else [
             (
                 name,
                 pair(words.SEVERITY, name),
-                desk.firms(sum(row["severity"] == name for row in rows)),
+                whole(sum(row["severity"] == name for row in rows)),
             )
             for name in words.SEVERITY
         ],
-        "total": desk.firms(len(rows)),
+        "total": desk.firms(firms) if desk.is_few(firms) else whole(len(rows)),
         "is_quiet": not rows,
         "items": [] if desk.is_public else [_item(desk, row) for row in rows],
     }

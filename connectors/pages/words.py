@@ -242,8 +242,8 @@ DIMENSION: Final[dict[str, Pair]] = {
 TIER: Final[dict[str, Pair]] = {
     "park": ("仅园区管理者内部使用，不得外传", "For the park manager only; not to be passed on"),
     "public": (
-        "公开版：不含单个企业，1 至 2 家的数写作 <3",
-        "Public edition: no single enterprise; counts of 1 or 2 are printed <3",
+        "公开版：不含单个企业，可推知一两家企业的数隐去",
+        "Public edition: no single enterprise, and no count that would tell of one or two",
     ),
     "enterprise": (
         "仅本企业与授权人员可见",
