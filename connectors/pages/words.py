@@ -294,7 +294,7 @@ NO_DATA: Final[dict[str, tuple[Pair, str]]] = {
     "project_findings": (("项目日期检查", "checks of projects"), MATERIALIZE),
     "conformance": (("统一接口待办", "the unified interface"), MATERIALIZE),
     "cards": (("证据卡", "evidence cards"), MATERIALIZE),
-    "kpi": (("规划指标", "the plan's indicators"), MATERIALIZE),
+    "kpi": (("规划指标", "indicators of the plan"), MATERIALIZE),
     "forecasts": (("指标预测", "forecasts"), MATERIALIZE),
     "arrivals": (("达标日期", "dates of arrival"), MATERIALIZE),
 }
