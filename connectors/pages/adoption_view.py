@@ -8,9 +8,9 @@ from connectors.pages import charts, timeline, words
 from connectors.pages.desk import Desk, Row, View, by, ordered, pair
 from connectors.pages.numbers import HIDDEN, NOTHING, gap, percent, points, whole
 from connectors.pages.sectors import SECTOR
-from pipelines.indicators import POPULATION_FOR_A_DECIMAL
 
 BOTH: Final = ("verified", "declared_or_verified")
+FIRMS_FOR_TWO_DECIMALS: Final = 100
 VERIFIED: Final = "sme_cloud_share_verified"
 """The indicator that says whether the share of an area is published."""
 PARTS: Final = ("within", "entry", "exit")
@@ -54,7 +54,7 @@ def _classes(rows: list[Row], dimension: str, names: dict[str, words.Pair]) -> l
 def _share(key: str | None, one: Row, two: Row | None, names: dict[str, words.Pair]) -> View:
     """Verified and claimed; a percentage of fewer than 100 enterprises has one decimal."""
     claimed = two["value"] if two else None
-    fine = 2 if key is None or one["denominator"] >= POPULATION_FOR_A_DECIMAL else 1
+    fine = 2 if key is None or one["denominator"] >= FIRMS_FOR_TWO_DECIMALS else 1
     return {
         "key": key or "",
         "name": pair(names, key) if key else words.METRIC["CA-1"],

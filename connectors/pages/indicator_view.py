@@ -21,6 +21,8 @@ from connectors.pages.numbers import (
 from connectors.pages.words import Pair
 from pipelines.indicators import DISTRICT_ID, UNIT_FACTOR, dictionary
 
+ENTERED: Final = "entered"
+"""`collection` of an indicator that an office reports."""
 SERIES: Final = {"oee"}
 """Indicators whose history is that of the OEE roll-up."""
 
@@ -60,7 +62,7 @@ def figure(desk: Desk, row: Row, term: Row) -> View:
         "respondents": row["respondents"],
         "status": row["status"],
         "is_number": is_number,
-        "is_entered": term.get("collection") == "entered",
+        "is_entered": term.get("collection") == ENTERED,
         "note": _note(told["value"]),
     }
 
@@ -98,6 +100,8 @@ def pages_of(desk: Desk) -> list[View]:
         {
             "term": term,
             "name": (term["name_zh"], term["name_en"]),
+            "target": target_text(term, words.TARGET),
+            "is_entered": term.get("collection") == ENTERED,
             "district": figure(desk, row, term)
             if (row := cells.get((term["indicator_id"], DISTRICT_ID)))
             else None,

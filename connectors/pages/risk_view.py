@@ -9,6 +9,8 @@ from connectors.pages.numbers import day, percent, plain, whole
 from connectors.pages.words import Pair
 
 MOST_FACTS: Final = 8
+JOINED: Final = "rules"
+"""Evidence of a warning that others were joined to."""
 MOST_SHARE: Final = 100.0
 SHARE_UNITS: Final = ("share", "1")
 
@@ -106,8 +108,18 @@ def facts(evidence: str | None) -> list[tuple[Pair, str]]:
         return [(("证据", "evidence"), evidence)]
     if not isinstance(told, dict):
         return [(("证据", "evidence"), _value(told))]
-    facts = [(pair(words.EVIDENCE, key), _fact(key, value)) for key, value in told.items()]
-    return facts[:MOST_FACTS]
+    said = [fact for key, value in told.items() for fact in _facts(key, value)]
+    return said[:MOST_FACTS]
+
+
+def _facts(key: str, value: Any) -> list[tuple[Pair, str]]:  # noqa: ANN401
+    """One fact, or one for each rule that was joined to a warning as its evidence."""
+    if key == JOINED and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return [
+            (pair(words.RULE, str(one.get("rule"))), str(one.get("raised_on") or ""))
+            for one in value
+        ]
+    return [(pair(words.EVIDENCE, key), _fact(key, value))]
 
 
 def _fact(key: str, value: Any) -> str:  # noqa: ANN401

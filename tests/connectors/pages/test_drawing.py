@@ -166,6 +166,11 @@ def test_evidence_is_told_by_name():
     assert told[2] == (("平台", "platform"), "甲")
 
 
+def test_rules_joined_to_a_warning_are_named():
+    told = facts('{"rules": [{"rule": "output_drop", "raised_on": "2026-11-02", "value": 0.7}]}')
+    assert told == [(("产量下降", "Output drop"), "2026-11-02")]
+
+
 @given(identifier=st.text(max_size=80))
 def test_a_page_is_a_plain_file_name(identifier):
     assert re.fullmatch(
