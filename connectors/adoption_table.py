@@ -1,4 +1,4 @@
-"""Cloud adoption as a table for the terminal: declared, verified, what is unknown, and the target."""
+"""Cloud adoption as a table for the terminal: declared, verified, bounds, target, verdict."""
 
 from typing import Final
 
@@ -24,16 +24,11 @@ ROWS: Final = {
 
 def adoption_table(figures: pl.DataFrame, names: dict[str, str]) -> Table:
     """ADOPTION of a day for the New City and each park; `names` of parks by id."""
-    day = figures["reference_date"].max()
-    table = Table(title=f"上云上平台 Cloud adoption {day}", title_justify="left")
-    for column in (
-        "指标 indicator",
-        "申报 declared",
-        "核实 verified",
-        "上下限 bounds",
-        "目标 target",
-    ):
-        table.add_column(column, justify="left" if column.startswith("指标") else "right")
+    days = figures["reference_date"].unique().to_list()
+    table = Table(title=f"上云上平台 Cloud adoption {days[0]:%Y-%m-%d}", title_justify="left")
+    table.add_column("指标 indicator")
+    for column in ("申报 declared", "核实 verified", "上下限 bounds", "目标 target"):
+        table.add_column(column, justify="right")
     table.add_column("判定 verdict")
     whole = figures.filter(pl.col("dimension") == "all")
     for area in (None, *sorted(names)):

@@ -5,12 +5,14 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from connectors.pages import charts, timeline, words
-from connectors.pages.desk import FEW, Desk, Row, View, by, ordered, pair
+from connectors.pages.desk import Desk, Row, View, by, ordered, pair
 from connectors.pages.numbers import HIDDEN, NOTHING, gap, percent, points, whole
 from connectors.pages.sectors import SECTOR
-from pipelines.verdicts import POPULATION_FOR_A_DECIMAL
 
 BOTH: Final = ("verified", "declared_or_verified")
+FIRMS_FOR_TWO_DECIMALS: Final = 100
+VERIFIED: Final = "sme_cloud_share_verified"
+"""The indicator that says whether the share of an area is published."""
 PARTS: Final = ("within", "entry", "exit")
 SHARES: Final = (
     ("CA-2", "measured"), ("CA-3", "verified"), ("CA-3b", "verified"), ("CA-4", "pooled"),
@@ -19,85 +21,49 @@ SHARES: Final = (
 
 
 def shares(desk: Desk, park_id: str | None) -> View | None:
-    """CA-1 for all, by size and by sector, and the other shares of an area."""
+    """CA-1 for all, by size and by sector, and the other shares of an area.
+
+    A public page has no class below the area, and the area only where its share is published.
+    """
     rows = desk.latest("adoption", park_id=park_id)
     if rows is None:
         return None
+    whole_ = _classes(rows, "all", {}) if desk.is_published(VERIFIED, park_id) else []
+    if desk.is_public:
+        return {"all": whole_, "size_class": [], "sector": [], "others": []}
     return {
-        "all": _classes(desk, rows, "all", {}),
-        "size_class": _classes(desk, rows, "size_class", words.SIZE),
-        "sector": _classes(desk, rows, "sector", SECTOR),
-        "level": _classes(desk, rows, "level", words.LEVEL),
-        "others": [] if desk.is_public else _others(rows),
-        "date": max((row["reference_date"] for row in rows), default=None),
+        "all": whole_,
+        "size_class": _classes(rows, "size_class", words.SIZE),
+        "sector": _classes(rows, "sector", SECTOR),
+        "others": _others(rows),
     }
 
 
-def _classes(
-    desk: Desk, rows: list[Row], dimension: str, names: dict[str, words.Pair]
-) -> list[View]:
+def _classes(rows: list[Row], dimension: str, names: dict[str, words.Pair]) -> list[View]:
     mine = [r for r in rows if r["metric_id"] == "CA-1" and r["dimension"] == dimension]
     cells = by(mine, "class_id", "basis")
     classes = ordered(names, [r["class_id"] for r in mine if r["class_id"] is not None])
     keys: list[str | None] = [*classes] or [None]
-    found = [(key, cells.get((key, BOTH[0])), cells.get((key, BOTH[1]))) for key in keys]
-    known = [(key, one, two) for key, one, two in found if one is not None]
-    hidden = _hidden([one for _, one, _ in known]) if desk.is_public else set()
     return [
-        _share(desk, key, one, two, names, is_hidden=place in hidden)
-        for place, (key, one, two) in enumerate(known)
-        if one["denominator"]
+        _share(key, row, cells.get((key, BOTH[1])), names)
+        for key in keys
+        if (row := cells.get((key, BOTH[0]))) is not None and row["denominator"]
     ]
 
 
-def _hidden(rows: list[Row]) -> set[int]:
-    """Classes that would tell of one or two firms, and one more where they would follow."""
-    unsafe = {place for place, row in enumerate(rows) if _is_few(row)}
-    if len(unsafe) == 1 and len(rows) > 1:
-        rest = [place for place in range(len(rows)) if place not in unsafe]
-        unsafe.add(min(rest, key=lambda place: (rows[place]["denominator"] or 0, place)))
-    return unsafe
-
-
-def _is_few(row: Row) -> bool:
-    whole_, part = row["denominator"] or 0, row["numerator"] or 0
-    unknown = row["unknown"] or 0
-    return any(0 < count < FEW for count in (whole_, part, unknown, whole_ - part))
-
-
-def _share(
-    desk: Desk,
-    key: str | None,
-    one: Row,
-    two: Row | None,
-    names: dict[str, words.Pair],
-    *,
-    is_hidden: bool,
-) -> View:
+def _share(key: str | None, one: Row, two: Row | None, names: dict[str, words.Pair]) -> View:
+    """Verified and claimed; a percentage of fewer than 100 enterprises has one decimal."""
     claimed = two["value"] if two else None
-    view: View = {
+    fine = 2 if key is None or one["denominator"] >= FIRMS_FOR_TWO_DECIMALS else 1
+    return {
         "key": key or "",
         "name": pair(names, key) if key else words.METRIC["CA-1"],
-        "verified": HIDDEN,
-        "claimed": HIDDEN,
-        "gap": HIDDEN,
-        "unknown": HIDDEN,
-        "of": HIDDEN if is_hidden else desk.firms(one["denominator"]),
-        "firms": HIDDEN
-        if is_hidden
-        else f"{desk.firms(one['numerator'])} / {desk.firms(one['denominator'])}",
-        "bounds": None,
-        "meter": charts.meter(None),
-    }
-    if is_hidden:
-        return view
-    fine = 2 if key is None or one["denominator"] >= POPULATION_FOR_A_DECIMAL else 1
-    return view | {
         "verified": percent(one["value"], fine),
         "claimed": percent(claimed, fine),
         "gap": points(gap(claimed, one["value"]), fine),
-        "unknown": desk.firms(one["unknown"]),
-        "bounds": bounds(one),
+        "unknown": whole(one["unknown"]),
+        "of": whole(one["denominator"]),
+        "firms": f"{whole(one['numerator'])} / {whole(one['denominator'])}",
         "meter": charts.meter(one["value"], one["lower"], one["upper"], None, claimed),
     }
 
@@ -130,27 +96,37 @@ def funnels(desk: Desk, park_id: str | None) -> list[View] | None:
     rows = desk.latest("funnel", park_id=park_id)
     if rows is None:
         return None
-    return [_funnel(desk, of, [r for r in rows if r["of"] == of]) for of in words.OF]
+    return [_funnel(desk, of, park_id, [r for r in rows if r["of"] == of]) for of in words.OF]
 
 
-def _funnel(desk: Desk, of: str, rows: list[Row]) -> View:
+def _funnel(desk: Desk, of: str, park_id: str | None, rows: list[Row]) -> View:
     stages = sorted(rows, key=lambda row: row["place"])
     most = max((row["units"] for row in stages), default=0)
-    is_told = of == "enterprises" or not desk.is_public
+    is_told = not desk.is_public or (of == "enterprises" and desk.is_published(VERIFIED, park_id))
     return {
         "name": words.OF[of],
-        "stages": [
-            {
-                "name": pair(words.STAGE, row["stage"]),
-                "units": desk.firms(row["units"]),
-                "bar": charts.stack([(f"s{row['place']}", row["units"])], most),
-            }
-            for row in stages
-        ]
-        if is_told
-        else [],
+        "stages": _stages(desk, stages, most) if is_told else [],
         "is_told": is_told,
     }
+
+
+def _stages(desk: Desk, rows: list[Row], most: int) -> list[View]:
+    """A public page tells no stage that one or two firms have reached or have not."""
+    views: list[View] = []
+    before = None
+    for row in rows:
+        units = row["units"]
+        is_few = desk.is_few(units) or (before is not None and desk.is_few(before - units))
+        told = None if is_few else units
+        views.append(
+            {
+                "name": pair(words.STAGE, row["stage"]),
+                "units": HIDDEN if is_few else whole(units),
+                "bar": charts.stack([(f"s{row['place']}", told or 0)], most),
+            }
+        )
+        before = units if told is not None else before
+    return views
 
 
 def terminals(desk: Desk, park_id: str | None) -> View | None:
@@ -281,6 +257,8 @@ def discrepancies(desk: Desk, park_id: str | None) -> list[View] | None:
     rows = desk.latest("discrepancies")
     if rows is None:
         return None
+    if not desk.is_published(VERIFIED, park_id):
+        return []
     mine = [r for r in rows if r["discrepancy"] and desk.is_in(r["uscc"], park_id)]
     return [
         {

@@ -13,8 +13,10 @@ import polars as pl
 from connectors.errors import ParkPulseError
 from connectors.pages import words
 from connectors.pages.frames import PageFrames
-from connectors.pages.numbers import whole
+from connectors.pages.numbers import HIDDEN, whole
 from connectors.pages.words import Pair
+from pipelines.disclosure import PROVISIONAL
+from pipelines.indicators import DISTRICT_ID
 
 Row = dict[str, Any]
 View = dict[str, Any]
@@ -90,9 +92,27 @@ class Desk:
 
     def firms(self, count: int | None) -> str:
         """A count of firms; one or two are `<3` on a public page."""
-        if self.is_public and count is not None and 0 < count < FEW:
-            return f"<{FEW}"
-        return whole(count)
+        return f"<{FEW}" if self.is_few(count) else whole(count)
+
+    def parts(self, counts: Sequence[int], total: int) -> tuple[list[str], str]:
+        """Counts that add up to a total, as told: on a public page none follows from the others.
+
+        Where exactly one part is one or two firms, the total is kept back.
+        """
+        few = sum(self.is_few(count) for count in counts)
+        told = [self.firms(count) for count in counts]
+        return told, HIDDEN if few == 1 else self.firms(total)
+
+    def is_few(self, count: int | None) -> bool:
+        """Whether a public page must not tell this count of firms."""
+        return self.is_public and count is not None and 0 < count < FEW
+
+    def is_published(self, indicator_id: str, park_id: str | None) -> bool:
+        """Whether a figure of an area may be read here: on a public page only after control."""
+        if not self.is_public:
+            return True
+        rows = self.rows("kpi", indicator_id=indicator_id, area_id=park_id or DISTRICT_ID) or []
+        return any(row["status"] == PROVISIONAL for row in rows)
 
     def park(self, park_id: str | None) -> Pair:
         """The name of a park, of the New City for null."""

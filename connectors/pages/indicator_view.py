@@ -21,6 +21,8 @@ from connectors.pages.numbers import (
 from connectors.pages.words import Pair
 from pipelines.indicators import DISTRICT_ID, UNIT_FACTOR, dictionary
 
+ENTERED: Final = "entered"
+"""`collection` of an indicator that an office reports."""
 SERIES: Final = {"oee"}
 """Indicators whose history is that of the OEE roll-up."""
 
@@ -55,12 +57,12 @@ def figure(desk: Desk, row: Row, term: Row) -> View:
         "verdict_name": pair(words.VERDICT, row["verdict"]) if is_number else None,
         "meter": _meter(row) if is_number else charts.meter(None),
         "completeness": percent(row["completeness"], 1)
-        if row["completeness"] is not None
+        if row["completeness"] is not None and told["value"] != HIDDEN
         else None,
         "respondents": row["respondents"],
         "status": row["status"],
         "is_number": is_number,
-        "is_entered": term.get("collection") == "entered",
+        "is_entered": term.get("collection") == ENTERED,
         "note": _note(told["value"]),
     }
 
@@ -98,6 +100,8 @@ def pages_of(desk: Desk) -> list[View]:
         {
             "term": term,
             "name": (term["name_zh"], term["name_en"]),
+            "target": target_text(term, words.TARGET),
+            "is_entered": term.get("collection") == ENTERED,
             "district": figure(desk, row, term)
             if (row := cells.get((term["indicator_id"], DISTRICT_ID)))
             else None,
@@ -150,6 +154,8 @@ def _times(value: float | None, factor: float) -> float | None:
 
 def course(desk: Desk, term: Row) -> View | None:
     """History and forecast in one chart; a public page has no history of unchecked figures."""
+    if not desk.is_published(term["indicator_id"], None):
+        return None
     past = [] if desk.is_public else history(desk, term)
     rows = desk.rows("forecasts", indicator_id=term["indicator_id"], area_id=DISTRICT_ID) or []
     origin = max((r["origin"] for r in rows), default=None)
@@ -216,7 +222,7 @@ def _forecast(ahead: list[Row]) -> View | None:
 def arrival(desk: Desk, term: Row) -> Pair | None:
     """When the target will be reached, with its uncertainty, in words."""
     rows = desk.rows("arrivals", indicator_id=term["indicator_id"], area_id=DISTRICT_ID)
-    if not rows:
+    if not rows or not desk.is_published(term["indicator_id"], None):
         return None
     row = max(rows, key=lambda r: r["origin"])
     chance = percent(row["chance_within"], 0)

@@ -74,12 +74,14 @@ def projects(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
         by_project.setdefault(row["project_id"], []).append(row)
     start, end = _reach(rows, desk.day)
     items = [_project(desk, found, start, end) for found in by_project.values()]
+    counts = [sum(item["phase_key"] == name for item in items) for name in words.PHASE]
+    told, total = desk.parts(counts, len(items))
     return {
         "phases": [
-            (name, words.PHASE[name], desk.firms(sum(i["phase_key"] == name for i in items)))
-            for name in words.PHASE
+            (name, text, count)
+            for (name, text), count in zip(words.PHASE.items(), told, strict=True)
         ],
-        "total": desk.firms(len(items)),
+        "total": total,
         "has_states": desk.frames.project_states is not None,
         "late": desk.firms(sum(item["late_days"] > 0 for item in items)),
         "items": []

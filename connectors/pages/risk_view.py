@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from connectors.pages import words
 from connectors.pages.desk import RANK, Desk, Row, View, pair
-from connectors.pages.numbers import day, percent, plain
+from connectors.pages.numbers import day, percent, plain, whole
 from connectors.pages.words import Pair
 
 MOST_FACTS: Final = 8
+JOINED: Final = "rules"
+"""Evidence of a warning that others were joined to."""
 MOST_SHARE: Final = 100.0
 SHARE_UNITS: Final = ("share", "1")
 
@@ -43,16 +45,19 @@ def warnings(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
     rows = open_rows(desk, park_id, uscc)
     if rows is None:
         return None
+    firms = len({row["uscc"] for row in rows})
     return {
-        "counts": [
+        "counts": []
+        if desk.is_public
+        else [
             (
                 name,
                 pair(words.SEVERITY, name),
-                desk.firms(sum(row["severity"] == name for row in rows)),
+                whole(sum(row["severity"] == name for row in rows)),
             )
             for name in words.SEVERITY
         ],
-        "total": desk.firms(len(rows)),
+        "total": desk.firms(firms) if desk.is_few(firms) else whole(len(rows)),
         "is_quiet": not rows,
         "items": [] if desk.is_public else [_item(desk, row) for row in rows],
     }
@@ -103,8 +108,18 @@ def facts(evidence: str | None) -> list[tuple[Pair, str]]:
         return [(("证据", "evidence"), evidence)]
     if not isinstance(told, dict):
         return [(("证据", "evidence"), _value(told))]
-    facts = [(pair(words.EVIDENCE, key), _fact(key, value)) for key, value in told.items()]
-    return facts[:MOST_FACTS]
+    said = [fact for key, value in told.items() for fact in _facts(key, value)]
+    return said[:MOST_FACTS]
+
+
+def _facts(key: str, value: Any) -> list[tuple[Pair, str]]:  # noqa: ANN401
+    """One fact, or one for each rule that was joined to a warning as its evidence."""
+    if key == JOINED and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return [
+            (pair(words.RULE, str(one.get("rule"))), str(one.get("raised_on") or ""))
+            for one in value
+        ]
+    return [(pair(words.EVIDENCE, key), _fact(key, value))]
 
 
 def _fact(key: str, value: Any) -> str:  # noqa: ANN401

@@ -49,6 +49,13 @@ FIGURE: Final[dict[str, Pair]] = {
     "declaration_age_days": ("距上次确认", "since last confirmed"),
     "distress": ("风险概率", "probability"),
     "oee": ("设备综合效率", "OEE"),
+    "output_over_usual": ("产量与平常之比", "output over usual"),
+    "running_over_usual": ("运行时间与平常之比", "running time over usual"),
+    "energy_over_explained": ("用电与运行应有之比", "energy over what running explains"),
+    "terminals_silent_more": ("比平常多失联的终端", "terminals silent beyond usual"),
+    "terminals_on_one_platform": ("最大平台的终端占比", "terminals on the largest platform"),
+    "alarms_over_usual": ("报警与平常之比", "alarms over usual"),
+    "declaration_age": ("距上次确认", "since last confirmed"),
     "cloud_level": ("上云层级", "cloud levels"),
     "terminals": ("部署终端", "terminals deployed"),
     "running_trend": ("运行时间变化", "change of running time"),
@@ -73,6 +80,18 @@ EVIDENCE: Final[dict[str, Pair]] = {
     "share": ("占比", "share"),
     "age_days": ("天数", "days"),
     "probability": ("概率", "probability"),
+    "terminals": ("终端", "terminals"),
+    "most": ("其中最大平台", "of the largest platform"),
+    "declared_on": ("上次确认", "last confirmed"),
+    "last_seen_on": ("最近见到使用", "last seen in use"),
+    "output": ("产量偏离（对数）", "output, log deviation"),
+    "running": ("运行偏离（对数）", "running, log deviation"),
+    "energy": ("用电偏离（对数）", "energy, log deviation"),
+    "noise": ("自身波动", "own noise"),
+    "decoupled": ("用电多于运行所需（对数）", "energy beyond running, log"),
+    "offline": ("失联多于平常", "silent beyond usual"),
+    "alarms": ("报警", "alarms"),
+    "alarms_usual": ("平常报警", "usual alarms"),
 }
 EVIDENCE_SHARES: Final = frozenset({"drop", "change", "share", "probability"})
 FIGURE_SHARES: Final = frozenset({"platform_share", "online_share", "distress"})
@@ -81,6 +100,7 @@ UNIT: Final[dict[str, Pair]] = {
     "h": ("小时", "h"),
     "days": ("天", "days"),
     "day": ("天", "days"),
+    "d": ("天", "days"),
     "pieces": ("件", "pieces"),
     "1": ("", ""),
     "": ("", ""),
@@ -242,8 +262,8 @@ DIMENSION: Final[dict[str, Pair]] = {
 TIER: Final[dict[str, Pair]] = {
     "park": ("仅园区管理者内部使用，不得外传", "For the park manager only; not to be passed on"),
     "public": (
-        "公开版：不含单个企业，1 至 2 家的数写作 <3",
-        "Public edition: no single enterprise; counts of 1 or 2 are printed <3",
+        "公开版：不含单个企业，可推知一两家企业的数隐去",
+        "Public edition: no single enterprise, and no count that would tell of one or two",
     ),
     "enterprise": (
         "仅本企业与授权人员可见",
@@ -294,7 +314,7 @@ NO_DATA: Final[dict[str, tuple[Pair, str]]] = {
     "project_findings": (("项目日期检查", "checks of projects"), MATERIALIZE),
     "conformance": (("统一接口待办", "the unified interface"), MATERIALIZE),
     "cards": (("证据卡", "evidence cards"), MATERIALIZE),
-    "kpi": (("规划指标", "the plan's indicators"), MATERIALIZE),
+    "kpi": (("规划指标", "indicators of the plan"), MATERIALIZE),
     "forecasts": (("指标预测", "forecasts"), MATERIALIZE),
     "arrivals": (("达标日期", "dates of arrival"), MATERIALIZE),
 }

@@ -103,13 +103,11 @@ def _arrivals(desk: Desk) -> dict[str, words.Pair]:
 def _tile(desk: Desk, park_id: str) -> View:
     """A park on the first page."""
     figures = {f["id"]: f for f in indicator_view.area(desk, park_id) or []}
-    shares = adoption_view.shares(desk, park_id)
     return {
         "id": park_id,
         "href": file_name("park", park_id),
         "name": desk.park(park_id),
         "figures": [figures[key] for key in KEY[:5] if key in figures],
-        "share": shares["all"][0] if shares and shares["all"] else None,
         "funnels": adoption_view.funnels(desk, park_id),
         "warnings": risk_view.warnings(desk, park_id),
         "projects": list_view.projects(desk, park_id),

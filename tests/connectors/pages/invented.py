@@ -3,6 +3,7 @@
 Shares are counted from the same invented firms (`firms`); courses are drawn from one seed.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 from random import Random
@@ -12,6 +13,7 @@ import polars as pl
 from connectors.pages.frames import (
     FACTORIES,
     OEE_DAYS,
+    PROJECT_FINDINGS,
     PROJECT_STATES,
     SELF_VIEWS,
     SERVICE_USE,
@@ -401,6 +403,29 @@ def arrivals():
     return table([{**same, **first, "chance_within": 0.23}, {**same, **second}], figures.ARRIVALS)
 
 
+FINDING = {
+    "project_id": "X003", "todo_zh": "结束日期早于进入日期：请更正其一。",
+    "todo_en": "It was left before it was entered: correct one of the two dates.",
+}  # fmt: skip
+
+
+def small(count=4):
+    """`frames` of the first few enterprises: pages of them are quick to make."""
+    few = [f["uscc"] for f in firms.firms()[:: 200 // count]]
+    whole = frames()
+    told = {
+        name: getattr(whole, name).filter(pl.col("uscc").is_in(few))
+        for name in (*OF_FIRMS, "warnings")
+    }
+    told["warnings"] = firms.warnings().head(3).with_columns(uscc=pl.Series((few * 3)[:3]))
+    return replace(whole, **told)
+
+
+OF_FIRMS = (
+    "enterprises", "sites", "enterprise_days", "discrepancies", "portraits", "self_views",
+)  # fmt: skip
+
+
 @cache
 def frames():
     """All frames of the invented parks."""
@@ -416,6 +441,7 @@ def frames():
         changes=changes(), discrepancies=discrepancies(), oee_days=oee_days(),
         portraits=portraits(),
         self_views=self_views(), project_states=project_states(),
+        project_findings=table([FINDING], PROJECT_FINDINGS),
         cards=cards(), service_use=service_use(), pue=pue(), kpi=kpi(),
         conformance=table(WORDS["conformance"], figures.CONFORMANCE), forecasts=forecasts(),
         missing_links=missing_links(), arrivals=arrivals(),

@@ -1,0 +1,286 @@
+"""Pages are whole, load nothing, escape all, speak two languages, and say what they lack."""
+
+import re
+from base64 import b64encode
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from hashlib import sha256
+from itertools import pairwise
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import ParkPulseError
+from connectors.pages import PageFrames, words, write_pages
+from connectors.pages.desk import Desk
+from connectors.pages.frames import SCHEMAS
+from connectors.pages.write import pages
+from tests.connectors.pages import firms, invented
+from tests.connectors.pages.well_formed import Page
+
+CJK = re.compile(r"[\u3400-\u9fff]")
+KEYS = {
+    "uscc", "park_id", "factory_id", "indicator_id", "area_id", "project_id", "successor_uscc",
+    "park_ids", "subject_kind", "subject_id", "level", "dimension", "class_id", "metric_id",
+    "basis", "stage", "of", "status", "kind", "network", "severity", "declared", "discrepancy",
+    "state", "phase", "verdict", "comparator", "unit", "sector", "size_class", "quarter", "figure",
+    "cloud_declared", "chain_stage", "site_id", "warning_id", "chain", "service_id",
+}  # fmt: skip
+"""Columns that say what a row is; all other texts are whatever somebody wrote."""
+
+
+def rendered(frames, tier="park"):
+    return dict(pages(Desk(frames, tier)))
+
+
+def page(frames, wanted, tier="park"):
+    """One page, without making those after it."""
+    return next(text for name, text in pages(Desk(frames, tier)) if name == wanted)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return invented.small()
+
+
+@pytest.fixture(scope="module")
+def whole(small):
+    """All pages of whole frames in one text."""
+    return "".join(rendered(small).values())
+
+
+@pytest.fixture(scope="module", params=["park", "public"])
+def read(request, small):
+    """Pages of a tier, read."""
+    return {name: Page(text) for name, text in rendered(small, request.param).items()}
+
+
+def test_every_page_is_well_formed_and_loads_nothing(read):
+    assert {name: one.wrong for name, one in read.items() if one.wrong} == {}
+    for one in read.values():
+        assert len(one.ids) == len(set(one.ids))
+        assert one.tags.count(("script", ())) == 1
+
+
+def test_every_link_is_another_page_or_a_place_on_this_one(read):
+    for name, one in read.items():
+        for link in one.links:
+            file, _, place = link.partition("#")
+            assert (file or name) in read, link
+            assert not place or place in read[file or name].ids
+
+
+def test_the_policy_lets_a_page_run_only_what_it_was_written_with(read):
+    for one in read.values():
+        assert one.policy.startswith("default-src 'none';")
+        for kind, text in one.raw.items():
+            digest = b64encode(sha256(text.encode()).digest()).decode()
+            assert f"{kind}-src 'sha256-{digest}'" in one.policy
+
+
+def test_every_page_speaks_both_languages(read):
+    for name, one in read.items():
+        zh, en = (" ".join(one.texts[language]) for language in ("zh", "en"))
+        assert CJK.search(zh), name
+        assert len(en.split()) > 20, name
+        assert not CJK.search(en), (name, [t for t in one.texts["en"] if CJK.search(t)])
+
+
+def test_every_term_has_an_english_word():
+    for name, terms in vars(words).items():
+        if (
+            isinstance(terms, dict)
+            and name.isupper()
+            and name not in ("GROUP_OF", "DISCREPANCY", "NO_DATA")
+        ):
+            assert [pair for pair in terms.values() if CJK.search(pair[1])] == [], name
+
+
+def test_the_same_frames_are_the_same_bytes(tmp_path, small):
+    first = write_pages(tmp_path / "a", small)
+    again = write_pages(tmp_path / "b", small)
+    assert [path.name for path in first] == [path.name for path in again]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+    assert first[0].name == "index.html"
+    assert len(list((tmp_path / "a").iterdir())) == len(first)
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=3)
+def test_the_order_of_rows_does_not_matter(seed):
+    small = invented.small()
+    names = (
+        "warnings",
+        "portraits",
+        "adoption",
+        "liveness",
+        "sites",
+        "oee_days",
+        "projects",
+        "funnel",
+    )
+    shuffled = {n: getattr(small, n).sample(fraction=1.0, shuffle=True, seed=seed) for n in names}
+    assert rendered(replace(small, **shuffled)) == rendered(small)
+
+
+def named(frames, text):
+    """The same frames with every free text replaced; Chinese and English differ."""
+    told = {}
+    for name, schema in SCHEMAS.items():
+        frame = getattr(frames, name)
+        free = [c for c, t in schema.items() if t == pl.String and c not in KEYS]
+        told[name] = frame.with_columns(
+            pl.lit(text + ("b" if column.endswith("_en") else "a")).alias(column) for column in free
+        )
+    return replace(frames, parks={"P01": (f"{text}a", f"{text}b")}, **told)
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "</style></title>",
+    "{{ 7*7 }}",
+    "&lt;",
+]
+
+
+@cache
+def plain_tags():
+    return {n: Page(text).tags for n, text in rendered(named(invented.small(1), "x")).items()}
+
+
+def is_built_the_same(text):
+    hostile = rendered(named(invented.small(1), text))
+    assert list(hostile) == list(plain_tags())
+    for name, content in hostile.items():
+        found = Page(content)
+        assert found.wrong == []
+        assert found.tags == plain_tags()[name]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_name_adds_no_element(text):
+    is_built_the_same(text)
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12))
+@settings(max_examples=4)
+def test_whatever_a_thing_is_called_the_page_is_built_the_same(text):
+    is_built_the_same(text)
+
+
+def test_a_hostile_identifier_makes_no_path(tmp_path, small):
+    for bad in ("../../evil", "", "C:\\x", "x" * 300):
+        odd = {
+            name: getattr(small, name).with_columns(uscc=pl.lit(bad))
+            for name in ("portraits", "enterprises", "sites", "warnings")
+        }
+        folder = tmp_path / "pages"
+        for path in write_pages(folder, replace(small, **odd, parks={bad: ("甲", "A")})):
+            assert path.parent == folder
+            assert Page(path.read_text("utf-8")).wrong == []
+    assert [path.name for path in tmp_path.iterdir()] == ["pages"]
+
+
+def test_pages_without_any_frame_say_what_to_do():
+    made = rendered(PageFrames(day=firms.DAY))
+    for name, content in made.items():
+        assert Page(content).wrong == []
+        assert words.IMPORT in content or words.MATERIALIZE in content, name
+    assert "enterprise-" not in "".join(made)
+
+
+@pytest.mark.parametrize("name", [*SCHEMAS, "parks"])
+def test_a_page_says_which_frame_it_lacks(small, whole, name):
+    lacking = replace(small, **{name: {} if name == "parks" else None})
+    (zh, en), command = words.NO_DATA[name]
+    made = "".join(rendered(lacking).values())
+    assert f"尚无{zh}" in made
+    assert f"No data yet: {en}" in made
+    assert command in made
+    assert f"尚无{zh}" not in whole
+
+
+def test_empty_frames_are_no_missing_ones(small):
+    empty = {name: getattr(small, name).clear() for name in SCHEMAS}
+    made = rendered(replace(small, **empty))
+    assert "尚无" not in "".join(made.values())
+    assert "没有未消除的预警" in made["index.html"]
+    assert all(Page(content).wrong == [] for content in made.values())
+
+
+def test_a_frame_of_another_schema_is_refused(small):
+    with pytest.raises(ParkPulseError, match=r"PageFrames\.funnel: column units should be Int64"):
+        replace(small, funnel=small.funnel.with_columns(pl.col("units").cast(pl.Float64)))
+    with pytest.raises(ParkPulseError, match="no such column"):
+        replace(small, funnel=small.funnel.drop("stage"))
+    with pytest.raises(ParkPulseError, match="no such tier"):
+        Desk(small, "everybody")
+
+
+def test_the_register_may_come_with_all_its_versions(small):
+    ended = small.enterprises.with_columns(
+        name_zh=pl.lit("旧名有限公司"), valid_to=pl.lit(date(2024, 1, 1))
+    )
+    both = replace(small, enterprises=pl.concat([small.enterprises, ended]))
+    assert rendered(both) == rendered(small)
+
+
+# What a public page may not tell
+
+
+def published(frames, status="p"):
+    kpi = frames.kpi.with_columns(
+        status=pl.lit(status), decimals=pl.lit(2, pl.Int64), reason=pl.lit(None, pl.String)
+    )
+    return replace(frames, kpi=kpi)
+
+
+def test_a_public_page_names_nobody():
+    frames = published(invented.frames())
+    made = "".join(rendered(frames, "public").values())
+    secret = [f[k] for f in firms.firms() for k in ("uscc", "name_zh", "name_en")]
+    secret += [
+        name for row in frames.factories.to_dicts() for name in (row["name_zh"], row["name_en"])
+    ]
+    secret += frames.pue["data_centre_id"].to_list()
+    assert [name for name in secret if name in made] == []
+    assert not [name for name in rendered(frames, "public") if name.startswith("enterprise")]
+
+
+def test_a_public_page_counts_no_one_or_two_firms():
+    frames = published(invented.frames())
+    made = rendered(frames, "public")
+    services = Page(made["services.html"])
+    assert services.wrong == []
+    assert "&lt;3" in made["services.html"]
+    assert ">2</b>" not in made["services.html"]
+    assert ">2</b>" in page(frames, "services.html")
+
+
+def test_no_unchecked_figure_is_public(small):
+    value = "58.42"
+    assert value in page(invented.frames(), "index.html")
+    unchecked = "".join(rendered(invented.frames(), "public").values())
+    assert value not in unchecked
+    assert "达到目标" not in unchecked
+    hidden = "".join(rendered(published(invented.frames(), "c"), "public").values())
+    assert value not in hidden
+    assert value in page(published(invented.frames()), "index.html", "public")
+
+
+@pytest.mark.parametrize("units", [(9, 8, 5, 5), (9, 9, 2, 0), (2, 1, 1, 0)])
+def test_a_public_funnel_tells_no_stage_that_one_or_two_left(units):
+    small = published(invented.small())
+    funnel = small.funnel.filter(pl.col("of") == "enterprises").with_columns(
+        units=pl.col("place").replace_strict(dict(enumerate(units, 1)), return_dtype=pl.Int64)
+    )
+    made = page(replace(small, funnel=funnel), "index.html", "public")
+    part = made.split("企业（家）")[-1].split("</table>")[0]
+    told = [int(n) for n in re.findall(r"<b>(\d+)</b>", part)]
+    assert told, part
+    steps = [a - b for a, b in pairwise(told)]
+    assert not {1, 2} & {*told, *steps}
