@@ -16,6 +16,7 @@ from assets import (
     figures,
     follow_up,
     machines,
+    pages,
     register,
     release,
     restated,
@@ -31,7 +32,7 @@ from connectors.lake import Lake
 
 ROOMS: Final = [
     collected, events, machines, figures, restated, anomalies, anomaly_report, feedback, register,
-    adoption, release,
+    adoption, release, pages,
 ]  # fmt: skip
 ASSETS: Final = [
     *collected.OUTSIDE,
@@ -74,6 +75,11 @@ ROLLED_UP: Final = dg.define_asset_job(
     follow_up.ROLLED_UP,
     selection=["oee_roll_up", "kpi"],
     description="更正后的汇总与指标。Roll-ups and indicators of days that were restated.",
+)
+PAGES: Final = dg.define_asset_job(
+    "park_pages",
+    selection=["adoption_before", "park_pages"],
+    description="园区页面。The park pages.",
 )
 RELEASE: Final = dg.define_asset_job("release", selection=["kpi_release"])
 REPORTS: Final = dg.define_asset_job("reports", selection=[*feedback.ANSWERED, "anomaly_report"])
@@ -177,6 +183,7 @@ defs: Final = dg.Definitions(
         PARKS,
         REGISTER,
         DISTRICT_DAYS,
+        PAGES,
         ROLLED_UP,
         RELEASE,
         REPORTS,

@@ -125,6 +125,7 @@ def places(home: Home, truth: Path, release: Path | None) -> Table:
         "release, for the bureau": release / "index.html" if release else "refused: see above",
         f"anomaly reports ({len(reports)}), for each factory": home.reports,
         "the first of them": reports[0] if reports else home.reports,
+        "park pages, for the park manager": home.pages / "index.html",
         "checks (Great Expectations)": home.data_docs / "index.html",
         "tables (Parquet)": home.lake,
         "sealed segments": home.segments,

@@ -119,6 +119,8 @@ def everything(first: date | None, last: date | None, *, say: Say) -> bool:
         say("district: register, OEE roll-up, adoption, indicators")
         failed["register"] = run(opened, "register")
         failed["district"] = run(opened, "district_days", Partition(start), Partition(end))
+        say("pages of the parks")
+        failed["pages"] = run(opened, "park_pages")
     build_pages()
     return _told(failed, say)
 

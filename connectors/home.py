@@ -66,6 +66,11 @@ class Home:
         return self.root / REGISTER
 
     @property
+    def pages(self) -> Path:
+        """The park pages; those of `public/` name no enterprise."""
+        return self.root / "pages"
+
+    @property
     def releases(self) -> Path:
         """Frozen publications."""
         return self.root / "releases"
