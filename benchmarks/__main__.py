@@ -34,6 +34,8 @@ MEASUREMENTS: Final = {
     "scoring": "features.score",
 }
 """What takes turns with its peers: module and function below `benchmarks`."""
+YEARS: Final = {"adoption": "adoption.sheet"}
+"""What runs once, on files of its own."""
 SUSTAINED: Final = {"sustained-20k": 20_000, "sustained-200k": 200_000}
 """What runs by itself for a while: values a second."""
 SHEETS: Final = {
@@ -47,7 +49,7 @@ SHEETS: Final = {
 @click.command()
 @click.option(
     "--only",
-    type=click.Choice([*MEASUREMENTS, *SHEETS, *SUSTAINED]),
+    type=click.Choice([*MEASUREMENTS, *SHEETS, *YEARS, *SUSTAINED]),
     multiple=True,
     help="One measurement; may be given again. [all]",
 )
@@ -80,7 +82,7 @@ def main(only: tuple[str, ...], rounds: int, seconds: int) -> None:
     for name in ("measured", "unit", "x ours"):
         table.add_column(name, justify="left" if name == "unit" else "right")
     said: list[str] = []
-    for name in only or (*MEASUREMENTS, *SHEETS, *SUSTAINED):
+    for name in only or (*MEASUREMENTS, *SHEETS, *YEARS, *SUSTAINED):
         click.echo(f"{name} ...", err=True)
         with tempfile.TemporaryDirectory(prefix="parkpulse-bench-") as folder:
             try:
@@ -104,6 +106,8 @@ def _measure(name: str, folder: Path, rounds: int, seconds: int, table: Table) -
         sheet = measure(folder, SUSTAINED[name], seconds)
     elif name in SHEETS:
         sheet = _function(SHEETS[name])()
+    elif name in YEARS:
+        sheet = _function(YEARS[name])(folder)
     else:
         sheet = run(_function(MEASUREMENTS[name])(folder), rounds)
     for number, row in enumerate(sheet.rows):
