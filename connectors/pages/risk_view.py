@@ -12,7 +12,6 @@ MOST_FACTS: Final = 8
 JOINED: Final = "rules"
 """Evidence of a warning that others were joined to."""
 MOST_SHARE: Final = 100.0
-SHARE_UNITS: Final = ("share", "1")
 
 
 def is_open(row: Row, desk: Desk) -> bool:
@@ -84,7 +83,7 @@ def _said(figure: Pair, unit: Pair, row: Row) -> Pair | None:
     """Like 日产量 310 件，应为 520 件."""
     if row["value"] is None:
         return None
-    is_share = row["unit"] in SHARE_UNITS or row["figure"] in words.FIGURE_SHARES
+    is_share = row["figure"] in words.FIGURE_SHARES
     seen, due = (_amount(row[k], unit, is_share=is_share) for k in ("value", "expected"))
     if row["expected"] is None:
         return f"{figure[0]} {seen[0]}", f"{figure[1]} {seen[1]}"

@@ -49,12 +49,12 @@ FIGURE: Final[dict[str, Pair]] = {
     "declaration_age_days": ("距上次确认", "since last confirmed"),
     "distress": ("风险概率", "probability"),
     "oee": ("设备综合效率", "OEE"),
-    "output_over_usual": ("产量与平常之比", "output over usual"),
-    "running_over_usual": ("运行时间与平常之比", "running time over usual"),
+    "output_of_usual": ("产量与平常之比", "output over usual"),
+    "running_of_usual": ("运行时间与平常之比", "running time over usual"),
     "energy_over_explained": ("用电与运行应有之比", "energy over what running explains"),
     "terminals_silent_more": ("比平常多失联的终端", "terminals silent beyond usual"),
     "terminals_on_one_platform": ("最大平台的终端占比", "terminals on the largest platform"),
-    "alarms_over_usual": ("报警与平常之比", "alarms over usual"),
+    "alarms_per_6_days": ("六天报警数", "alarms of 6 days"),
     "declaration_age": ("距上次确认", "since last confirmed"),
     "cloud_level": ("上云层级", "cloud levels"),
     "terminals": ("部署终端", "terminals deployed"),
@@ -94,7 +94,12 @@ EVIDENCE: Final[dict[str, Pair]] = {
     "alarms_usual": ("平常报警", "usual alarms"),
 }
 EVIDENCE_SHARES: Final = frozenset({"drop", "change", "share", "probability"})
-FIGURE_SHARES: Final = frozenset({"platform_share", "online_share", "distress"})
+FIGURE_SHARES: Final = frozenset(
+    {
+        "platform_share", "online_share", "distress", "output_of_usual", "running_of_usual",
+        "energy_over_explained", "terminals_silent_more", "terminals_on_one_platform",
+    }
+)  # fmt: skip
 """What evidence and figures say as a share of 1."""
 UNIT: Final[dict[str, Pair]] = {
     "h": ("小时", "h"),
