@@ -38,11 +38,7 @@ def enterprise(desk: Desk, portrait: Row) -> View:
         "terminals": whole(portrait["terminals"]),
         "online": whole(portrait["terminals_online"]),
         "terminal_bar": charts.stack(
-            [
-                ("connected", portrait["terminals_online"] or 0),
-                ("never", (portrait["terminals"] or 0) - (portrait["terminals_online"] or 0)),
-            ],
-            max(portrait["terminals"] or 0, 1),
+            [("connected", portrait["terminals_online"] or 0)], portrait["terminals"] or 0
         ),
         "declared": pair(words.DECLARED, portrait["cloud_declared"]),
         "verified": portrait["cloud_verified"],

@@ -58,18 +58,20 @@ def warnings(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
         ],
         "total": desk.firms(firms) if desk.is_few(firms) else whole(len(rows)),
         "is_quiet": not rows,
-        "items": [] if desk.is_public else [_item(desk, row) for row in rows],
+        "items": []
+        if desk.is_public
+        else [_item(desk, row, is_own=uscc is not None) for row in rows],
     }
 
 
-def _item(desk: Desk, row: Row) -> View:
+def _item(desk: Desk, row: Row, *, is_own: bool) -> View:
     figure, unit = pair(words.FIGURE, row["figure"]), pair(words.UNIT, row["unit"])
     return {
         "severity": row["severity"] if row["severity"] in RANK else "low",
         "severity_name": pair(words.SEVERITY, row["severity"]),
         "rule": pair(words.RULE, row["rule"]),
-        "who": desk.enterprise(row["uscc"]),
-        "link": desk.link(row["uscc"]),
+        "who": None if is_own else desk.enterprise(row["uscc"]),
+        "link": None if is_own else desk.link(row["uscc"]),
         "said": _said(figure, unit, row),
         "facts": facts(row["evidence"]),
         "begun": day(row["begun_on"]),

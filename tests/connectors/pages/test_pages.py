@@ -108,6 +108,15 @@ def test_the_same_frames_are_the_same_bytes(tmp_path, small):
     assert len(list((tmp_path / "a").iterdir())) == len(first)
 
 
+def test_no_page_of_before_stays_beside_the_new_ones(tmp_path, small):
+    foreign = tmp_path / "mine.html"
+    foreign.write_text("<!doctype html><title>not ours</title>")
+    write_pages(tmp_path, small)
+    assert list(tmp_path.glob("enterprise-*.html"))
+    written = write_pages(tmp_path, small, "public")
+    assert set(tmp_path.iterdir()) == {foreign, *written}
+
+
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=3)
 def test_the_order_of_rows_does_not_matter(seed):
