@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from connectors.pages import charts, timeline, words
+from connectors.pages import charts, risk_words, timeline, words
 from connectors.pages.desk import COURSE_DAYS, Desk, Row, View, label, pair
 from connectors.pages.numbers import NOTHING, change, number, percent, plain, whole
 from connectors.pages.risk_view import warnings
@@ -44,7 +44,7 @@ def enterprise(desk: Desk, portrait: Row) -> View:
         "verified": portrait["cloud_verified"],
         "trends": [
             {
-                "name": words.FIGURE[name],
+                "name": risk_words.FIGURE[name],
                 "value": change(portrait[name]),
                 "bar": charts.diverging(_cut(portrait[name]), MOST_TREND),
             }

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from connectors.pages import words
+from connectors.pages import risk_words, words
 from connectors.pages.desk import RANK, Desk, Row, View, pair
 from connectors.pages.numbers import day, percent, plain, whole
 from connectors.pages.words import Pair
@@ -65,11 +65,11 @@ def warnings(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
 
 
 def _item(desk: Desk, row: Row, *, is_own: bool) -> View:
-    figure, unit = pair(words.FIGURE, row["figure"]), pair(words.UNIT, row["unit"])
+    figure, unit = pair(risk_words.FIGURE, row["figure"]), pair(risk_words.UNIT, row["unit"])
     return {
         "severity": row["severity"] if row["severity"] in RANK else "low",
         "severity_name": pair(words.SEVERITY, row["severity"]),
-        "rule": pair(words.RULE, row["rule"]),
+        "rule": pair(risk_words.RULE, row["rule"]),
         "who": None if is_own else desk.enterprise(row["uscc"]),
         "link": None if is_own else desk.link(row["uscc"]),
         "said": _said(figure, unit, row),
@@ -85,7 +85,7 @@ def _said(figure: Pair, unit: Pair, row: Row) -> Pair | None:
     """Like 日产量 310 件，应为 520 件."""
     if row["value"] is None:
         return None
-    is_share = row["figure"] in words.FIGURE_SHARES
+    is_share = row["figure"] in risk_words.FIGURE_SHARES
     seen, due = (_amount(row[k], unit, is_share=is_share) for k in ("value", "expected"))
     if row["expected"] is None:
         return f"{figure[0]} {seen[0]}", f"{figure[1]} {seen[1]}"
@@ -117,15 +117,15 @@ def _facts(key: str, value: Any) -> list[tuple[Pair, str]]:  # noqa: ANN401
     """One fact, or one for each rule that was joined to a warning as its evidence."""
     if key == JOINED and isinstance(value, list) and all(isinstance(one, dict) for one in value):
         return [
-            (pair(words.RULE, str(one.get("rule"))), str(one.get("raised_on") or ""))
+            (pair(risk_words.RULE, str(one.get("rule"))), str(one.get("raised_on") or ""))
             for one in value
         ]
-    return [(pair(words.EVIDENCE, key), _fact(key, value))]
+    return [(pair(risk_words.EVIDENCE, key), _fact(key, value))]
 
 
 def _fact(key: str, value: Any) -> str:  # noqa: ANN401
     """Shares and changes as percentages, whatever else as it is."""
-    if isinstance(value, float) and key in words.EVIDENCE_SHARES and abs(value) < MOST_SHARE:
+    if isinstance(value, float) and key in risk_words.EVIDENCE_SHARES and abs(value) < MOST_SHARE:
         return percent(value, 1)
     return _value(value)
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import ParkPulseError
-from connectors.pages import PageFrames, words, write_pages
+from connectors.pages import PageFrames, risk_words, sectors, words, write_pages
 from connectors.pages.desk import Desk
 from connectors.pages.frames import SCHEMAS
 from connectors.pages.write import pages
@@ -91,13 +91,11 @@ def test_every_page_speaks_both_languages(read):
         assert [text for text in en if CJK.search(text) and text not in quoting] == [], name
 
 
-def test_every_term_has_an_english_word():
-    for name, terms in vars(words).items():
-        if (
-            isinstance(terms, dict)
-            and name.isupper()
-            and name not in ("GROUP_OF", "DISCREPANCY", "NO_DATA")
-        ):
+@pytest.mark.parametrize("module", [words, risk_words, sectors])
+def test_every_term_has_an_english_word(module):
+    odd = ("GROUP_OF", "DISCREPANCY", "NO_DATA")
+    for name, terms in vars(module).items():
+        if isinstance(terms, dict) and name.isupper() and name not in odd:
             assert [pair for pair in terms.values() if CJK.search(pair[1])] == [], name
 
 
