@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from connectors.pages import charts, timeline, words
+from connectors.pages import charts, risk_words, timeline, words
 from connectors.pages.desk import COURSE_DAYS, Desk, Row, View, label, pair
 from connectors.pages.numbers import NOTHING, change, number, percent, plain, whole
 from connectors.pages.risk_view import warnings
@@ -38,17 +38,13 @@ def enterprise(desk: Desk, portrait: Row) -> View:
         "terminals": whole(portrait["terminals"]),
         "online": whole(portrait["terminals_online"]),
         "terminal_bar": charts.stack(
-            [
-                ("connected", portrait["terminals_online"] or 0),
-                ("never", (portrait["terminals"] or 0) - (portrait["terminals_online"] or 0)),
-            ],
-            max(portrait["terminals"] or 0, 1),
+            [("connected", portrait["terminals_online"] or 0)], portrait["terminals"] or 0
         ),
         "declared": pair(words.DECLARED, portrait["cloud_declared"]),
         "verified": portrait["cloud_verified"],
         "trends": [
             {
-                "name": words.FIGURE[name],
+                "name": risk_words.FIGURE[name],
                 "value": change(portrait[name]),
                 "bar": charts.diverging(_cut(portrait[name]), MOST_TREND),
             }

@@ -7,10 +7,10 @@ from markupsafe import Markup
 from connectors.pages import charts, timeline, words
 from connectors.pages.desk import Desk, Row, View, pair
 from connectors.pages.numbers import (
-    EN_UNIT,
     HIDDEN,
     UNRELIABLE,
     day,
+    english_unit,
     kpi_texts,
     month_en,
     month_zh,
@@ -49,7 +49,7 @@ def figure(desk: Desk, row: Row, term: Row) -> View:
     return {
         "id": row["indicator_id"],
         "name": (row["name_zh"], row["name_en"]),
-        "unit": (unit, EN_UNIT.get(unit, unit)),
+        "unit": (unit, english_unit(unit)),
         "value": told["value"],
         "bounds": told["bounds"],
         "target": target_text(row, words.TARGET),
@@ -101,6 +101,7 @@ def pages_of(desk: Desk) -> list[View]:
             "term": term,
             "name": (term["name_zh"], term["name_en"]),
             "target": target_text(term, words.TARGET),
+            "unit": (term["unit"], english_unit(term["unit"])),
             "is_entered": term.get("collection") == ENTERED,
             "district": figure(desk, row, term)
             if (row := cells.get((term["indicator_id"], DISTRICT_ID)))

@@ -90,7 +90,12 @@ def _sheet(desk: Desk, sites: list[Row], park_id: str | None, worst: dict[str, s
     aspect = ASPECT if park_id else WIDE
     drawn = sheet([_place(site) for site in sites], aspect)
     parks = [park_id] if park_id else list(desk.frames.parks)
-    outlines = [(key, _outline(drawn, [s for s in sites if s["park_id"] == key])) for key in parks]
+    within = [(key, [s for s in sites if s["park_id"] == key]) for key in parks]
+    outlines = [
+        (key, _outline(drawn, mine))
+        for key, mine in within
+        if not desk.is_few(len({site["uscc"] for site in mine}))
+    ]
     body = [_polygons([corners for _, corners in outlines if corners])]
     if not desk.is_public:
         body += [_dot(desk, drawn, site, worst) for site in _seen_last(sites, worst)]

@@ -115,7 +115,13 @@ def target_text(row: dict[str, Any], words: dict[str, tuple[str, str]]) -> tuple
         return None
     zh, en = words[row["comparator"]]
     number_, unit = f"{row['target']:g}", row["unit"]
-    return f"{zh} {number_}{SPACE}{unit}", f"{en} {number_}{SPACE}{EN_UNIT.get(unit, unit)}"
+    return f"{zh} {number_}{SPACE}{unit}", f"{en} {number_}{SPACE}{english_unit(unit)}".rstrip(
+        SPACE
+    )
 
 
-EN_UNIT: Final = {"万个": "× 10,000", "家": "", "个": ""}
+def english_unit(unit: str) -> str:
+    """A unit in English; Chinese measure words (家, 个, 所) have none."""
+    if unit == "万个":
+        return "× 10,000"
+    return unit if unit.isascii() else ""

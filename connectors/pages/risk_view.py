@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from connectors.pages import words
+from connectors.pages import risk_words, words
 from connectors.pages.desk import RANK, Desk, Row, View, pair
 from connectors.pages.numbers import day, percent, plain, whole
 from connectors.pages.words import Pair
@@ -12,7 +12,6 @@ MOST_FACTS: Final = 8
 JOINED: Final = "rules"
 """Evidence of a warning that others were joined to."""
 MOST_SHARE: Final = 100.0
-SHARE_UNITS: Final = ("share", "1")
 
 
 def is_open(row: Row, desk: Desk) -> bool:
@@ -59,18 +58,20 @@ def warnings(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
         ],
         "total": desk.firms(firms) if desk.is_few(firms) else whole(len(rows)),
         "is_quiet": not rows,
-        "items": [] if desk.is_public else [_item(desk, row) for row in rows],
+        "items": []
+        if desk.is_public
+        else [_item(desk, row, is_own=uscc is not None) for row in rows],
     }
 
 
-def _item(desk: Desk, row: Row) -> View:
-    figure, unit = pair(words.FIGURE, row["figure"]), pair(words.UNIT, row["unit"])
+def _item(desk: Desk, row: Row, *, is_own: bool) -> View:
+    figure, unit = pair(risk_words.FIGURE, row["figure"]), pair(risk_words.UNIT, row["unit"])
     return {
         "severity": row["severity"] if row["severity"] in RANK else "low",
         "severity_name": pair(words.SEVERITY, row["severity"]),
-        "rule": pair(words.RULE, row["rule"]),
-        "who": desk.enterprise(row["uscc"]),
-        "link": desk.link(row["uscc"]),
+        "rule": pair(risk_words.RULE, row["rule"]),
+        "who": None if is_own else desk.enterprise(row["uscc"]),
+        "link": None if is_own else desk.link(row["uscc"]),
         "said": _said(figure, unit, row),
         "facts": facts(row["evidence"]),
         "begun": day(row["begun_on"]),
@@ -84,7 +85,7 @@ def _said(figure: Pair, unit: Pair, row: Row) -> Pair | None:
     """Like 日产量 310 件，应为 520 件."""
     if row["value"] is None:
         return None
-    is_share = row["unit"] in SHARE_UNITS or row["figure"] in words.FIGURE_SHARES
+    is_share = row["figure"] in risk_words.FIGURE_SHARES
     seen, due = (_amount(row[k], unit, is_share=is_share) for k in ("value", "expected"))
     if row["expected"] is None:
         return f"{figure[0]} {seen[0]}", f"{figure[1]} {seen[1]}"
@@ -116,15 +117,15 @@ def _facts(key: str, value: Any) -> list[tuple[Pair, str]]:  # noqa: ANN401
     """One fact, or one for each rule that was joined to a warning as its evidence."""
     if key == JOINED and isinstance(value, list) and all(isinstance(one, dict) for one in value):
         return [
-            (pair(words.RULE, str(one.get("rule"))), str(one.get("raised_on") or ""))
+            (pair(risk_words.RULE, str(one.get("rule"))), str(one.get("raised_on") or ""))
             for one in value
         ]
-    return [(pair(words.EVIDENCE, key), _fact(key, value))]
+    return [(pair(risk_words.EVIDENCE, key), _fact(key, value))]
 
 
 def _fact(key: str, value: Any) -> str:  # noqa: ANN401
     """Shares and changes as percentages, whatever else as it is."""
-    if isinstance(value, float) and key in words.EVIDENCE_SHARES and abs(value) < MOST_SHARE:
+    if isinstance(value, float) and key in risk_words.EVIDENCE_SHARES and abs(value) < MOST_SHARE:
         return percent(value, 1)
     return _value(value)
 

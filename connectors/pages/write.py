@@ -32,15 +32,17 @@ KEY: Final = (
     "oee", "availability", "effectiveness", "quality_ratio",
 )  # fmt: skip
 """What the page of a park begins with."""
-FIRST_WARNINGS: Final = 8
-MOST_SERVICES: Final = 3
+GENERATOR: Final = "ParkPulse park pages"
+"""By this a page is known as one of ours."""
+HEAD_BYTES: Final = 2_000
 
 
 def write_pages(folder: Path, frames: PageFrames, tier: Tier = "park") -> list[Path]:
     """Writes every page into the folder, each whole or not at all; the paths, index first.
 
     `tier` park names enterprises and has a page of each; public has no names, no single enterprise
-    and no count of one or two firms. Same frames, same bytes.
+    and no count of one or two firms. Same frames, same bytes. Pages of ours that lie there from
+    before and are no more are removed.
     """
     desk = Desk(frames, tier)
     written = []
@@ -48,7 +50,17 @@ def write_pages(folder: Path, frames: PageFrames, tier: Tier = "park") -> list[P
         path = Path(folder) / name
         write_atomic(path, content.encode())
         written.append(path)
+    _clear(Path(folder), keep=set(written))
     return written
+
+
+def _clear(folder: Path, keep: set[Path]) -> None:
+    """Removes pages of ours that are no more: of an enterprise that left, or of another tier."""
+    for path in sorted(set(folder.glob("*.html")) - keep):
+        with path.open("rb") as file:
+            is_ours = GENERATOR.encode() in file.read(HEAD_BYTES)
+        if is_ours:
+            path.unlink()
 
 
 def pages(desk: Desk) -> Iterator[tuple[str, str]]:
@@ -235,6 +247,7 @@ def _render(desk: Desk, template: str, /, *, here: str = "", tier: str = "", **f
             desk=desk,
             here=here or f"{template}.html",
             is_own=tier == "enterprise",
+            generator=GENERATOR,
             tier=words.TIER[tier or desk.tier],
             is_public=desk.is_public,
             parks_nav=[(file_name("park", key), desk.park(key)) for key in desk.frames.parks],

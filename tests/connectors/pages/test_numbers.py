@@ -74,4 +74,5 @@ def test_a_figure_that_may_not_be_told_is_a_sign(status, is_public, told):
 def test_a_target_says_whether_it_includes_its_number():
     figure = row(10.0, 10.0, 10.0, 10.0, "ge", unit="家")
     assert numbers.target_text(figure, words.TARGET)[0] == "不少于 10\N{NO-BREAK SPACE}家"
+    assert numbers.target_text(figure, words.TARGET)[1] == "at least 10"
     assert numbers.target_text(figure | {"target": None}, words.TARGET) is None
