@@ -155,15 +155,20 @@ def _summary(told: dict[str, Scored]) -> Table:
 def _patterns(told: dict[str, Scored]) -> Table:
     ours, other = told["ours"], list(told.values())[-1]
     drawn = Table(title="firm-years with a harmless pattern, warned on it", title_justify="left")
-    for name in ("pattern", "firm-years", "ours %", "control %"):
+    for name in ("pattern", "firm-years", "ours %", "without distress %", "control %"):
         drawn.add_column(name, justify="left" if name == "pattern" else "right")
     for mine, theirs in zip(
         ours.harmless.iter_rows(named=True), other.harmless.iter_rows(named=True), strict=True
     ):
         mark = " *" if mine["pattern"] in PLANTED else ""
-        shares = [f"{100 * one['warned'] / one['firm_years']:.2f}" for one in (mine, theirs)]
+        counts = [
+            (mine["warned"], mine["firm_years"]),
+            (mine["sound_warned"], mine["sound"]),
+            (theirs["warned"], theirs["firm_years"]),
+        ]
+        shares = [f"{100 * warned / max(years, 1):.2f}" for warned, years in counts]
         drawn.add_row(mine["pattern"] + mark, str(mine["firm_years"]), *shares)
-    drawn.caption = "* at most 1 % is asked"
+    drawn.caption = "* at most 1 % is asked; without distress: of firms that have none planted"
     return drawn
 
 

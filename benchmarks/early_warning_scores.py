@@ -1,6 +1,5 @@
 """Warnings beside the truth of firm-years, as firm_years.toml says that they are scored."""
 
-import itertools
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -10,8 +9,6 @@ import polars as pl
 from connectors.simulator.firm_draws import table
 from connectors.simulator.firm_years import FirmYears
 
-DEPTHS: Final = (0.1, 0.2, 0.3, 0.4, 0.5)
-WEEKS: Final = (2, 4, 6, 8, 10, 12)
 PLANTED: Final = ("spring_festival", "maintenance", "relocation")
 """Harmless patterns that the target names; the others are told too."""
 
@@ -21,7 +18,8 @@ class Scored:
     """Counts of one contender over firm-years.
 
     `judged` has its warnings with `is_hit is_late`, `distress` the truth with `lead_days` (null:
-    not found), `harmless` a row per pattern with `firm_years warned`.
+    not found), `harmless` a row per pattern with `firm_years warned` and, of firms without
+    distress, `sound sound_warned`.
     """
 
     judged: pl.DataFrame
@@ -88,37 +86,41 @@ def together(parts: list[Scored]) -> Scored:
 
 
 def by_depth_and_length(told: Scored) -> pl.DataFrame:
-    """`depth weeks distresses found median_lead`: how strong and how long distress was."""
-    deep = pl.col("depth").cut(list(DEPTHS[1:-1]), labels=_labels(DEPTHS, 100, " %"))
-    weeks = (pl.col("length_days") / 7).cut(list(WEEKS[1:-1]), labels=_labels(WEEKS, 1, " wk"))
+    """`depth weeks distresses found median_lead`: by tenths of depth and every two weeks."""
+    deep = (pl.col("depth") * 10).floor().cast(pl.Int64).clip(1, 4) * 10
+    weeks = (pl.col("length_days") // 14 * 2).clip(2, 10)
     return (
-        told.distress.group_by(depth=deep.cast(pl.String), weeks=weeks.cast(pl.String))
+        told.distress.group_by(depth=deep, weeks=weeks)
         .agg(
             distresses=pl.len(),
             found=pl.col("lead_days").is_not_null().sum(),
             median_lead=pl.col("lead_days").median(),
         )
-        .sort("depth", pl.col("weeks").str.extract(r"(\d+)").cast(pl.Int64))
+        .sort("depth", "weeks")
+        .with_columns(
+            depth=pl.format("{}-{} %", "depth", pl.col("depth") + 10),
+            weeks=pl.format("{}-{} wk", "weeks", pl.col("weeks") + 2),
+        )
     )
 
 
 def _harmless(false: pl.DataFrame, year: FirmYears, tail: timedelta) -> pl.DataFrame:
-    """Firm-years with each pattern in the judged year, and those with a warning on it."""
+    """Firm-years with each pattern in the judged year, and those with a warning on it.
+
+    `sound` and `sound_warned` are those of firms without distress.
+    """
     last = pl.col("last_on") >= year.judged_from
-    seen = year.harmless.filter(last, pl.col("first_on") <= year.judged_to)
+    ill = year.distress["uscc"].implode()
+    seen = year.harmless.filter(last, pl.col("first_on") <= year.judged_to).with_columns(
+        is_sound=~pl.col("uscc").is_in(ill)
+    )
     on_it = pl.col("raised_on").is_between(pl.col("first_on"), pl.col("last_on") + tail)
     warned = seen.join(false, on="uscc").filter(on_it).group_by("pattern")
-    counts = seen.group_by("pattern").agg(firm_years=pl.col("uscc").n_unique())
-    return (
-        counts.join(warned.agg(warned=pl.col("uscc").n_unique()), on="pattern", how="left")
-        .with_columns(pl.col("firm_years", "warned").fill_null(0).cast(pl.Int64))
-        .sort("pattern")
-    )
-
-
-def _labels(edges: tuple[float, ...] | tuple[int, ...], times: int, unit: str) -> list[str]:
-    pairs = itertools.pairwise(edges)
-    return [f"{round(a * times)}-{round(b * times)}{unit}" for a, b in pairs]
+    sound = pl.col("uscc").filter("is_sound").n_unique()
+    counts = seen.group_by("pattern").agg(firm_years=pl.col("uscc").n_unique(), sound=sound)
+    found = warned.agg(warned=pl.col("uscc").n_unique(), sound_warned=sound)
+    numbers = pl.col("firm_years", "warned", "sound", "sound_warned").fill_null(0).cast(pl.Int64)
+    return counts.join(found, on="pattern", how="left").with_columns(numbers).sort("pattern")
 
 
 def _share(part: int, whole: int) -> float:
