@@ -59,7 +59,12 @@ def units(listings: pl.DataFrame) -> pl.DataFrame:
 def name() -> pl.Expr:
     """What a device is called that no other listing tells of; needs `keys`."""
     strongest = [pl.concat_str(pl.lit(f"{kind}:"), pl.col(kind)) for kind in LADDER]
-    return pl.coalesce(*strongest, pl.concat_str(pl.lit("listing:"), *LISTING, separator="\x1f"))
+    return pl.coalesce(*strongest, _itself())
+
+
+def _itself() -> pl.Expr:
+    told = [pl.col(part).fill_null("") for part in LISTING]
+    return pl.concat_str(pl.lit("listing:"), *told, separator="\x1f")
 
 
 def _links(found: pl.DataFrame) -> pl.DataFrame:
@@ -119,7 +124,7 @@ def _parted(knots: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("own").unique())
     )
     is_clear = pl.col("own").list.len() == 1
-    lone = pl.concat_str(pl.lit("listing:"), *LISTING, separator="\x1f")
+    lone = _itself()
     placed = keyless.select("node", *LISTING).join(groups, on="node").join(reached, on="component")
     return pl.concat(
         [

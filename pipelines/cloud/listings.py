@@ -6,9 +6,7 @@ import polars as pl
 
 from pipelines.cloud.identity import LADDER, LISTING, keys, name
 from pipelines.cloud.owed import EVERYWHERE, NOBODY
-
-FACTS: Final = ["kind", "network", "machine_id", "points"]
-"""What the first listing that says it says of a unit, beside its owner."""
+from pipelines.cloud.tangled import FACTS, Tangled, tangled
 
 DATES: Final = ["activated_on", "retired_on", "valid_from", "valid_to"]
 
@@ -17,7 +15,7 @@ class Listings(NamedTuple):
     """Versions of listings: those that are a unit alone (named `unit`), those that share a key."""
 
     alone: pl.DataFrame
-    tangled: pl.DataFrame
+    tangled: Tangled
     terminal_ids: pl.Series
     owners: pl.Enum
     """USCCs in order; an owner's number is its place."""
@@ -39,7 +37,7 @@ def listings(terminals: pl.DataFrame) -> Listings:
     alone = known.filter(~shared).select(
         "unit", "place", pl.col("uscc").cast(owners), "park_id", *FACTS, *DATES
     )
-    return Listings(alone, known.filter(shared), terminal_ids, owners)
+    return Listings(alone, tangled(known.filter(shared)), terminal_ids, owners)
 
 
 def _shared(named: pl.DataFrame) -> pl.Series:

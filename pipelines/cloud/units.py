@@ -5,10 +5,10 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.cloud import identity
-from pipelines.cloud.listings import FACTS, Listings
-from pipelines.cloud.owed import EVERYWHERE, NOBODY, Calendars, owed_bits, silent_days
+from pipelines.cloud.listings import Listings
+from pipelines.cloud.owed import Calendars, owed_bits, silent_days
 from pipelines.cloud.seen import WINDOW
+from pipelines.cloud.tangled import FACTS, Units
 from pipelines.versions import holds
 
 CONNECTED_TENTHS: Final = 8
@@ -35,10 +35,10 @@ def units(known: Listings, state: pl.DataFrame, calendars: Calendars, on: date) 
     several parks are joined by a plus. `state` is `seen.STATE` of the day.
     """
     seen = _dense(state, known.terminal_ids)
-    alone = _standing(known.alone, seen, on).with_columns(
+    alone = _standing(known.alone.filter(holds(on)), seen, on).with_columns(
         parks="park_id", is_ambiguous=pl.lit(value=False)
     )
-    together = _together(_standing(known.tangled, seen, on)).cast({"uscc": known.owners})
+    together = _together(known.tangled.on(on), seen, on).cast({"uscc": known.owners})
     return _judged(pl.concat([alone.select(UNIT), together.select(UNIT)]), calendars, on)
 
 
@@ -48,8 +48,8 @@ def _dense(state: pl.DataFrame, terminal_ids: pl.Series) -> pl.DataFrame:
     )
 
 
-def _standing(rows: pl.DataFrame, seen: pl.DataFrame, on: date) -> pl.DataFrame:
-    valid = rows.filter(holds(on))
+def _standing(valid: pl.DataFrame, seen: pl.DataFrame, on: date) -> pl.DataFrame:
+    """Listings valid on the day, with whether each is in service and when it was heard."""
     is_kept = pl.col("retired_on").is_null() | (pl.col("retired_on") > on)
     return valid.with_columns(
         is_registered=is_kept,
@@ -59,27 +59,18 @@ def _standing(rows: pl.DataFrame, seen: pl.DataFrame, on: date) -> pl.DataFrame:
     )
 
 
-def _together(rows: pl.DataFrame) -> pl.DataFrame:
-    """Listings that share keys, as the units they are."""
-    named = rows.join(
-        identity.units(rows.with_columns(pl.col("uscc").replace({"": None}))), on=identity.LISTING
-    )
-    said = [pl.col(name).drop_nulls().first() for name in FACTS]
-    owner = pl.col("uscc").filter(pl.col("uscc") != NOBODY).first().fill_null(NOBODY)
-    parks = pl.col("park_id").filter(pl.col("park_id") != EVERYWHERE).unique().sort()
-    return (
-        named.sort(identity.LISTING)
-        .group_by("unit_id", maintain_order=True)
+def _together(known: Units, seen: pl.DataFrame, on: date) -> pl.DataFrame:
+    """Units of several listings: in service or heard when one of them is."""
+    heard = (
+        _standing(known.members, seen, on)
+        .group_by("number")
         .agg(
-            owner,
-            *said,
-            parks.alias("parks"),
-            pl.col("is_registered", "is_deployed", "is_ambiguous").any(),
+            pl.col("is_registered", "is_deployed").any(),
             pl.col("seen_bits").bitwise_or(),
             pl.col("last_seen_on").max(),
         )
-        .with_columns(unit="unit_id", parks=pl.col("parks").list.join("+"))
     )
+    return known.units.join(heard, on="number", maintain_order="left")
 
 
 def _judged(found: pl.DataFrame, known: Calendars, on: date) -> pl.DataFrame:
