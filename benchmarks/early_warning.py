@@ -92,10 +92,14 @@ def contenders(seen: list[Seen]) -> dict[str, Scored]:
         told[name] = _scored([found.filter(pl.col("rule") == name) for found in rules], seen)
     told["any rule"] = _scored([merged(found) for found in rules], seen)
     years = [one.year for one in seen]
-    search = [firm_years(number, SEARCHED) for number in said()["seeds"]["development"]]
-    chosen = control.best(search, [control.worked(year) for year in search])
-    name = f"moving average {chosen.length}+{chosen.earlier} < {chosen.fraction:.2f}"
-    told[name] = control.of(chosen, years, [control.worked(year) for year in years])
+    search = [Seen.of(number, SEARCHED) for number in said()["seeds"]["development"]]
+    known = [one.year for one in search]
+    level = control.best(control.levels(), known, [one.signs for one in search])
+    name = f"level, {level.weeks} weeks < -{level.limit:.1f} noise"
+    told[name] = control.of(level, years, [one.signs for one in seen])
+    average = control.best(control.averages(), known, [control.worked(year) for year in known])
+    name = f"moving average {average.length}+{average.earlier} < {average.fraction:.2f}"
+    told[name] = control.of(average, years, [control.worked(year) for year in years])
     return told
 
 
