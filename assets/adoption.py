@@ -157,13 +157,13 @@ def _panel_of(ground: Ground, on: date) -> pl.DataFrame:
 def _tables(ground: Ground, on: date, state: pl.DataFrame, day: Day) -> dict[str, pl.DataFrame]:
     panel, since = day.panel(), on - SINCE
     return {
-        "terminal_state": state,
+        "terminal_state": state.sort("terminal_id"),
         "adoption": day.adoption,
         "funnel": day.funnel,
         "liveness": day.liveness,
         "discrepancies": day.discrepancies,
         "adoption_contributions": day.contributions(on),
-        "adoption_panel": panel,
+        "adoption_panel": panel.sort("metric_id", "basis", "unit_id"),
         "adoption_changes": change.changes(_panel_of(ground, since), panel, since, on),
     }
 
