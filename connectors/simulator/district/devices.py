@@ -21,6 +21,10 @@ CHAINED: Final = 0.005
 CONTRADICTED: Final = 0.005
 
 
+GROWTH: Final = 0.25
+"""Of the terminals of those on a platform, so many came in the last months: adoption grows."""
+
+
 def draw(draft: Draft, count: int) -> None:
     """Add listings until there are `count` of them in all."""
     rng = random.Random(f"{draft.seed}/district/terminals")
@@ -45,7 +49,8 @@ def draw(draft: Draft, count: int) -> None:
 
 def _listing(draft: Draft, rng: random.Random, plan: Plan, number: int) -> Terminal:
     kind = rng.choices(KINDS, (55, 28, 6, 7, 4))[0]
-    activated: date | None = draft.back(rng.randint(31, 1_500))
+    is_late = plan.is_on and rng.random() < GROWTH
+    activated: date | None = draft.back(rng.randint(31, 200 if is_late else 1_500))
     fate = rng.random()
     if fate < 0.02:
         activated = draft.back(rng.randint(-3, 12))
@@ -151,7 +156,7 @@ def _named_by(listing: Terminal, keep: str) -> Terminal:
 def _habit(rng: random.Random, plan: Plan, kind: str | None) -> Habit:
     says_zero = rng.random() < 0.5
     if not plan.is_on and kind == "device":
-        silent = rng.choice((45, 60, 100, SILENT_ALWAYS))
+        silent = rng.choices((rng.randint(45, 400), SILENT_ALWAYS), (35, 65))[0]
         return Habit(silent=silent, says_zero=says_zero)
     habit = rng.choices(("steady", "some", "fifth", "stale", "dark", "never"), (76, 8, 5, 4, 4, 3))[
         0
