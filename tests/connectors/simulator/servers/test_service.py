@@ -55,7 +55,8 @@ async def test_the_world_is_up_when_it_says_so(tmp_path):
         thread.join(120)
     assert not thread.is_alive()
     assert not trouble
-    assert pq.read_metadata(truth / "adoption.parquet").num_rows == 16
+    adoption = pq.read_table(truth / "adoption.parquet")
+    assert {"CA-1", "CA-2", "CA-7"} <= set(adoption["metric_id"].to_pylist())
     assert (truth / "wire_faults.jsonl").exists()
     assert not children_of(os.getpid())
 
