@@ -7,6 +7,7 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
+from assets import columns
 from assets.partitions import (
     DAYS,
     HOME,
@@ -67,12 +68,12 @@ def park_values(context: dg.AssetExecutionContext) -> pl.DataFrame:
     return values
 
 
-def _out(chinese: str, english: str) -> dg.AssetOut:
+def _out(chinese: str, english: str, name: str = "") -> dg.AssetOut:
     return dg.AssetOut(
         group_name="gold",
         kinds={"polars"},
         owners=OWNERS,
-        metadata=BY_DAY,
+        metadata={**BY_DAY, **columns.lineage(name)},
         description=both(chinese, english),
     )
 
@@ -82,12 +83,19 @@ MADE: Final = {
     "adoption": _out(
         "上云上平台 CA-1 至 CA-7：园区与全区，分规模、行业、层级，附上下限。",
         "Cloud adoption CA-1 to CA-7 by park and district, size, sector and level, with bounds.",
+        "adoption",
     ),
     "funnel": _out(
-        "漏斗：登记、激活、在线、在用。", "Funnels: registered, activated, online, in use."
+        "漏斗：登记、激活、在线、在用。",
+        "Funnels: registered, activated, online, in use.",
+        "funnel",
     ),
-    "liveness": _out("终端在线状态，分类型与网络。", "Status of terminals by kind and network."),
-    "discrepancies": _out("申报与核实对照。", "What is declared beside what was seen."),
+    "liveness": _out(
+        "终端在线状态，分类型与网络。", "Status of terminals by kind and network.", "liveness"
+    ),
+    "discrepancies": _out(
+        "申报与核实对照。", "What is declared beside what was seen.", "discrepancies"
+    ),
     "adoption_contributions": _out(
         "各法人集团对每个指标的贡献，用于披露控制。",
         "What each legal group adds to each figure: the ground of disclosure control.",
@@ -96,6 +104,7 @@ MADE: Final = {
     "adoption_changes": _out(
         "与四周前相比的变化：同一批单位、新进、退出各占多少。",
         "Change against four weeks before: by those in both, by entry, by exit.",
+        "adoption_changes",
     ),
 }
 

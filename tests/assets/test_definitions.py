@@ -32,6 +32,19 @@ def test_the_lineage_is_the_reviewed_one(graph, request):
     assert "\n".join(lines) + "\n" == reviewed.read_text("utf-8")
 
 
+def test_a_parks_figure_leads_back_to_terminals_and_declarations(graph):
+    from dagster import AssetKey
+
+    from assets.columns import KEY, unknown
+
+    assert unknown() == []
+    told = graph.get(AssetKey("adoption")).metadata[KEY].deps_by_column["numerator"]
+    sources = {(dep.asset_key.to_user_string(), dep.column_name) for dep in told}
+    assert {("terminals", "activated_on"), ("declarations", "declared_cloud")} <= sources
+    parents = {key.to_user_string() for key in graph.get(AssetKey("adoption")).parent_keys}
+    assert {table for table, _ in sources} <= parents
+
+
 def test_a_server_is_upstream_of_the_release(graph):
     from dagster import AssetKey
 
