@@ -246,9 +246,7 @@ def _truth(firm: _Firm, first: date, planted: Distress, *, is_now: bool) -> dict
     }
 
 
-def _plain(
-    firms: Sequence[_Firm], facts: DistrictFacts, seed: int
-) -> list[enterprise_days.Firm]:
+def _plain(firms: Sequence[_Firm], facts: DistrictFacts, seed: int) -> list[enterprise_days.Firm]:
     """Steady firms: of every second one nothing is lost but by our own outages."""
     drawn = enterprise_days.firms(seed, [(one.uscc, one.sector, one.staff) for one in firms])
     made = []

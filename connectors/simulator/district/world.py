@@ -67,8 +67,10 @@ def _over(
 
 
 def write(folder: Path, seed: int, anchor: datetime, files: Path | None) -> None:
-    """Write the true figures; with `files` the office's files there, and its enterprises too, and how some of
-    them ran."""
+    """Write the true figures; with `files` the office's files there.
+
+    Its enterprises are then in the figures too, and of some it has how they ran, day by day.
+    """
     world = as_district(gateway_facts(seed, anchor))
     if files is not None:
         beside = office(seed, world.reference_date)
