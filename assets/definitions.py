@@ -76,8 +76,8 @@ DISTRICT_DAYS: Final = dg.define_asset_job(
 PORTRAITS: Final = dg.define_asset_job(
     "portraits",
     selection=dg.AssetSelection.assets(
-        "warnings", "warning_states", "portraits", "quartiles", "adoption_before", "forecasts",
-        "arrivals",
+        "warnings", "warnings_by_rules", "warning_states", "portraits", "quartiles",
+        "adoption_before", "forecasts", "arrivals",
     ),
     description="预警、企业画像与指标预测。Early warning, portraits and forecasts.",
 )  # fmt: skip

@@ -21,7 +21,12 @@ from pipelines.quartiles import quartiles as quartiles_of
 from pipelines.quartiles import with_peers
 from pipelines.versions import as_of
 from pipelines.warning_cycle import graded, merged, states
-from pipelines.warning_facts import peer_groups, platform_shares, since_first_told
+from pipelines.warning_facts import (
+    is_for_people,
+    peer_groups,
+    platform_shares,
+    since_first_told,
+)
 from pipelines.warning_register import concentration, stale_declaration
 from pipelines.warning_rules import by_rules
 
@@ -44,23 +49,33 @@ def closed_day() -> date:
     return local_today() - timedelta(days=1)
 
 
-@dg.asset(
+def _out(chinese: str, english: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        group_name="gold", kinds={"polars"}, owners=OWNERS, description=both(chinese, english)
+    )
+
+
+@dg.multi_asset(
+    outs={
+        "warnings": _out(
+            "潜在风险预警：每家企业每段偏离一条，附证据。只看过去，截至上一个已结束的日子。",
+            "Early warning: one per enterprise and stretch, with the evidence that spoke for it.",
+        ),
+        "warnings_by_rules": _out(
+            "规则单独发现、模型未确认的迹象：只给企业自己看。",
+            "What rules alone say and the model does not: for the enterprise's own page.",
+        ),
+    },
     deps=["firm_evidence"],
-    group_name="gold",
-    kinds={"polars", "scikitlearn"},
-    owners=OWNERS,
-    description=both(
-        "潜在风险预警：规则与模型，每家企业每段偏离一条，附证据。只看过去，截至上一个已结束的日子。",
-        "Early warning by rules and the model: one per enterprise and stretch, with its evidence.",
-    ),
+    name="early_warning",
 )
-def warnings(
+def early_warning(
     enterprise_days: pl.LazyFrame,
     enterprises: pl.LazyFrame,
     sites: pl.LazyFrame,
     declarations: pl.LazyFrame,
     terminals: pl.LazyFrame,
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """WARNINGS of all days that are over; nothing of a later day is read."""
     on, known = closed_day(), enterprises.collect()
     days = enterprise_days.filter(pl.col("day") <= on).collect()
@@ -70,7 +85,8 @@ def warnings(
     evidence = _evidence(on)
     if evidence is not None:  # without it every declaration would look stale
         parts.append(stale_declaration(declarations.collect(), evidence, on))
-    return graded(merged(pl.concat(parts)), as_of(known, on))
+    told = graded(merged(pl.concat(parts)), as_of(known, on))
+    return told.filter(is_for_people()), told.filter(~is_for_people())
 
 
 @dg.asset(
@@ -87,12 +103,6 @@ def warning_states(warnings: pl.LazyFrame, sites: pl.LazyFrame) -> pl.DataFrame:
     """WARNING_STATES as known today."""
     said = warning_journal.entries(HOME)
     return states(warnings.collect(), said, sites.collect(), local_today())
-
-
-def _out(chinese: str, english: str) -> dg.AssetOut:
-    return dg.AssetOut(
-        group_name="gold", kinds={"polars"}, owners=OWNERS, description=both(chinese, english)
-    )
 
 
 @dg.multi_asset(

@@ -1,14 +1,20 @@
 """What early warning reads of the register and of cloud evidence."""
 
 from datetime import date
+from typing import Final
 
 import polars as pl
 
 from pipelines.park_schemas import PLATFORM_USE_SHARES
 from pipelines.versions import as_of
+from pipelines.warning_cycle import MODEL, OF_REGISTER
+from pipelines.warning_rules import CONFIDENCE
 
-SEPARATOR = "+"
+SEPARATOR: Final = "+"
 """A gateway names the platforms of a terminal in one field."""
+
+LEAST_CONFIDENCE: Final = 0.8
+"""A rule that is right less often tells people nothing alone (docs/decisions/0037)."""
 
 
 def platform_shares(terminals: pl.DataFrame, on: date) -> pl.DataFrame:
@@ -40,3 +46,9 @@ def since_first_told(found: pl.DataFrame, before: pl.DataFrame | None) -> pl.Dat
         pl.min_horizontal(name, f"first_{name}").alias(name) for name in ("begun_on", "raised_on")
     ]
     return found.join(first, on="warning_id", how="left").with_columns(days).select(found.columns)
+
+
+def is_for_people() -> pl.Expr:
+    """Whether a person is told of a row of WARNINGS, or it stands on the enterprise's own page."""
+    sure = [rule for rule, share in CONFIDENCE.items() if share >= LEAST_CONFIDENCE]
+    return pl.col("rule").is_in([MODEL, *sorted(OF_REGISTER), *sure])
