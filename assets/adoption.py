@@ -23,6 +23,7 @@ from connectors.lake import Lake, Partition
 from pipelines import bronze, raw
 from pipelines.cloud import change, seen
 from pipelines.cloud.day import Day, Ground, of_day
+from pipelines.cloud.firm_evidence import firm_evidence
 from pipelines.cloud.many_days import each_day
 from pipelines.park_figures import ADOPTION
 from pipelines.park_schemas import REGISTER as REGISTER_SCHEMAS
@@ -101,6 +102,10 @@ MADE: Final = {
         "What each legal group adds to each figure: the ground of disclosure control.",
     ),
     "adoption_panel": _out("谁被计入。", "Who is counted: the ground of matched panels."),
+    "firm_evidence": _out(
+        "每家企业的终端、申报与最近使用日：企业画像与预警的依据。",
+        "Terminals, declaration and last use of each enterprise: what portraits rest on.",
+    ),
     "adoption_changes": _out(
         "与四周前相比的变化：同一批单位、新进、退出各占多少。",
         "Change against four weeks before: by those in both, by entry, by exit.",
@@ -173,6 +178,7 @@ def _tables(ground: Ground, on: date, state: pl.DataFrame, day: Day) -> dict[str
         "discrepancies": day.discrepancies,
         "adoption_contributions": day.contributions(on),
         "adoption_panel": panel.sort("metric_id", "basis", "unit_id"),
+        "firm_evidence": firm_evidence(day, ground.uses, on),
         "adoption_changes": change.changes(_panel_of(ground, since), panel, since, on),
     }
 

@@ -19,6 +19,9 @@ from connectors.lake import Lake, Partition
 TOLD: Final = 3
 """Examples of what is wrong that a message names; the Data Docs have more."""
 
+WHOLE: Final = "whole"
+"""How the result of a table that is not cut into partitions is called."""
+
 
 def hold(table: str, partitions: Iterable[Partition]) -> dg.AssetCheckResult | None:
     """Hold partitions of a table against its expectations; None where none of them exists."""
@@ -31,7 +34,7 @@ def hold(table: str, partitions: Iterable[Partition]) -> dg.AssetCheckResult | N
     ]
     if not rows:
         return None
-    keys = [key_of(asked[0]), key_of(asked[-1])]
+    keys = [key_of(asked[0]) or WHOLE, key_of(asked[-1]) or WHOLE]
     told = pl.concat(rows, how="diagonal")  # files of before may lack a column
     return validate(table, told, " to ".join(dict.fromkeys(keys)).replace("|", "-"))
 
@@ -96,8 +99,10 @@ def _check(table: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=table, name="expectations")
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         """What Great Expectations makes of the partitions just written."""
-        keys = context.op_execution_context.partition_keys
-        held = hold(table, [partition_of(key) for key in keys])
+        op = context.op_execution_context
+        is_cut = op.has_partition_key or op.has_partition_key_range
+        asked = [partition_of(key) for key in op.partition_keys] if is_cut else [Partition()]
+        held = hold(table, asked)
         return held or dg.AssetCheckResult(passed=True, metadata={"rows": 0})
 
     return check

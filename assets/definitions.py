@@ -11,10 +11,12 @@ from assets import (
     anomaly_report,
     collected,
     drifting,
+    enterprises,
     events,
     feedback,
     figures,
     follow_up,
+    forecasts,
     machines,
     pages,
     register,
@@ -32,12 +34,13 @@ from connectors.lake import Lake
 
 ROOMS: Final = [
     collected, events, machines, figures, restated, anomalies, anomaly_report, feedback, register,
-    adoption, release, pages,
+    adoption, enterprises, forecasts, release, pages,
 ]  # fmt: skip
 ASSETS: Final = [
     *collected.OUTSIDE,
     *feedback.OUTSIDE,
     *register.OUTSIDE,
+    *enterprises.OUTSIDE,
     *dg.load_assets_from_modules(ROOMS),
 ]
 
@@ -71,6 +74,14 @@ REGISTER: Final = dg.define_asset_job(
 DISTRICT_DAYS: Final = dg.define_asset_job(
     "district_days", selection=["oee_roll_up", "terminal_days", *adoption.MADE, "kpi"]
 )
+PORTRAITS: Final = dg.define_asset_job(
+    "portraits",
+    selection=dg.AssetSelection.assets(
+        "warnings", "warnings_by_rules", "warning_states", "portraits", "quartiles",
+        "adoption_before", "forecasts", "arrivals",
+    ),
+    description="预警、企业画像与指标预测。Early warning, portraits and forecasts.",
+)  # fmt: skip
 ROLLED_UP: Final = dg.define_asset_job(
     follow_up.ROLLED_UP,
     selection=["oee_roll_up", "kpi"],
@@ -183,6 +194,7 @@ defs: Final = dg.Definitions(
         PARKS,
         REGISTER,
         DISTRICT_DAYS,
+        PORTRAITS,
         PAGES,
         ROLLED_UP,
         RELEASE,

@@ -15,12 +15,20 @@ from models.rules import SIGNALS
 from pipelines import soundness
 from pipelines.cloud.units import STATUSES
 from pipelines.losses import PARTS
+from pipelines.portrait_trends import DAYS_84
 from pipelines.schemas import EQUIPMENT_KEY, OEE_BY_SHIFT
+from pipelines.warning_cycle import MODEL, OF_REGISTER
+from pipelines.warning_rules import RULES
+from pipelines.year_before import BY_FESTIVAL, BY_WEEKDAY
 
 EVENT_KINDS: Final = ["signal", "sensor_frozen", *SIGNALS]
 PRIORITIES: Final = ["high", "medium", "low"]
 NAMED: Final = ["factory_id", "work_unit_id"]
 """What a machine's row must name; its park and line are null where it stands in none."""
+
+WARNING_RULES: Final = [MODEL, *RULES, *sorted(OF_REGISTER)]
+TREND_BASES: Final = [BY_WEEKDAY, BY_FESTIVAL, DAYS_84]
+DIMENSIONS: Final = ["basis", "operation", "management", "effect"]
 
 
 def between(column: str, low: float | None = 0.0, high: float | None = 1.0) -> Any:  # noqa: ANN401 - GX exports no type
@@ -40,6 +48,8 @@ def present(*columns: str) -> list[Any]:
 
 def unique(*columns: str) -> Any:  # noqa: ANN401
     """One row per key."""
+    if len(columns) == 1:
+        return gxe.ExpectColumnValuesToBeUnique(column=columns[0])
     return gxe.ExpectCompoundColumnsToBeUnique(column_list=list(columns))
 
 
@@ -122,6 +132,36 @@ def expected() -> dict[str, list[Any]]:
             *present("reference_date", "status", "terminals"),
             among("status", STATUSES),
             between("terminals", 0, None),
+        ],
+        "warnings": [
+            *present("warning_id", "uscc", "rule", "severity", "raised_on", "evidence"),
+            unique("warning_id"),
+            among("rule", WARNING_RULES),
+            among("severity", PRIORITIES),
+            between("confidence"),
+            ordered("raised_on", "begun_on"),
+            ordered("seen_on", "raised_on"),
+        ],
+        "portraits": [
+            *present("reference_date", "uscc", "warnings_open"),
+            unique("uscc"),
+            among("trend_basis", TREND_BASES),
+            *[between(name) for name in ("completeness", "oee_completeness", "digital_known")],
+            *[between(f"digital_{name}", 0, 100) for name in DIMENSIONS],
+            between("running_h_per_day", 0, None),
+            ordered("terminals", "terminals_online"),
+        ],
+        "quartiles": [
+            *present("reference_date", "figure", "enterprises"),
+            unique("sector", "size_class", "figure"),
+            ordered("median", "q1"),
+            ordered("q3", "median"),
+        ],
+        "forecasts": [
+            *present("indicator_id", "area_id", "origin", "day", "value", "lower", "upper"),
+            unique("indicator_id", "area_id", "day", "coverage"),
+            ordered("value", "lower"),
+            ordered("upper", "value"),
         ],
         "anomaly_events": [
             *present(*NAMED, "event_id", "kind", "priority", "start"),

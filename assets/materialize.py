@@ -1,4 +1,4 @@
-"""Running assets without a daemon: one run per factory, then the parks, then the district."""
+"""Running assets without a daemon: factory by factory, then parks, district and enterprises."""
 
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -119,6 +119,8 @@ def everything(first: date | None, last: date | None, *, say: Say) -> bool:
         say("district: register, OEE roll-up, adoption, indicators")
         failed["register"] = run(opened, "register")
         failed["district"] = run(opened, "district_days", Partition(start), Partition(end))
+        say("enterprises: early warning, portraits, forecasts")
+        failed["enterprises"] = run(opened, "portraits")
         say("pages of the parks")
         failed["pages"] = run(opened, "park_pages")
     build_pages()

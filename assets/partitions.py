@@ -37,6 +37,13 @@ def sector_of(factory: str, home: Home = HOME) -> str | None:
     return next((site.get("sector") for site in sites if site["id"] == factory), None)
 
 
+def sharing_oee(home: Home = HOME) -> list[str]:
+    """Factories whose OEE may stand in a portrait: those with `share_oee` in the fleet file."""
+    fleet = home.root / "fleet.toml"
+    sites = tomllib.loads(fleet.read_text("utf-8")).get("factory", []) if fleet.is_file() else []
+    return [site["id"] for site in sites if site.get("share_oee") is True]
+
+
 def local_today(home: Home = HOME, at: datetime | None = None) -> date:
     """The home's local date now, or at an instant of our clock; a replay pretends another."""
     offset = home.now_offset_s if home.exists() else 0.0

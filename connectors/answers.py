@@ -59,8 +59,8 @@ def answer(
     FeedbackError where no event has the id, or nobody is known to speak.
     """
     event = find_event(home, event_id)
-    said = {"time": now(home), "by": _speaker(by), **{name: event[name] for name in SEEN}}
-    _refuse_lengthy(actions)
+    said = {"time": now(home), "by": speaker(by), **{name: event[name] for name in SEEN}}
+    refuse_lengthy(actions)
     Journal(home.root).append([said | dict(action) for action in actions])
     return event
 
@@ -107,7 +107,7 @@ def shelf(
     return {"time": at, "action": "shelve", "reason": reason, **timed}
 
 
-def _speaker(by: str | None) -> str:
+def speaker(by: str | None) -> str:
     """Who says it: as given, else the user of this machine."""
     try:
         who = (by if by is not None else getpass.getuser()).strip()
@@ -118,7 +118,8 @@ def _speaker(by: str | None) -> str:
     return who
 
 
-def _refuse_lengthy(actions: Sequence[Mapping[str, Any]]) -> None:
+def refuse_lengthy(actions: Sequence[Mapping[str, Any]]) -> None:
+    """FeedbackError where a note or a reason is longer than a page of the report can show."""
     for action in actions:
         for name in ("note", "reason"):
             if len(action.get(name) or "") > LONGEST_NOTE:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Result = Mapping[str, Any]
 
-PARTS: Final = ("values", "oee", "losses", "adoption", "anomaly")
+PARTS: Final = ("values", "oee", "losses", "adoption", "warnings", "portraits", "anomaly")
 RECEIVED: Final = ("live", "republished", "history", "repeats_removed")
 
 

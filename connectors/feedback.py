@@ -1,8 +1,8 @@
-"""The journal of what people said of events: an append-only file of JSON lines in the home.
+"""Journals of what people said of events and of warnings: append-only JSON lines in the home.
 
-`feedback/journal.jsonl` has one object a line with a `sequence` number of its own, on the disk
-before `append` returns. A line that a crash tore stays where it is: whoever writes next ends it,
-and readers set it aside.
+`feedback/journal.jsonl` (of warnings `warnings/journal.jsonl`) has one object a line with a
+`sequence` number of its own, on the disk before `append` returns. A line that a crash tore stays
+where it is: whoever writes next ends it, and readers set it aside.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from connectors.errors import ParkPulseError
 NAME: Final = "journal.jsonl"
 TIMES: Final = ("time", "until", "start", "end")
 TEXTS: Final = ("by", "event_id", "action")
-"""What every entry says, besides its `sequence` and `time`."""
+"""What every entry of events says, besides its `sequence` and `time`."""
 
 Record = dict[str, Any]
 
@@ -38,10 +38,12 @@ class Words:
 
 
 class Journal:
-    """The journal of one home; making it touches no disk."""
+    """One journal of a home, by default that of events; making it touches no disk."""
 
-    def __init__(self, home: Path) -> None:
-        self.path = home / "feedback" / NAME
+    def __init__(self, home: Path, folder: str = "feedback", texts: Sequence[str] = TEXTS) -> None:
+        self.path = home / folder / NAME
+        self.texts = texts
+        """What every entry says, besides its `sequence` and `time`."""
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> list[int]:
         """Write entries one after the other, all together or torn at the end; their sequences.
@@ -50,7 +52,9 @@ class Journal:
         """
         with self._locked() as descriptor:
             held = _read(descriptor)
-            first = max((one["sequence"] for one in _words(held).entries), default=0) + 1
+            first = (
+                max((one["sequence"] for one in _words(held, self.texts).entries), default=0) + 1
+            )
             numbers = list(range(first, first + len(entries)))
             lines = [_line(n, entry) for n, entry in zip(numbers, entries, strict=True)]
             is_torn = bool(held) and not held.endswith(b"\n")
@@ -63,7 +67,7 @@ class Journal:
         try:
             with self.path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH)  # half of what a writer writes is not torn
-                return _words(file.read())
+                return _words(file.read(), self.texts)
         except FileNotFoundError:
             return Words([], [])
 
@@ -114,19 +118,19 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds, and times
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
-def _words(content: bytes) -> Words:
+def _words(content: bytes, texts: Sequence[str] = TEXTS) -> Words:
     lines = content.split(b"\n")
-    found = {number: _record(line) for number, line in enumerate(lines, 1) if line}
+    found = {number: _record(line, texts) for number, line in enumerate(lines, 1) if line}
     entries = [one for one in found.values() if one is not None]
     set_aside = [number for number, one in found.items() if one is None]
     return Words(sorted(entries, key=lambda one: int(one["sequence"])), set_aside)
 
 
-def _record(line: bytes) -> Record | None:
+def _record(line: bytes, texts: Sequence[str]) -> Record | None:
     """An entry; None where the line is torn or none of ours."""
     try:
         said = json.loads(line.decode("utf-8"))
-        whole = isinstance(said["sequence"], int) and all(isinstance(said[n], str) for n in TEXTS)
+        whole = isinstance(said["sequence"], int) and all(isinstance(said[n], str) for n in texts)
         times = {name: _time(said[name]) for name in TIMES if name in said}
     except (ValueError, KeyError, TypeError):
         return None

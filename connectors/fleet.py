@@ -14,8 +14,8 @@ from connectors.plans import read_calendar, read_cycles, read_lines, read_reason
 from connectors.tag_file import read_tags
 
 _FILES: Final = ("calendar", "cycles", "tags", "reasons", "lines", "conventions")
-_SITE_KEYS: Final = {"id", "name", "sector", "server", *_FILES}
-_OF_MACHINES: Final = ("tags", "reasons", "lines", "conventions", "sector")
+_SITE_KEYS: Final = {"id", "name", "sector", "share_oee", "server", *_FILES}
+_OF_MACHINES: Final = ("tags", "reasons", "lines", "conventions", "sector", "share_oee")
 SECTORS: Final = ("biopharma", "ev", "materials", "equipment", "ic", "other")
 """What a factory may be of; the tools of one of integrated circuits (ic) get SEMI figures too."""
 _SERVER_KEYS: Final = {
@@ -83,6 +83,8 @@ class Site:
     lines: Path | None = None
     conventions: Path | None = None
     sector: str | None = None
+    share_oee: bool = False
+    """Whether its OEE may stand in its enterprise's portrait, which the park reads."""
 
     @property
     def urls(self) -> list[str]:
@@ -176,8 +178,12 @@ def _site(path: Path, entry: dict[str, Any], *, is_park: bool) -> Site:
     if sector is not None and sector not in SECTORS:
         why = f"`sector` of {site_id} is {sector!r}"
         raise FleetFileError(path, why, f"use one of {', '.join(SECTORS)}")
+    shares = entry.get("share_oee", False)
+    if not isinstance(shares, bool):
+        why = f"`share_oee` of {site_id} is {shares!r}"
+        raise FleetFileError(path, why, "write true where the enterprise permits it, else false")
     files = {key: _file(path, entry, key) for key in _FILES}
-    return Site(site_id, is_park, servers, **files, sector=sector)
+    return Site(site_id, is_park, servers, **files, sector=sector, share_oee=shares)
 
 
 def _is_name(text: str) -> bool:

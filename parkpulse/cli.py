@@ -20,6 +20,7 @@ from parkpulse import (
     models,
     notify,
     register,
+    warnings,
 )
 from parkpulse.common import say
 
@@ -50,7 +51,7 @@ COMMANDS: Final = (
     accounts.ledger, district.materialize, district.ui, district.report, district.release,
     district.verify, detection.detect, feedback.verdict, feedback.ack, feedback.shelve,
     feedback.unshelve, feedback.alarms, notify.notify, models.model, indicators.indicator,
-    register.register,
+    register.register, warnings.warning,
 )  # fmt: skip
 for _command in COMMANDS:
     cli.add_command(_command)

@@ -8,7 +8,8 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.park_schemas import CONFLICTS, REGISTER, REJECTIONS
+from pipelines.park_figures import ADOPTION
+from pipelines.park_schemas import CONFLICTS, REGISTER, REJECTIONS, WARNINGS
 
 TIME: Final = pl.Datetime("us", "UTC")
 EQUIPMENT: Final = {
@@ -504,5 +505,7 @@ TABLES: Final[dict[str, pl.Schema]] = {
     "reliability_by_shift": RELIABILITY_BY_SHIFT,
     "semi_by_day": SEMI_BY_DAY,
     "restatements": RESTATEMENTS,
+    "warnings": WARNINGS,
+    "adoption_before": ADOPTION,
 }
 """What an empty table looks like, by its name in the lake."""

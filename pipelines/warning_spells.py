@@ -51,7 +51,7 @@ def spells(
     return (
         lasting.agg(
             *(pl.col(name).first() for name in names),
-            begun_on=pl.coalesce(pl.col("begun_on").first(), pl.col("day").first()),
+            begun_on=pl.min_horizontal(pl.col("begun_on").first(), pl.col("day").first()),
             raised_on=pl.col("day").first(),
             seen_on=pl.col("day").filter("shows").max(),
         )

@@ -105,7 +105,7 @@ def _firm(
         "staff": int(draw.log_within([20, 300])),
     }
     frame = firm_signals.figures(draw, days, calendar, happened, planted, world, sector, park)
-    told = _told(uscc, days, happened, world.slumps[sector], world.outages[park])
+    told = harmless_rows(uscc, days, happened, world.slumps[sector], world.outages[park])
     made = _Made(
         firm,
         _sites(firm, days, happened.moved_on),
@@ -144,14 +144,14 @@ def _truth(uscc: str, days: list[date], planted: Distress) -> dict[str, Any]:
     }
 
 
-def _told(
+def harmless_rows(
     uscc: str,
     days: list[date],
     happened: Harmless,
     slumps: list[tuple[int, int, float]],
     outages: list[tuple[int, int]],
 ) -> list[dict[str, Any]]:
-    """The harmless truth as rows; of days before the first or after the last nothing is told."""
+    """Rows of HARMLESS; of days before the first or after the last nothing is told."""
     rows = [
         *happened.told,
         *(("sector_slump", *slump) for slump in slumps),

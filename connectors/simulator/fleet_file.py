@@ -26,6 +26,10 @@ CONVENTIONS: Final = (
 )  # fmt: skip
 
 
+PRIVATE: Final = ("F03", "F08")
+"""Factories that do not permit their OEE in their enterprise's portrait."""
+
+
 def write_fleet(path: Path, urls: Mapping[str, str], span: Span) -> None:
     """Write the fleet TOML, and the tables it names beside it (`<site>.calendar.csv`, ...).
 
@@ -95,6 +99,7 @@ def _entry(site_id: str, factory: Factory | None, url: str) -> str:
     lines += [f"name = {json.dumps(name, ensure_ascii=False)}"]
     if factory is not None:
         lines += [f"sector = {json.dumps(factory.sector.name)}"]
+        lines += [f"share_oee = {json.dumps(site_id not in PRIVATE)}"]
         lines += [f"{what} = {json.dumps(_name(factory, what))}" for what in FILES]
         if factory.convention is not None:
             lines += [f"conventions = {json.dumps(_name(factory, 'conventions'))}"]

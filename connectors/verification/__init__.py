@@ -8,7 +8,7 @@ import polars as pl
 
 from connectors.errors import HomeRefused
 from connectors.home import Home
-from connectors.verification import figures, planted, tolerances, values
+from connectors.verification import enterprises, figures, planted, tolerances, values
 from connectors.verification.truth import Truth
 from connectors.verification.window import Window, collected
 
@@ -19,8 +19,8 @@ def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
     """Compare the values and figures of a home with a truth folder; JSON-ready.
 
     Parts `values`, `oee`, `losses`, `machine_shifts` (`every` one with `shifts`), `adoption`,
-    `anomaly` (null where not computed), `planted` by kind, `tolerances` in words, `broken` one line
-    each, `ok`. ParkPulseError without a home or a whole truth.
+    `warnings`, `portraits`, `anomaly` (null where not computed), `planted` by kind, `tolerances` in
+    words, `broken` one line each, `ok`. ParkPulseError without a home or a whole truth.
     """
     if not home.exists():
         raise HomeRefused(home.root, "is no home", "run `parkpulse collect` first or give --home")
@@ -32,6 +32,10 @@ def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
     adoption, unequal = None, pl.DataFrame()
     if true_adoption is not None:
         adoption, unequal = figures.adoption(home, true_adoption)
+    warnings, portraits, untrue = None, None, pl.DataFrame()
+    if known.has_courses:
+        warnings = enterprises.warnings(home, known)
+        portraits, untrue = enterprises.portraits(home, known)
     anomaly, faults = figures.anomaly(home, known, window)
     result: dict[str, Any] = {
         "values": None if compared is None else compared.figures(window),
@@ -39,6 +43,8 @@ def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
         "losses": losses,
         "machine_shifts": figures.machine_shifts(beside, every=shifts),
         "adoption": adoption,
+        "warnings": warnings,
+        "portraits": portraits,
         "anomaly": anomaly,
         "planted": _planted(home, known, window, compared, faults),
         "tolerances": tolerances.words(),
@@ -46,7 +52,9 @@ def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
     expected = {"values"}
     expected |= {"oee", "losses"} if known.machine_shifts.height else set()
     expected |= set() if true_adoption is None else {"adoption"}
+    expected |= {"warnings", "portraits"} if known.has_courses else set()
     culprits = _culprits(compared, window, beside, unequal)
+    culprits["portraits.unequal"] = enterprises.differing(untrue)
     result["broken"] = list(tolerances.broken(result, expected, culprits))
     result["ok"] = not result["broken"]
     return {key: _finite(part) for key, part in result.items()}

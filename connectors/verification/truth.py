@@ -109,6 +109,15 @@ class Truth:
             return self._frame("adoption.parquet")
         return None
 
+    @property
+    def has_courses(self) -> bool:
+        """Whether the office's files, how enterprises ran among them, are part of the world."""
+        return (self.folder / "courses.parquet").exists()
+
+    def of_enterprises(self, name: str) -> pl.DataFrame:
+        """`distress`, `courses` or `trends`: how enterprises really ran."""
+        return self._frame(f"{name}.parquet")
+
     def _parks(self) -> set[str]:
         return set(self.servers) - set(self.machine_shifts["factory_id"])
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from connectors.simulator.district import running
 from connectors.simulator.district.facts import facts as district_facts
 from connectors.simulator.district.files import write_files
 from connectors.simulator.district.gateways import as_district
@@ -66,11 +67,15 @@ def _over(
 
 
 def write(folder: Path, seed: int, anchor: datetime, files: Path | None) -> None:
-    """Write the true figures; with `files` the office's files there, and its enterprises too."""
+    """Write the true figures; with `files` the office's files there.
+
+    Its enterprises are then in the figures too, and of some it has how they ran, day by day.
+    """
     world = as_district(gateway_facts(seed, anchor))
     if files is not None:
         beside = office(seed, world.reference_date)
         write_files(beside, files)
+        running.write(running.running(beside, seed), files, folder)
         world = together(world, beside)
     for name, table in tables(world, world.reference_date - SINCE).items():
         if name != "ideal":
