@@ -89,7 +89,7 @@ ROLLED_UP: Final = dg.define_asset_job(
 )
 PAGES: Final = dg.define_asset_job(
     "park_pages",
-    selection=["adoption_before", "park_pages"],
+    selection=["park_pages"],
     description="园区页面。The park pages.",
 )
 RELEASE: Final = dg.define_asset_job("release", selection=["kpi_release"])

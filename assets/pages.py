@@ -40,7 +40,8 @@ AS_THEY_STAND: Final = ("enterprises", "sites", "enterprise_days", "projects", "
 @dg.asset(
     deps=[
         "adoption", "adoption_before", "adoption_changes", "funnel", "liveness", "discrepancies",
-        "enterprises", "sites", "enterprise_days", "projects", "oee_roll_up", "kpi",
+        "enterprises", "sites", "enterprise_days", "projects", "oee_roll_up", "kpi", "warnings",
+        "portraits", "quartiles", "forecasts", "arrivals",
     ],
     group_name="release",
     kinds={"html"},
