@@ -65,7 +65,8 @@ def _target(what: str, found: float, limit: float, unit: str) -> str:
 def write(folder: Path) -> int:
     """The register and a file of evidence a day; gives the rows of evidence.
 
-    Left out is what the SQL does not do: devices in two parks, chains that join two devices.
+    Left out is what the SQL does not do: devices in two parks or of two owners, at once or one after
+    the other, and chains that join two devices.
     """
     from connectors.simulator.district.facts import facts
     from connectors.simulator.district.tables import write_parquet
@@ -92,9 +93,12 @@ def _plain(terminals: pl.DataFrame) -> pl.DataFrame:
     named = units(terminals.unique(["platform", "terminal_id"], keep="first", maintain_order=True))
     listed = terminals.join(named, on=["platform", "terminal_id"])
     odd = listed.group_by("unit_id").agg(
-        parks=pl.col("park_id").drop_nulls().n_unique(), ambiguous=pl.col("is_ambiguous").any()
+        parks=pl.col("park_id").n_unique(),
+        owners=pl.col("uscc").n_unique(),
+        ambiguous=pl.col("is_ambiguous").any(),
     )
-    plain = odd.filter((pl.col("parks") <= 1) & ~pl.col("ambiguous")).select("unit_id")
+    is_plain = (pl.col("parks") <= 1) & (pl.col("owners") <= 1) & ~pl.col("ambiguous")
+    plain = odd.filter(is_plain).select("unit_id")
     return listed.join(plain, on="unit_id").select(terminals.columns)
 
 

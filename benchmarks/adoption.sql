@@ -1,7 +1,7 @@
 -- The whole year of cloud adoption in SQL: the same rules (docs/decisions/0035), the same files, all days at once.
 -- The peer of pipelines/cloud: written as somebody would who has only DuckDB. Tables of the register are views over
 -- the Parquet files; `days` holds the reference dates. Not in it, as the bench's files have neither: chains of listings
--- that join two devices, and devices that stand in two parks.
+-- that join two devices, and devices of two parks or owners, at once or one after the other.
 
 -- Identity: listings that share the strongest key that both have.
 create temp table keyed as
