@@ -65,8 +65,8 @@ def _target(what: str, found: float, limit: float, unit: str) -> str:
 def write(folder: Path) -> int:
     """The register and a file of evidence a day; gives the rows of evidence.
 
-    Left out is what the SQL does not do: devices in two parks or of two owners, at once or one after
-    the other, and chains that join two devices.
+    Left out is what the SQL does not do: devices in two parks or of two owners, at once or one
+    after the other, and chains that join two devices.
     """
     from connectors.simulator.district.facts import facts
     from connectors.simulator.district.tables import write_parquet

@@ -9,6 +9,10 @@ from connectors.pages.numbers import day, percent, plain, whole
 from connectors.pages.words import Pair
 
 MOST_FACTS: Final = 8
+WEIGHED: Final = "contributions"
+"""The key of what a model weighed, strongest first."""
+MOST_FAMILIES: Final = 3
+
 JOINED: Final = "rules"
 """Evidence of a warning that others were joined to."""
 MOST_SHARE: Final = 100.0
@@ -120,6 +124,13 @@ def _facts(key: str, value: Any) -> list[tuple[Pair, str]]:  # noqa: ANN401
             (pair(risk_words.RULE, str(one.get("rule"))), str(one.get("raised_on") or ""))
             for one in value
         ]
+    if key in risk_words.UNTOLD or value is None:
+        return []
+    if key == WEIGHED and isinstance(value, dict):
+        spoke = [name for name, weight in value.items() if weight > 0][:MOST_FAMILIES]
+        names = [pair(risk_words.FAMILY, name) for name in spoke]
+        told = " / ".join(f"{zh} {en}" for zh, en in names)
+        return [(pair(risk_words.EVIDENCE, key), told)] if told else []
     return [(pair(risk_words.EVIDENCE, key), _fact(key, value))]
 
 

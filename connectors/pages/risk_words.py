@@ -28,6 +28,7 @@ FIGURE: Final[dict[str, Pair]] = {
     "declaration_age_days": ("距上次确认", "since last confirmed"),
     "distress": ("风险概率", "probability"),
     "oee": ("设备综合效率", "OEE"),
+    "level_of_usual": ("产量与运行为平常的", "output and running of usual"),
     "output_of_usual": ("产量与平常之比", "output over usual"),
     "running_of_usual": ("运行时间与平常之比", "running time over usual"),
     "energy_over_explained": ("用电与运行应有之比", "energy over what running explains"),
@@ -71,12 +72,35 @@ EVIDENCE: Final[dict[str, Pair]] = {
     "offline": ("失联多于平常", "silent beyond usual"),
     "alarms": ("报警", "alarms"),
     "alarms_usual": ("平常报警", "usual alarms"),
+    "contributions": ("主要依据", "spoken for by"),
+    "output_of_usual": ("产量为平常的", "output of usual"),
+    "running_of_usual": ("运行为平常的", "running of usual"),
+    "energy_over_explained": ("用电为运行应有的", "energy of what running explains"),
+    "terminals_silent_more": ("比平常多失联的终端", "terminals silent beyond usual"),
+    "alarms_times": ("报警为平常的倍数", "alarms, times usual"),
 }
-EVIDENCE_SHARES: Final = frozenset({"drop", "change", "share", "probability"})
+FAMILY: Final[dict[str, Pair]] = {
+    "level": ("整体水平", "level"),
+    "running": ("运行时间", "running time"),
+    "output": ("产量", "output"),
+    "energy": ("能耗", "energy"),
+    "connectivity": ("联网", "connectivity"),
+    "alarms": ("报警", "alarms"),
+}
+"""What the distress model weighs; its evidence names those that spoke for distress."""
+UNTOLD: Final = frozenset({"log_odds", "noise"})
+"""What only whoever tunes a model reads."""
+EVIDENCE_SHARES: Final = frozenset(
+    {
+        "drop", "change", "share", "probability", "output_of_usual", "running_of_usual",
+        "energy_over_explained", "terminals_silent_more",
+    }
+)  # fmt: skip
 FIGURE_SHARES: Final = frozenset(
     {
-        "platform_share", "online_share", "distress", "output_of_usual", "running_of_usual",
-        "energy_over_explained", "terminals_silent_more", "terminals_on_one_platform",
+        "platform_share", "online_share", "distress", "level_of_usual", "output_of_usual",
+        "running_of_usual", "energy_over_explained", "terminals_silent_more",
+        "terminals_on_one_platform",
     }
 )  # fmt: skip
 """What evidence and figures say as a share of 1."""
