@@ -7,11 +7,18 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.simulator.district.facts import facts as district_facts
 from connectors.simulator.district.files import write_files
 from connectors.simulator.district.gateways import as_district
+from connectors.simulator.district.park_files import (
+    offered,
+    truth_tables,
+    with_use,
+    write_park_files,
+)
 from connectors.simulator.district.rows import NO_ROW, DistrictFacts
 from connectors.simulator.district.truth_tables import tables
 from connectors.simulator.park_facts import facts as gateway_facts
@@ -67,11 +74,14 @@ def _over(
 
 def write(folder: Path, seed: int, anchor: datetime, files: Path | None) -> None:
     """Write the true figures; with `files` the office's files there, and its enterprises too."""
-    world = as_district(gateway_facts(seed, anchor))
+    world, more = as_district(gateway_facts(seed, anchor)), dict[str, pa.Table]()
     if files is not None:
         beside = office(seed, world.reference_date)
+        of_parks = offered(beside, seed)
+        beside = with_use(beside, of_parks)
         write_files(beside, files)
-        world = together(world, beside)
-    for name, table in tables(world, world.reference_date - SINCE).items():
+        write_park_files(of_parks, files)
+        more, world = truth_tables(of_parks), together(world, beside)
+    for name, table in (tables(world, world.reference_date - SINCE) | more).items():
         if name != "ideal":
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
