@@ -9,13 +9,16 @@ from assets import (
     adoption,
     anomalies,
     anomaly_report,
+    cards,
     collected,
+    conformance,
     drifting,
     events,
     feedback,
     figures,
     follow_up,
     machines,
+    park_figures,
     register,
     release,
     restated,
@@ -31,12 +34,14 @@ from connectors.lake import Lake
 
 ROOMS: Final = [
     collected, events, machines, figures, restated, anomalies, anomaly_report, feedback, register,
-    adoption, release,
+    adoption, conformance, park_figures, cards, release,
 ]  # fmt: skip
 ASSETS: Final = [
     *collected.OUTSIDE,
     *feedback.OUTSIDE,
     *register.OUTSIDE,
+    *cards.OUTSIDE,
+    *release.OUTSIDE,
     *dg.load_assets_from_modules(ROOMS),
 ]
 
@@ -46,7 +51,7 @@ FACTORY_DAYS: Final = dg.define_asset_job(
         "raw_values", "quarantine", "ledger_by_day", "events", "last_values", "clock_offsets",
         "state_episodes", "count_increments", "process_values", "oee_by_shift",
         "losses_by_shift", "restatements", "line_oee_by_shift", "reliability_by_shift",
-        "semi_by_day",
+        "semi_by_day", *conformance.NAMES,
     ),
     description="一个工厂若干天：从数据段到 OEE。One factory's days, from segments to OEE.",
 )  # fmt: skip
@@ -68,7 +73,12 @@ REGISTER: Final = dg.define_asset_job(
     ),
 )
 DISTRICT_DAYS: Final = dg.define_asset_job(
-    "district_days", selection=["oee_roll_up", "terminal_days", *adoption.MADE, "kpi"]
+    "district_days", selection=["oee_roll_up", "terminal_days", *adoption.MADE]
+)
+PARK_DAYS: Final = dg.define_asset_job(
+    "park_days",
+    selection=[*park_figures.MADE, "chain_stages", "evidence_cards", "kpi"],
+    description="园区图表、证据卡与指标。Figures of parks, evidence cards and indicators.",
 )
 ROLLED_UP: Final = dg.define_asset_job(
     follow_up.ROLLED_UP,
@@ -177,6 +187,7 @@ defs: Final = dg.Definitions(
         PARKS,
         REGISTER,
         DISTRICT_DAYS,
+        PARK_DAYS,
         ROLLED_UP,
         RELEASE,
         REPORTS,

@@ -116,9 +116,11 @@ def everything(first: date | None, last: date | None, *, say: Say) -> bool:
         for park in _announced(PARK_IDS, "park", say):
             site = Partition(factory=park)
             failed[f"park {park}"] = run(opened, "parks", site, site)
-        say("district: register, OEE roll-up, adoption, indicators")
+        say("district: register, OEE roll-up, adoption")
         failed["register"] = run(opened, "register")
         failed["district"] = run(opened, "district_days", Partition(start), Partition(end))
+        say("district: parks, evidence cards, indicators")
+        failed["parks"] = run(opened, "park_days", Partition(start), Partition(end))
     build_pages()
     return _told(failed, say)
 

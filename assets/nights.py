@@ -49,5 +49,6 @@ NIGHTS: Final = [
     nightly("models", 10, "训练检测模型。Fits the detectors.", FACTORY_IDS, of_a_day=False),
     nightly("anomalies", 15, "评判前一天的异常。Judges the day.", FACTORY_IDS, of_a_day=True),
     nightly("district_days", 30, "汇总前一天。Rolls up the day.", WHOLE, of_a_day=True),
+    nightly("park_days", 50, "园区与指标。Parks and indicators.", WHOLE, of_a_day=True),
 ]
 """In the order in which one step feeds the next."""

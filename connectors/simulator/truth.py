@@ -49,7 +49,7 @@ def write_truth(
     start: datetime = BEGINNING,
     end: datetime = NEVER,
 ) -> None:
-    """Write `manifest.json`, `values/`, and the factories' shifts, losses, faults, nastiness and levels.
+    """Write `manifest.json`, `values/`, and the factories' shifts, faults and the like.
 
     `values` holds what a client connected during [start, end) is given: all that is delivered
     then and, per node, the value standing at `start`; everything by default, and always all that a
