@@ -24,7 +24,7 @@ from connectors.factory_days import account
 from connectors.lake import Lake, Partition
 from pipelines import chain_stage, conformance_findings
 from pipelines.catalogue import on_day
-from pipelines.conformance import levels
+from pipelines.conformance import assessed
 from pipelines.conformance_data import observe
 from pipelines.park_figures import CONFORMANCE
 from pipelines.schemas import LEDGER_BY_DAY, RAW, TABLES
@@ -39,30 +39,35 @@ class Held(NamedTuple):
     gaps: pl.DataFrame
 
 
+def _out(chinese: str, english: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        metadata=BY_DAY,
+        group_name="gold",
+        kinds={"polars"},
+        owners=OWNERS,
+        description=both(chinese, english),
+    )
+
+
+MADE: Final = {
+    "conformance": _out(
+        "统一数据接口逐台待办：缺什么、数据哪里不对、先改什么；只计工厂自身的问题。",
+        "What stands between each machine and the unified interface, and what its data does"
+        " wrong, the most useful first; our own gaps are nobody's fault.",
+    ),
+    "interface_levels": _out(
+        "每台设备当日的统一数据接口等级（L0 至 L3）与到下一级所缺的测项。",
+        "The level (L0 to L3) of each machine on each day, and what the next one asks for.",
+    ),
+    "conformance_of_factories": _out(
+        "每个工厂每天：各等级设备数、无问题的值、应有数据而无数据的时间。",
+        "Per factory and day: machines at each level, values without fault, time unheard.",
+    ),
+}
+
+
 @dg.multi_asset(
-    outs={
-        "conformance": dg.AssetOut(
-            metadata=BY_DAY,
-            group_name="gold",
-            kinds={"polars"},
-            owners=OWNERS,
-            description=both(
-                "统一数据接口逐台待办：缺什么、数据哪里不对、先改什么；只计工厂自身的问题。",
-                "What stands between each machine and the unified interface, and what its data does"
-                " wrong, the most useful first; our own gaps are nobody's fault.",
-            ),
-        ),
-        "conformance_of_factories": dg.AssetOut(
-            metadata=BY_DAY,
-            group_name="gold",
-            kinds={"polars"},
-            owners=OWNERS,
-            description=both(
-                "每个工厂每天：各等级设备数、无问题的值、应有数据而无数据的时间。",
-                "Per factory and day: machines at each level, values without fault, time unheard.",
-            ),
-        ),
-    },
+    outs=MADE,
     ins={name: dg.AssetIn(partition_mapping=SAME_FACTORY) for name in ("tags", "cycles")},
     deps=["raw_values"],
     partitions_def=FACTORY_DAYS,
@@ -76,22 +81,23 @@ def conformance_of_days(
     factory, days = box(context)
     held = Held(tags.collect(), cycles.collect(), *account(HOME))
     told = [_of_day(factory, day, held) for day in days]
-    for place, name in enumerate(("conformance", "conformance_of_factories")):
+    for place, name in enumerate(MADE):
         dated = zip(days, told, strict=True)
         rows = [found[place].with_columns(partition_day=pl.lit(day)) for day, found in dated]
         yield dg.Output(pl.concat(rows), name)
 
 
-def _of_day(factory: str, day: date, held: Held) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """CONFORMANCE and `conformance_findings.FACTORY` of one factory-day."""
+def _of_day(factory: str, day: date, held: Held) -> tuple[pl.DataFrame, ...]:
+    """The tables of MADE of one factory-day."""
     found = Lake(HOME.lake).read("raw_values", Partition(day, factory))
     values = pl.DataFrame(schema=RAW) if found is None else found
     known = on_day(held.tags, day)
-    if known.filter(pl.col("work_unit_id").is_not_null()).is_empty():
-        return CONFORMANCE.to_frame(), conformance_findings.FACTORY.to_frame()
+    reached = assessed(known, held.cycles)
+    if reached.is_empty():
+        return CONFORMANCE.to_frame(), reached, conformance_findings.FACTORY.to_frame()
     seen = observe(values, known, day, held.coverage, held.gaps)
     table = conformance_findings.table(known, held.cycles, seen)
-    return table, conformance_findings.factories(seen, levels(known, held.cycles))
+    return table, reached, conformance_findings.factories(seen, reached)
 
 
 @dg.asset(
@@ -137,7 +143,3 @@ def ledger_until(last: date, factories: Sequence[str] = FACTORY_IDS) -> pl.DataF
     ]
     none = empty.with_columns(factory_id=pl.lit(None, pl.String))
     return pl.concat([none.lazy(), *known]).collect(engine="in-memory")
-
-
-NAMES: Final = ("conformance", "conformance_of_factories")
-"""Made with a factory's days."""

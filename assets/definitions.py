@@ -51,7 +51,7 @@ FACTORY_DAYS: Final = dg.define_asset_job(
         "raw_values", "quarantine", "ledger_by_day", "events", "last_values", "clock_offsets",
         "state_episodes", "count_increments", "process_values", "oee_by_shift",
         "losses_by_shift", "restatements", "line_oee_by_shift", "reliability_by_shift",
-        "semi_by_day", *conformance.NAMES,
+        "semi_by_day", *conformance.MADE,
     ),
     description="一个工厂若干天：从数据段到 OEE。One factory's days, from segments to OEE.",
 )  # fmt: skip

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 Result = Mapping[str, Any]
 
-PARTS: Final = ("values", "oee", "losses", "adoption", "anomaly")
+PARTS: Final = (
+    "values", "oee", "losses", "adoption", "conformance", "parks", "anomaly",
+)  # fmt: skip
 RECEIVED: Final = ("live", "republished", "history", "repeats_removed")
 
 

@@ -84,13 +84,14 @@ def of_monitoring(
 def of_portraits(
     enterprises: pl.DataFrame, sites: pl.DataFrame, portraits: pl.DataFrame, on: date
 ) -> pl.DataFrame:
-    """`FACTS`: enterprises of each park with a portrait of the last 30 days, of all of them.
+    """`FACTS`: enterprises of each park that have a portrait, of all of them.
 
-    None of a day of which no portrait was drawn: those of later days say nothing of it.
+    Of the last day within 30 on which portraits were drawn; those of later days say nothing.
     """
-    drawn = portraits.filter(pl.col("reference_date").is_between(on - RECENT, on))
-    if drawn.is_empty():
+    recent = portraits.filter(pl.col("reference_date").is_between(on - RECENT, on))
+    if recent.is_empty():
         return FACTS.to_frame()
+    drawn = recent.filter(pl.col("reference_date") == pl.col("reference_date").max())
     return _share_of(residents(enterprises, sites, on), drawn, "portrait_share", on)
 
 

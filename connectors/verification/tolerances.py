@@ -54,6 +54,10 @@ TOLERANCES: Final = (
     _at_most("oee", "max_completeness_error", 0.001),
     _at_most("losses", "max_abs_error_s", 1.0),
     _none("adoption", "unequal"),
+    _none("conformance", "unequal"),
+    _none("conformance", "unequal_clocks"),
+    _none("conformance", "unplanted_falls"),
+    _none("parks", "unequal"),
 )
 """Anomaly figures are printed and have no tolerance here: how good a detector is, is measured."""
 
@@ -62,6 +66,8 @@ REMEDIES: Final = {
     "oee": "no figure of a shift that was collected whole; run `parkpulse materialize`",
     "losses": "no fully covered shift to compare; run `parkpulse materialize`",
     "adoption": "no figures of the truth's reference date; run `parkpulse materialize`",
+    "conformance": "no factory-day was held against the interface; run `parkpulse materialize`",
+    "parks": "no figures of parks of the truth's reference date; run `parkpulse materialize`",
 }
 """A part that was not computed cannot hold: why, and what to do."""
 
