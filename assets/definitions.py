@@ -9,7 +9,9 @@ from assets import (
     adoption,
     anomalies,
     anomaly_report,
+    cards,
     collected,
+    conformance,
     drifting,
     enterprises,
     events,
@@ -19,6 +21,7 @@ from assets import (
     forecasts,
     machines,
     pages,
+    park_figures,
     register,
     release,
     restated,
@@ -34,13 +37,15 @@ from connectors.lake import Lake
 
 ROOMS: Final = [
     collected, events, machines, figures, restated, anomalies, anomaly_report, feedback, register,
-    adoption, enterprises, forecasts, release, pages,
+    adoption, conformance, enterprises, forecasts, park_figures, cards, release, pages,
 ]  # fmt: skip
 ASSETS: Final = [
     *collected.OUTSIDE,
     *feedback.OUTSIDE,
     *register.OUTSIDE,
     *enterprises.OUTSIDE,
+    *cards.OUTSIDE,
+    *release.OUTSIDE,
     *dg.load_assets_from_modules(ROOMS),
 ]
 
@@ -50,7 +55,7 @@ FACTORY_DAYS: Final = dg.define_asset_job(
         "raw_values", "quarantine", "ledger_by_day", "events", "last_values", "clock_offsets",
         "state_episodes", "count_increments", "process_values", "oee_by_shift",
         "losses_by_shift", "restatements", "line_oee_by_shift", "reliability_by_shift",
-        "semi_by_day",
+        "semi_by_day", *conformance.MADE,
     ),
     description="一个工厂若干天：从数据段到 OEE。One factory's days, from segments to OEE.",
 )  # fmt: skip
@@ -72,16 +77,25 @@ REGISTER: Final = dg.define_asset_job(
     ),
 )
 DISTRICT_DAYS: Final = dg.define_asset_job(
-    "district_days", selection=["oee_roll_up", "terminal_days", *adoption.MADE, "kpi"]
+    "district_days", selection=["oee_roll_up", "terminal_days", *adoption.MADE]
+)
+PARK_DAYS: Final = dg.define_asset_job(
+    "park_days",
+    selection=[*park_figures.MADE, "chain_stages", "evidence_cards", "kpi"],
+    description="园区图表、证据卡与指标。Figures of parks, evidence cards and indicators.",
 )
 PORTRAITS: Final = dg.define_asset_job(
     "portraits",
     selection=dg.AssetSelection.assets(
         "warnings", "warnings_by_rules", "warning_states", "portraits", "quartiles",
-        "adoption_before", "forecasts", "arrivals",
     ),
-    description="预警、企业画像与指标预测。Early warning, portraits and forecasts.",
+    description="预警与企业画像。Early warning and portraits.",
 )  # fmt: skip
+FORECASTS: Final = dg.define_asset_job(
+    "forecasts",
+    selection=["adoption_before", "forecasts", "arrivals"],
+    description="指标预测。Forecasts of indicators.",
+)
 ROLLED_UP: Final = dg.define_asset_job(
     follow_up.ROLLED_UP,
     selection=["oee_roll_up", "kpi"],
@@ -195,6 +209,8 @@ defs: Final = dg.Definitions(
         REGISTER,
         DISTRICT_DAYS,
         PORTRAITS,
+        PARK_DAYS,
+        FORECASTS,
         PAGES,
         ROLLED_UP,
         RELEASE,

@@ -6,8 +6,8 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
+from assets.owners import owners_of
 from assets.partitions import HOME, local_today, sharing_oee
-from assets.release import owners_of
 from assets.tables import up_to
 from assets.words import OWNERS, both
 from connectors import warning_journal

@@ -14,6 +14,7 @@ from connectors.lake import Lake, Partition
 from models.rules import SIGNALS
 from pipelines import soundness
 from pipelines.cloud.units import STATUSES
+from pipelines.evidence_cards import KINDS, MET, NOT_MET, UNKNOWN
 from pipelines.losses import PARTS
 from pipelines.portrait_trends import DAYS_84
 from pipelines.schemas import EQUIPMENT_KEY, OEE_BY_SHIFT
@@ -22,6 +23,7 @@ from pipelines.warning_rules import RULES
 from pipelines.year_before import BY_FESTIVAL, BY_WEEKDAY
 
 EVENT_KINDS: Final = ["signal", "sensor_frozen", *SIGNALS]
+ASPECTS: Final = ["missing", "unit", "timestamp", "status", "silence", "value"]
 PRIORITIES: Final = ["high", "medium", "low"]
 NAMED: Final = ["factory_id", "work_unit_id"]
 """What a machine's row must name; its park and line are null where it stands in none."""
@@ -170,6 +172,27 @@ def expected() -> dict[str, list[Any]]:
             between("tags_of_machine", 1, None),
             among("kind", EVENT_KINDS),
             among("priority", PRIORITIES),
+        ],
+        "conformance": [
+            *present("factory_id", "level", "aspect", "subject", "finding", "todo_zh", "todo_en"),
+            among("aspect", ASPECTS),
+            *[between(name, 0, 3) for name in ("level", "unlocks")],
+            between("share"),
+        ],
+        "pue": [
+            *present("data_centre_id", "is_edge", "from_day", "to_day", "days", "verdict"),
+            unique("data_centre_id", "to_day"),
+            among("verdict", ["met", "not_met", "no_target", "impossible", "unknown"]),
+            ordered("to_day", "from_day"),
+            between("pue", 0, None),
+            between("completeness"),
+        ],
+        "evidence_cards": [
+            *present("subject_kind", "subject_id", "criterion_id", "basis", "is_mandatory"),
+            *present("evidence_zh", "evidence_en", "state"),
+            unique("partition_day", "subject_kind", "subject_id", "criterion_id"),
+            among("subject_kind", KINDS),
+            among("state", [MET, NOT_MET, UNKNOWN]),
         ],
         "kpi": [
             *present("indicator_id", "area_id", "period", "status"),

@@ -49,12 +49,9 @@ NIGHTS: Final = [
     nightly("models", 10, "训练检测模型。Fits the detectors.", FACTORY_IDS, of_a_day=False),
     nightly("anomalies", 15, "评判前一天的异常。Judges the day.", FACTORY_IDS, of_a_day=True),
     nightly("district_days", 30, "汇总前一天。Rolls up the day.", WHOLE, of_a_day=True),
-    nightly(
-        "portraits",
-        40,
-        "更新预警、画像与预测。Renews warnings and portraits.",
-        WHOLE,
-        of_a_day=False,
-    ),
+    nightly("portraits", 40, "更新预警与画像。Renews warnings.", WHOLE, of_a_day=False),
+    nightly("park_days", 50, "园区与指标。Parks and indicators.", WHOLE, of_a_day=True),
+    nightly("forecasts", 55, "更新指标预测。Renews forecasts.", WHOLE, of_a_day=False),
+    nightly("park_pages", 58, "重写园区页面。Writes the park pages.", WHOLE, of_a_day=False),
 ]
 """In the order in which one step feeds the next."""

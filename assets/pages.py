@@ -8,8 +8,8 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
+from assets.owners import owners_of
 from assets.partitions import FACTORY_IDS, HOME, local_today, sector_of, site_names
-from assets.release import owners_of
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition
 from connectors.pages import PageFrames, write_pages
@@ -41,7 +41,8 @@ AS_THEY_STAND: Final = ("enterprises", "sites", "enterprise_days", "projects", "
     deps=[
         "adoption", "adoption_before", "adoption_changes", "funnel", "liveness", "discrepancies",
         "enterprises", "sites", "enterprise_days", "projects", "oee_roll_up", "kpi", "warnings",
-        "portraits", "quartiles", "forecasts", "arrivals",
+        "portraits", "quartiles", "forecasts", "arrivals", "conformance", "evidence_cards",
+        "missing_links", "pue", "project_states", "project_findings", "service_catalogue",
     ],
     group_name="release",
     kinds={"html"},

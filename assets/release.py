@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,29 +11,46 @@ from typing import Any, Final
 import dagster as dg
 import polars as pl
 
+from assets.cards import counted_on
 from assets.checks import hold
+from assets.owners import legal_groups, owners_of
 from assets.partitions import DAYS, FACTORY_IDS, HOME, PARK_IDS, SINGLE_RUN, site_names
 from assets.storage import BY_DAY
-from assets.tables import readable
 from assets.words import OWNERS, both
 from connectors import received
+from connectors.indicator_files import read_entries
 from connectors.lake import Lake, Partition, sha256_of
 from connectors.release import published_before, write_release
-from pipelines import conformance, disclosure, indicators, versions
+from pipelines import disclosure, entries, indicators, pue, versions
 from pipelines.dictionary import MEASURED
+from pipelines.evidence_cards import BENCHMARK_PARK, SMART_FACTORY
 from pipelines.schemas import TABLES
 
 DEFAULT_P_PERCENT: Final = 10.0
 """For trials. A bureau sets $PARKPULSE_P_PERCENT and tells nobody: who knows p can undo it."""
 
-CHECKED: Final = ("oee_by_shift", "oee_roll_up", "adoption", "kpi")
+CHECKED: Final = ("oee_by_shift", "oee_roll_up", "adoption", "evidence_cards", "kpi")
 """Tables that a release is made of: it holds each against its expectations before it leaves."""
+
+
+OUTSIDE: Final = [
+    dg.AssetSpec(
+        "entered_indicators",
+        group_name="outside",
+        kinds={"excel", "csv"},
+        owners=OWNERS,
+        description=both(
+            "主管部门填报的指标，由 `parkpulse indicator enter` 登记，登记后不可更改。",
+            "Indicators that offices report, by `parkpulse indicator enter`; what is in stays.",
+        ),
+    )
+]
 
 
 @dg.asset(
     partitions_def=DAYS,
     backfill_policy=SINGLE_RUN,
-    deps=["enterprises", "adoption_contributions"],
+    deps=["enterprises", "adoption_contributions", "evidence_cards", "entered_indicators"],
     metadata=BY_DAY,
     group_name="release",
     kinds={"polars"},
@@ -44,13 +61,16 @@ CHECKED: Final = ("oee_by_shift", "oee_roll_up", "adoption", "kpi")
     ),
 )
 def kpi(
-    context: dg.AssetExecutionContext, oee_roll_up: pl.LazyFrame, adoption: pl.LazyFrame
+    context: dg.AssetExecutionContext,
+    oee_roll_up: pl.LazyFrame,
+    adoption: pl.LazyFrame,
+    energy_days: pl.LazyFrame,
 ) -> pl.DataFrame:
     """What may be published of each day; a cell that would reveal an enterprise is hidden."""
-    rolled, adopted = oee_roll_up.collect(), adoption.collect()
+    rolled, adopted, energy = oee_roll_up.collect(), adoption.collect(), energy_days.collect()
     days = [date.fromisoformat(key) for key in context.partition_keys]
-    owners, smart = owners_of(FACTORY_IDS), smart_factories(FACTORY_IDS)
-    return pl.concat([_protected(day, rolled, adopted, owners, smart) for day in days])
+    owners = owners_of(FACTORY_IDS)
+    return pl.concat([_protected(day, rolled, adopted, energy, owners) for day in days])
 
 
 @dg.asset(
@@ -92,7 +112,11 @@ def kpi_release(context: dg.AssetExecutionContext, kpi: pl.LazyFrame) -> pl.Data
 
 
 def _protected(
-    day: date, rolled: pl.DataFrame, adopted: pl.DataFrame, owners: pl.DataFrame, smart: int
+    day: date,
+    rolled: pl.DataFrame,
+    adopted: pl.DataFrame,
+    energy: pl.DataFrame,
+    owners: pl.DataFrame,
 ) -> pl.DataFrame:
     lake = Lake(HOME.lake)
     known = lake.read("enterprises", Partition())
@@ -105,20 +129,30 @@ def _protected(
     if parts is None:
         raise dg.Failure(f"{day}: adoption has no contributions; make its assets first")
     factories = of_day.filter(pl.col("level") == "factory")
+    of_energy = indicators.energy_contributions(pue.of_new(energy, register, day))
     contributions = pl.concat(
         [
             indicators.oee_contributions(factories, legal_groups(owners, register)),
             indicators.adoption_contributions(parts),
+            of_energy,
         ]
     )
+    cards = {row["subject_kind"]: row for row in counted_on(day).iter_rows(named=True)}
+    factories_by_card, parks_by_card = cards[SMART_FACTORY], cards[BENCHMARK_PARK]
     table = indicators.kpi_table(
         of_day.filter(is_area),
         adopted.filter(pl.col("reference_date") == day, pl.col("dimension") == "all"),
         contributions,
         period=day.isoformat(),
-        smart_factories=smart,
-        benchmark_parks=_connected_parks(),
+        smart_factories=factories_by_card["met"],
+        benchmark_parks=parks_by_card["met"],
         areas=_parks(of_day["park_id"]),
+        undecided={
+            "smart_factories": factories_by_card["unknown"],
+            "benchmark_parks": parks_by_card["unknown"],
+        },
+        measured=indicators.energy_figures(of_energy),
+        entered=read_entries(HOME.indicators),
     )
     p_percent = float(os.environ.get("PARKPULSE_P_PERCENT", DEFAULT_P_PERCENT))
     before = published_before(HOME.releases, day.isoformat())
@@ -137,45 +171,6 @@ def _parks(area_ids: pl.Series) -> dict[str, str]:
     return {park: park for park in sorted(found)} | site_names("park")
 
 
-def legal_groups(owners: pl.DataFrame, register: pl.DataFrame) -> pl.DataFrame:
-    """`factory_id legal_group` of the factories whose USCC (`owners`) the register knows."""
-    known = register.select("uscc", pl.coalesce("legal_group", "uscc").alias("legal_group"))
-    return owners.join(known, on="uscc").select("factory_id", "legal_group").unique()
-
-
-def owners_of(factories: Sequence[str]) -> pl.DataFrame:
-    """`factory_id uscc`: whose a factory is, as its servers said last, on whichever day."""
-    rows = [(factory, _uscc(factory)) for factory in factories]
-    schema = {"factory_id": pl.String(), "uscc": pl.String()}
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _uscc(factory: str) -> str | None:
-    lake, node = Lake(HOME.lake), ["server_uri", "node_id"]
-    nodes = readable(lake, "tags", factory).filter(pl.col("measure") == "uscc").select(node).lazy()
-    days = (one for one in lake.partitions("raw_values") if one.factory == factory)
-    for partition in sorted(days, reverse=True):
-        values = lake.scan("raw_values", [partition])
-        assert values is not None
-        said = values.filter(pl.col("value_text") != "").join(nodes, on=node, how="semi")
-        last = said.select("source_time", "value_text").collect().sort("source_time", "value_text")
-        if not last.is_empty():
-            return str(last["value_text"][-1])
-    return None
-
-
-def smart_factories(factories: Sequence[str]) -> int:
-    """Factories that are collected and speak enough of the unified interface for an OEE."""
-    lake = Lake(HOME.lake)
-    tables = ((readable(lake, "tags", one), readable(lake, "cycles", one)) for one in factories)
-    levels = [conformance.by_factory(conformance.levels(*pair)) for pair in tables]
-    return sum(found.filter(pl.col("level") >= conformance.OEE_LEVEL).height for found in levels)
-
-
-def _connected_parks() -> int:
-    return sum(bool(received.sidecars(HOME, park)[0]) for park in PARK_IDS)
-
-
 def code_version() -> str:
     """The package's version and a hash of the code that ran."""
     digest = hashlib.sha256()
@@ -186,30 +181,33 @@ def code_version() -> str:
     return f"{version('parkpulse')}+{digest.hexdigest()[:12]}"
 
 
+SOURCES: Final = {
+    "oee": ("raw_values", "state_episodes", "count_increments", "plan", "cycles", "oee_by_shift"),
+    "adoption": (
+        "park_values", "enterprises", "sites", "terminals", "declarations", "provider_use",
+        "terminal_days", "adoption",
+    ),
+    "cards": (
+        "tags", "cycles", "oee_by_shift", "ledger_by_day", "chain_stages", "projects",
+        "service_catalogue", "missing_links", "portraits", "warnings", "evidence_cards",
+    ),
+    "energy": ("energy_days", "enterprises"),
+}  # fmt: skip
+"""The lake's tables behind a figure."""
+
+SOURCE_OF: Final = {
+    "programme": "cards", "pue": "energy", "pue_edge": "energy", "oee": "oee",
+}  # fmt: skip
+"""Of families of indicators; the others are counted from adoption."""
+
+
 def lineage(day: date) -> dict[str, Any]:
-    """Which partitions and segments the figures of a day came from, by hash."""
-    oee_tables = (
-        "raw_values",
-        "state_episodes",
-        "count_increments",
-        "plan",
-        "cycles",
-        "oee_by_shift",
-    )
-    adoption_tables = (
-        "park_values",
-        "enterprises",
-        "sites",
-        "terminals",
-        "declarations",
-        "provider_use",
-        "terminal_days",
-        "adoption",
-    )
+    """Which partitions, segments and files the figures of a day came from, by hash."""
+    tables = dict.fromkeys(name for names in SOURCES.values() for name in names)
     return {
         "code_version": code_version(),
         "day": day.isoformat(),
-        "tables": {name: dict(_files(name, day)) for name in (*oee_tables, *adoption_tables)},
+        "tables": {name: dict(_files(name, day)) for name in tables},
         "segments": {
             site: [
                 {"file": one.path.name, "sha256": one.sha256}
@@ -220,12 +218,23 @@ def lineage(day: date) -> dict[str, Any]:
         "figures": [
             {
                 "indicator_id": row["indicator_id"],
-                "tables": list(adoption_tables if row["metric_id"] else oee_tables),
+                "tables": list(SOURCES[SOURCE_OF.get(row["family"], "adoption")]),
             }
             for row in indicators.dictionary().iter_rows(named=True)
             if row["collection"] == MEASURED
-        ],
+        ]
+        + _entered(day),
     }
+
+
+def _entered(day: date) -> list[dict[str, Any]]:
+    """Of each indicator that an office reported, the files and lines that say what stands."""
+    told = entries.standing(read_entries(HOME.indicators), day.isoformat())
+    said = ["area_id", "period", "file", "sha256", "line", "document"]
+    return [
+        {"indicator_id": str(name), "entered": rows.select(said).to_dicts()}
+        for (name,), rows in told.group_by("indicator_id", maintain_order=True)
+    ]
 
 
 def _files(name: str, day: date) -> Iterator[tuple[str, str]]:

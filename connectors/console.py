@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 Result = Mapping[str, Any]
 
-PARTS: Final = ("values", "oee", "losses", "adoption", "warnings", "portraits", "anomaly")
+PARTS: Final = (
+    "values", "oee", "losses", "adoption", "conformance", "parks", "warnings", "portraits",
+    "anomaly",
+)  # fmt: skip
 RECEIVED: Final = ("live", "republished", "history", "repeats_removed")
 
 

@@ -81,6 +81,11 @@ class Home:
         return self.root / "indicators"
 
     @property
+    def entered_facts(self) -> Path:
+        """Lists and certificates that people entered for evidence cards, one file per import."""
+        return self.root / "entered_facts"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's storage."""
         return self.root / "dagster"

@@ -1,15 +1,10 @@
 """What offices report of indicators: read from CSV or XLSX, kept in the home, one file per import.
 
-`indicators/000001-3f9c02ab41d7.parquet` is the first import; the name holds the beginning of the
-SHA-256 of the file it was read from. Nothing is ever written over.
+They lie in `indicators/` (`connectors.numbered`).
 """
 
-import fcntl
 import hashlib
-import io
-import re
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -19,6 +14,7 @@ import polars as pl
 
 from connectors.errors import FleetFileError
 from connectors.home import write_atomic
+from connectors.numbered import add, files, held
 from connectors.sheets import MAX_ROWS, lines_of
 from pipelines import entries
 from pipelines.park_schemas import REJECTIONS
@@ -37,8 +33,6 @@ HEADS: Final = {
     "备注": "note",
 }
 """Chinese heads of columns, beside the names of the columns themselves."""
-
-_NAME: Final = re.compile(r"(\d{6})-[0-9a-f]{12}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +59,10 @@ def enter(
     found = entries.checked(
         rows, file=path.name, sha256=sha256, entered_at=entered_at, today=today, areas=areas
     )
-    with _held(folder):
+    with held(folder):
         standing = read_entries(folder)
         fresh = entries.news(found.accepted, standing)
-        stored = _stored(folder, fresh, sha256) if fresh.height else None
+        stored = add(folder, fresh, sha256) if fresh.height else None
     return Import(fresh, found.accepted.height - fresh.height, found.rejected, stored)
 
 
@@ -103,9 +97,8 @@ def read_rows(path: Path) -> pl.DataFrame:
 
 def read_entries(folder: Path) -> pl.DataFrame:
     """Every entry of a home, in order of import (`entries.ENTERED`)."""
-    paths = sorted(path for path in folder.glob("*.parquet") if _NAME.fullmatch(path.name))
     empty = pl.DataFrame(schema=entries.ENTERED)
-    return pl.concat([empty, *(pl.read_parquet(path, glob=False) for path in paths)])
+    return pl.concat([empty, *(pl.read_parquet(path, glob=False) for path in files(folder))])
 
 
 def write_rejections(path: Path, rejected: pl.DataFrame, otherwise: Path) -> Path:
@@ -128,23 +121,3 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FleetFileError(path, error.strerror or str(error), "name a readable file") from error
-
-
-def _stored(folder: Path, fresh: pl.DataFrame, sha256: str) -> Path:
-    numbers = [int(found[1]) for path in folder.iterdir() if (found := _NAME.fullmatch(path.name))]
-    sequence = max(numbers, default=0) + 1
-    path = folder / f"{sequence:06d}-{sha256[:12]}.parquet"
-    buffer = io.BytesIO()
-    fresh.with_columns(sequence=pl.lit(sequence, pl.Int64)).write_parquet(buffer)
-    write_atomic(path, buffer.getvalue())
-    path.chmod(0o444)
-    return path
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The folder, made if need be, held alone: two imports get two numbers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import polars as pl
 
+from pipelines.chain_stage import kept_values
 from pipelines.conformance import OEE_LEVEL, by_line
 from pipelines.evidence_cards import BENCHMARK_PARK, FACTS, SMART_FACTORY
+
+RECENT: Final = timedelta(days=29)
+"""Evidence of the last 30 days, the day itself included."""
 
 SHARES: Final = {
     "l2_share": ("{n}/{d} 台设备达到 L2", "{n} of {d} machines at L2 or above"),
@@ -76,13 +80,38 @@ def of_levels(work_units: pl.DataFrame, as_of: date) -> pl.DataFrame:
 
 
 def of_oee(oee_by_shift: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """How much of the planned busy time of factories is known, in whole seconds."""
+    """How much of the planned busy time of the last 30 days is known, in whole seconds.
+
+    Of shifts that have ended.
+    """
     pbt = pl.col("pbt_s").round().cast(pl.Int64)
     unknown = pl.col("unknown_s").round().cast(pl.Int64)
-    sums = oee_by_shift.group_by(subject_id="factory_id").agg(
+    recent = oee_by_shift.filter(
+        pl.col("production_day").is_between(as_of - RECENT, as_of), ~pl.col("is_open")
+    )
+    sums = recent.group_by(subject_id="factory_id").agg(
         numerator=(pbt - unknown).sum(), denominator=pbt.sum()
     )
     return shares(SMART_FACTORY, "oee_completeness", sums, as_of)
+
+
+def collected(ledger: pl.DataFrame) -> pl.DataFrame:
+    """`subject_id day`: days of which values of a factory were kept (LEDGER_BY_DAY, factory_id)."""
+    kept = ledger.filter(pl.col("node_id").is_not_null(), kept_values() > 0)
+    return kept.select(subject_id="factory_id", day="day").unique().sort("subject_id", "day")
+
+
+def of_judging(judged: pl.DataFrame, due: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """How many of a factory's machine-days of the last 30 days were judged.
+
+    Both have factory_id, work_unit_id, day; `due` are those of which there was data.
+    """
+    machine_day = ["factory_id", "work_unit_id", "day"]
+    recent = due.filter(pl.col("day").is_between(as_of - RECENT, as_of))
+    is_judged = judged.select(machine_day).unique().with_columns(has=pl.lit(value=True))
+    days = recent.select(machine_day).unique().join(is_judged, on=machine_day, how="left")
+    has = pl.col("has").fill_null(value=False)
+    return shares(SMART_FACTORY, "judged_share", _summed(days, "factory_id", has), as_of)
 
 
 def of_stages(stages: pl.DataFrame, as_of: date) -> pl.DataFrame:

@@ -5,19 +5,16 @@ yet, and the fact is unknown.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 import polars as pl
 
-from pipelines.card_facts import counts, shares
+from pipelines.card_facts import RECENT, counts, shares
 from pipelines.chains import ACTIVE
-from pipelines.evidence_cards import BENCHMARK_PARK, SMART_FACTORY
+from pipelines.evidence_cards import BENCHMARK_PARK, FACTS, SMART_FACTORY
 from pipelines.projects import PHASES
 from pipelines.versions import as_of
-
-RECENT: Final = timedelta(days=29)
-"""Evidence of the last 30 days, today included."""
 
 FIVE_G: Final = "5g"
 
@@ -87,9 +84,29 @@ def of_monitoring(
 def of_portraits(
     enterprises: pl.DataFrame, sites: pl.DataFrame, portraits: pl.DataFrame, on: date
 ) -> pl.DataFrame:
-    """`FACTS`: enterprises of each park that have a portrait of that day, of all of them."""
-    drawn = portraits.filter(pl.col("reference_date") == on)
+    """`FACTS`: enterprises of each park that have a portrait, of all of them.
+
+    Of the last day within 30 on which portraits were drawn; those of later days say nothing.
+    """
+    recent = portraits.filter(pl.col("reference_date").is_between(on - RECENT, on))
+    if recent.is_empty():
+        return FACTS.to_frame()
+    drawn = recent.filter(pl.col("reference_date") == pl.col("reference_date").max())
     return _share_of(residents(enterprises, sites, on), drawn, "portrait_share", on)
+
+
+def of_warnings(
+    enterprises: pl.DataFrame, sites: pl.DataFrame, enterprise_days: pl.DataFrame, on: date
+) -> pl.DataFrame:
+    """`FACTS`: days of the last 30 that early warning could judge of a park's enterprises.
+
+    Where it ran it read every day of which operating data was collected.
+    """
+    here = residents(enterprises, sites, on)
+    parks = sorted(here["park_id"].unique())
+    read = enterprise_days.filter("is_collected").join(here, on="uscc")
+    days = read.select("day", subject_id="park_id")
+    return of_days(BENCHMARK_PARK, "warning_days", days, parks, on)
 
 
 def of_machines(machines: pl.DataFrame, owners: pl.DataFrame, on: date) -> pl.DataFrame:
@@ -104,6 +121,12 @@ def of_machines(machines: pl.DataFrame, owners: pl.DataFrame, on: date) -> pl.Da
         denominator=pl.len().cast(pl.Int64),
     )
     return shares(SMART_FACTORY, "networked_share", sums, on)
+
+
+def platforms(terminals: pl.DataFrame, on: date) -> pl.DataFrame:
+    """`park_id platform`: the platforms that list a terminal in a park on a day."""
+    listed = as_of(terminals, on).filter(pl.col("park_id").is_not_null())
+    return listed.select("park_id", "platform").unique().sort("park_id", "platform")
 
 
 def residents(enterprises: pl.DataFrame, sites: pl.DataFrame, on: date) -> pl.DataFrame:

@@ -1,13 +1,16 @@
 """Joining values to the tag catalogue: what a node means, and how good a value is."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Final
 
 import polars as pl
 
 from pipelines.axis import numbers_of
+from pipelines.days import midnight
 from pipelines.equipment import UNIT
 from pipelines.packing import in_order, packed
+from pipelines.schemas import TIME
 from pipelines.value_maps import MEANINGS, translated
 from pipelines.value_maps import number as number
 
@@ -88,6 +91,19 @@ def held_from(key: Sequence[str]) -> pl.Expr:
     since = pl.col("valid_from")
     dated = since.is_not_null().all().over(key)
     return pl.when(~(dated & (since == since.min().over(key)))).then(since)
+
+
+def on_day(tags: pl.DataFrame, day: date) -> pl.DataFrame:
+    """The tags that held at the end of a local day, as the catalogue stood then.
+
+    The first meaning of a node holds before it was known, too; none has a `valid_to`.
+    """
+    end = pl.lit(midnight(day + timedelta(days=1)), TIME)
+    since, until = pl.col("valid_from"), pl.col("valid_to")
+    held = tags.with_columns(valid_from=held_from(NODE)).filter(
+        since.is_null() | (since < end), until.is_null() | (until >= end)
+    )
+    return held.with_columns(valid_to=pl.lit(None, TIME))
 
 
 def is_measure(measures: Sequence[str]) -> pl.Expr:

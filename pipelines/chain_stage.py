@@ -50,12 +50,14 @@ def of_column(name: str, column: str) -> str:
 
 def kept(ledger: pl.DataFrame) -> pl.DataFrame:
     """`server_uri node_id values`: values that were kept of each node, from LEDGER_BY_DAY rows."""
+    of_nodes = ledger.filter(pl.col("node_id").is_not_null())
+    return of_nodes.group_by(NODE).agg(values=kept_values().sum())
+
+
+def kept_values() -> pl.Expr:
+    """Values that came by whichever way less those that were repeats (LEDGER_BY_DAY)."""
     came = pl.sum_horizontal("received_live", "republished", "back_filled")
-    return (
-        ledger.filter(pl.col("node_id").is_not_null())
-        .group_by(NODE)
-        .agg(values=(came - pl.col("repeats_removed")).sum())
-    )
+    return came - pl.col("repeats_removed")
 
 
 def by_factory(tags: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:

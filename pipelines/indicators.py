@@ -98,6 +98,7 @@ def kpi_table(
     smart_factories: int,
     benchmark_parks: int,
     areas: Mapping[str, str],
+    undecided: Mapping[str, int] | None = None,
     measured: pl.DataFrame | None = None,
     entered: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
@@ -106,12 +107,13 @@ def kpi_table(
     `oee_roll_up`: one row per park and one for the district (`park_id` null) with `oee
     availability effectiveness quality_ratio completeness lower upper is_reliable`, the bounds being
     OEE's. What is not reliable stays without value and bounds (status i).
-    `adoption`: `adoption.figures`. `areas`: park id to Chinese name. `measured`: further rows of
-    FIGURE, such as `energy_figures`. `entered` (`entries.ENTERED`): of each indicator and area the
-    entry that stands at the period's end; what nobody entered has no row.
+    `adoption`: `adoption.figures`. `areas`: park id to Chinese name. `undecided`: of the two counts
+    how many more there were if all that is unknown were met (their upper bound). `measured`:
+    further rows of FIGURE, such as `energy_figures`. `entered` (`entries.ENTERED`): of each
+    indicator and area the entry that stands at the period's end; what nobody entered has no row.
     """
     figures = [
-        _register_figures(smart_factories, benchmark_parks),
+        _register_figures(smart_factories, benchmark_parks, undecided or {}),
         _adoption_figures(adoption),
         _oee_figures(oee_roll_up),
         *([] if measured is None else [measured.select(FIGURE.names()).cast(FIGURE)]),
@@ -202,17 +204,17 @@ def energy_figures(contributions: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _register_figures(smart_factories: int, benchmark_parks: int) -> pl.DataFrame:
+def _register_figures(
+    smart_factories: int, benchmark_parks: int, undecided: Mapping[str, int]
+) -> pl.DataFrame:
     counted = {"smart_factories": smart_factories, "benchmark_parks": benchmark_parks}
-    count = pl.col("value").cast(pl.Float64)
-    return (
-        pl.DataFrame({"indicator_id": list(counted), "value": list(counted.values())})
-        .with_columns(
-            value=count, lower=count, upper=count,
-            area_id=pl.lit(DISTRICT_ID), completeness=pl.lit(None, pl.Float64),
-            is_reliable=pl.lit(value=True),
-        )
-        .select(FIGURE.names())
+    rows = [(name, n, n, n + undecided.get(name, 0)) for name, n in counted.items()]
+    names = ["indicator_id", "value", "lower", "upper"]
+    return pl.DataFrame(rows, schema=names, orient="row").select(
+        "indicator_id", pl.lit(DISTRICT_ID).alias("area_id"),
+        pl.col("value", "lower", "upper").cast(pl.Float64),
+        pl.lit(None, pl.Float64).alias("completeness"),
+        pl.lit(value=True).alias("is_reliable"),
     )  # fmt: skip
 
 

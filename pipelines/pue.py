@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from pipelines.park_figures import PUE
+from pipelines.versions import as_of
 
 DAYS: Final = 365
 """A whole year: cooling follows the seasons, so part of one flatters or blames."""
@@ -79,6 +80,28 @@ def by_area(energy_days: pl.DataFrame, on: date) -> pl.DataFrame:
         .sort("park_id", "is_edge", nulls_last=False)
         .match_to_schema(AREAS, extra_columns="ignore")
     )
+
+
+def of_new(energy_days: pl.DataFrame, enterprises: pl.DataFrame, on: date) -> pl.DataFrame:
+    """`data_centre_id park_id legal_group is_edge facility_wh it_wh` of the new data centres.
+
+    Of those with a PUE that can be, as `contributions.energy_contributions` takes them; who owns
+    one is the legal group of its last `uscc` as of the day (`ENTERPRISES`), null if nobody knows.
+    """
+    owners = energy_days.filter(pl.col("day") <= on).sort("data_centre_id", "day")
+    last = owners.group_by("data_centre_id").agg(pl.col("uscc").drop_nulls().last())
+    groups = as_of(enterprises, on).select("uscc", legal_group=pl.coalesce("legal_group", "uscc"))
+    counted = pl.col("target").is_not_null() & (pl.col("it") > 0)
+    return (
+        _judged(_sums(energy_days, on))
+        .filter(counted, pl.col("verdict") != "impossible")
+        .join(last, on="data_centre_id", how="left", maintain_order="left")
+        .join(groups.unique("uscc"), on="uscc", how="left", maintain_order="left")
+        .select(
+            "data_centre_id", "park_id", "legal_group", "is_edge", facility_wh="facility",
+            it_wh="it",
+        )
+    )  # fmt: skip
 
 
 def impossible_days(energy_days: pl.DataFrame, on: date) -> pl.DataFrame:

@@ -184,6 +184,7 @@ def _planted(number: int, on: date) -> Dates | None:
         _dated(overdue),
         _dated(future),
         _dated(plan, (ago[650], ago[649] + timedelta(days=700))),
+        *[_dated(_plan(ago[1_000]), *((ago[n], ago[n - 10]) for n in (990, 880, 590, 40)))] * 2,
     ]
     return edges[number] if number < len(edges) else None
 

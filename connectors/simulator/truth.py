@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from connectors.raw import ticks_of
 from connectors.simulator.calendars import to_time
+from connectors.simulator.conformance_truth import conformance
 from connectors.simulator.machine_losses import machine_losses
 from connectors.simulator.machine_shifts import machine_shifts
 from connectors.simulator.nodes import Series, Served, SiteTimeline
@@ -48,7 +49,7 @@ def write_truth(
     start: datetime = BEGINNING,
     end: datetime = NEVER,
 ) -> None:
-    """Write `manifest.json`, `values/`, and the factories' shifts, losses, faults and nastiness.
+    """Write `manifest.json`, `values/`, and the factories' shifts, faults and the like.
 
     `values` holds what a client connected during [start, end) is given: all that is delivered
     then and, per node, the value standing at `start`; everything by default, and always all that a
@@ -66,6 +67,7 @@ def write_truth(
     _write(folder / "machine_losses.parquet", machine_losses(factories))
     _write(folder / "faults.parquet", faults(factories))
     _write(folder / "nastiness.parquet", nastiness(factories))
+    _write(folder / "conformance.parquet", conformance(factories))
     text = json.dumps(_manifest(sites, counted, starts, start, end), ensure_ascii=False, indent=2)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from connectors.errors import HomeRefused
 from connectors.home import Home
-from connectors.verification import enterprises, figures, planted, tolerances, values
+from connectors.verification import enterprises, figures, parks, planted, tolerances, values
 from connectors.verification.truth import Truth
 from connectors.verification.window import Window, collected
 
@@ -19,8 +19,9 @@ def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
     """Compare the values and figures of a home with a truth folder; JSON-ready.
 
     Parts `values`, `oee`, `losses`, `machine_shifts` (`every` one with `shifts`), `adoption`,
-    `warnings`, `portraits`, `anomaly` (null where not computed), `planted` by kind, `tolerances` in
-    words, `broken` one line each, `ok`. ParkPulseError without a home or a whole truth.
+    `conformance`, `parks`, `warnings`, `portraits`, `anomaly` (null where not computed), `planted`
+    by kind, `tolerances` in words, `broken` one line each, `ok`. ParkPulseError without a home or a
+    whole truth.
     """
     if not home.exists():
         raise HomeRefused(home.root, "is no home", "run `parkpulse collect` first or give --home")
@@ -36,6 +37,8 @@ def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
     if known.has_courses:
         warnings = enterprises.warnings(home, known)
         portraits, untrue = enterprises.portraits(home, known)
+    conformance, of_machines = parks.conformance(home, known, window)
+    of_parks, unlike = parks.parks(home, known)
     anomaly, faults = figures.anomaly(home, known, window)
     result: dict[str, Any] = {
         "values": None if compared is None else compared.figures(window),
@@ -45,6 +48,8 @@ def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
         "adoption": adoption,
         "warnings": warnings,
         "portraits": portraits,
+        "conformance": conformance,
+        "parks": of_parks,
         "anomaly": anomaly,
         "planted": _planted(home, known, window, compared, faults),
         "tolerances": tolerances.words(),
@@ -53,7 +58,9 @@ def verify(home: Home, truth: Path, *, shifts: bool = False) -> dict[str, Any]:
     expected |= {"oee", "losses"} if known.machine_shifts.height else set()
     expected |= set() if true_adoption is None else {"adoption"}
     expected |= {"warnings", "portraits"} if known.has_courses else set()
-    culprits = _culprits(compared, window, beside, unequal)
+    expected |= set() if known.conformance is None else {"conformance"}
+    expected |= set() if known.of_parks("pue") is None else {"parks"}
+    culprits = _culprits(compared, window, beside, unequal) | of_machines | unlike
     culprits["portraits.unequal"] = enterprises.differing(untrue)
     result["broken"] = list(tolerances.broken(result, expected, culprits))
     result["ok"] = not result["broken"]

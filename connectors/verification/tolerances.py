@@ -57,6 +57,10 @@ TOLERANCES: Final = (
     _at_most("warnings", "harmless_share", 0.1),
     _none("portraits", "unequal"),
     _none("portraits", "missing"),
+    _none("conformance", "unequal"),
+    _none("conformance", "unequal_clocks"),
+    _none("conformance", "unplanted_falls"),
+    _none("parks", "unequal"),
 )
 """Anomaly figures are printed and have no tolerance here: how good a detector is, is measured. So
 it is of warnings; but of a hundred enterprises that only harmless things happened to two have one
@@ -69,6 +73,8 @@ REMEDIES: Final = {
     "adoption": "no figures of the truth's reference date; run `parkpulse materialize`",
     "warnings": "no days of enterprises; `register import` the office's files and materialize",
     "portraits": "none of the truth's reference date; `register import` the files and materialize",
+    "conformance": "no factory-day was held against the interface; run `parkpulse materialize`",
+    "parks": "no figures of parks of the truth's reference date; run `parkpulse materialize`",
 }
 """A part that was not computed cannot hold: why, and what to do."""
 

@@ -89,8 +89,7 @@ class Truth:
     @property
     def machine_losses(self) -> pl.DataFrame | None:
         """Where the busy time of every machine and shift really went; None in an older truth."""
-        name = "machine_losses.parquet"
-        return self._frame(name) if (self.folder / name).exists() else None
+        return self._optional("machine_losses.parquet")
 
     @property
     def faults(self) -> pl.DataFrame:
@@ -117,6 +116,18 @@ class Truth:
     def of_enterprises(self, name: str) -> pl.DataFrame:
         """`distress`, `courses` or `trends`: how enterprises really ran."""
         return self._frame(f"{name}.parquet")
+
+    @property
+    def conformance(self) -> pl.DataFrame | None:
+        """What each machine speaks of the unified interface; None in an older truth."""
+        return self._optional("conformance.parquet")
+
+    def of_parks(self, name: str) -> pl.DataFrame | None:
+        """A figure of parks by its table's name; None where no office was simulated."""
+        return self._optional(f"{name}.parquet")
+
+    def _optional(self, name: str) -> pl.DataFrame | None:
+        return self._frame(name) if (self.folder / name).exists() else None
 
     def _parks(self) -> set[str]:
         return set(self.servers) - set(self.machine_shifts["factory_id"])

@@ -1,6 +1,6 @@
 """Cards follow from facts alone, and counts from cards."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
@@ -35,7 +35,8 @@ def asked(comparator, threshold):
 
 def must(kind):
     own = CRITERIA.filter(pl.col("subject_kind") == kind, pl.col("is_mandatory"))
-    return list(own.select("fact_id", "threshold").iter_rows())
+    enough = pl.col("threshold") + (pl.col("comparator") == "gt")
+    return list(own.select("fact_id", enough).iter_rows())
 
 
 def test_every_criterion_is_whole_and_says_that_no_official_text_is_known():
@@ -168,9 +169,11 @@ def test_facts_of_levels():
 def test_facts_of_oee_and_stages():
     shifts = pl.DataFrame(
         {
-            "factory_id": ["F01", "F01", "F02"],
-            "pbt_s": [100.0, 100.0, 0.0],
-            "unknown_s": [20.0, 0.0, 0.0],
+            "factory_id": ["F01", "F01", "F02", "F01", "F01"],
+            "production_day": [ON, ON - timedelta(days=29), ON, ON - timedelta(days=30), ON],
+            "is_open": [False, False, False, False, True],
+            "pbt_s": [100.0, 100.0, 0.0, 100.0, 100.0],
+            "unknown_s": [20.0, 0.0, 0.0, 100.0, 100.0],
         }
     )
     found = card_facts.of_oee(shifts, ON)

@@ -7,12 +7,19 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.simulator.district import running
 from connectors.simulator.district.facts import facts as district_facts
 from connectors.simulator.district.files import write_files
 from connectors.simulator.district.gateways import as_district
+from connectors.simulator.district.park_files import (
+    offered,
+    truth_tables,
+    with_use,
+    write_park_files,
+)
 from connectors.simulator.district.rows import NO_ROW, DistrictFacts
 from connectors.simulator.district.truth_tables import tables
 from connectors.simulator.park_facts import facts as gateway_facts
@@ -71,12 +78,15 @@ def write(folder: Path, seed: int, anchor: datetime, files: Path | None) -> None
 
     Its enterprises are then in the figures too, and of some it has how they ran, day by day.
     """
-    world = as_district(gateway_facts(seed, anchor))
+    world, more = as_district(gateway_facts(seed, anchor)), dict[str, pa.Table]()
     if files is not None:
         beside = office(seed, world.reference_date)
+        of_parks = offered(beside, seed)
+        beside = with_use(beside, of_parks)
         write_files(beside, files)
         running.write(running.running(beside, seed), files, folder)
-        world = together(world, beside)
-    for name, table in tables(world, world.reference_date - SINCE).items():
+        write_park_files(of_parks, files)
+        more, world = truth_tables(of_parks), together(world, beside)
+    for name, table in (tables(world, world.reference_date - SINCE) | more).items():
         if name != "ideal":
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
