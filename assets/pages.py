@@ -73,6 +73,9 @@ def frames(lake: Lake, day: date) -> PageFrames:
     """What there is of a day; tables that nobody made are None, and their pages say so."""
     stands = {name: lake.read(name, Partition()) for name in AS_THEY_STAND}
     of_day = {name: _of_day(lake, table, day) for name, table in OF_THE_DAY.items()}
+    if of_day["service_use"] is not None:  # the catalogue is of the New City
+        whole = pl.lit(None, pl.String)
+        of_day["service_use"] = of_day["service_use"].with_columns(park_id=whole)
     return PageFrames(
         day=day,
         parks={park: (name, name) for park, name in site_names("park").items()},
