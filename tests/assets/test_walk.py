@@ -27,7 +27,7 @@ def test_what_comes_out_is_what_the_simulator_knows(walked, truth):
     assert result["broken"] == []
     assert result["values"]["lost"] == result["values"]["repeated"] == 0
     assert result["oee"]["machine_shifts"] > 50
-    assert result["adoption"]["figures"] == 16
+    assert result["adoption"]["figures"] > 200
 
 
 PROFILED = ["oee_by_shift", "losses_by_shift", "reliability_by_shift"]
