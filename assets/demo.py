@@ -15,6 +15,7 @@ from rich.table import Table
 from assets.ui import ended, serve
 from connectors.adoption_table import adoption_table
 from connectors.ending import ENDING
+from connectors.entered_facts import enter_facts
 from connectors.errors import ParkPulseError
 from connectors.home import Home
 from connectors.lake import Lake, Partition
@@ -26,6 +27,9 @@ Say = Callable[[str], None]
 
 SERVERS_UP_S: Final = 120.0
 """Thirteen servers are up in about 20 s on two cores; six times that is a fault, not patience."""
+
+ENTERED: Final = "entered"
+"""The folder of the office's lists and certificates, which are no tables of the register."""
 
 STOP_S: Final = 12.0
 """What a process gets to end by itself before it is killed: two end within half a minute."""
@@ -88,11 +92,15 @@ def _office(home: Home) -> Path:
 
 def _import_register(home: Home, stage: Say) -> None:
     """What the office has, and what came in later, as a clerk would import it."""
-    files = [path for path in sorted(_office(home).rglob("*.*")) if path.is_file()]
+    entered = sorted((_office(home) / ENTERED).glob("*.*"))
+    every = [path for path in sorted(_office(home).rglob("*.*")) if path.is_file()]
+    files = [path for path in every if path not in entered]
     stage(f"importing {len(files)} files of the district office into the register")
     told = [one.imported for path in files for one in import_file(home, path)]
     accepted, refused = sum(one.accepted for one in told), sum(one.refused for one in told)
     stage(f"{accepted:,} rows are in, {refused:,} were refused, each with its reason")
+    for path in entered:
+        enter_facts(home.entered_facts, path, entered_at=datetime.now(UTC))
 
 
 def _compute_and_check(home: Home, truth: Path, stage: Say) -> int:

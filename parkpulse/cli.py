@@ -11,6 +11,7 @@ from connectors.ending import ENDING
 from connectors.errors import ParkPulseError
 from parkpulse import (
     accounts,
+    cards,
     care,
     collection,
     detection,
@@ -51,7 +52,7 @@ COMMANDS: Final = (
     accounts.ledger, district.materialize, district.ui, district.report, district.release,
     district.verify, detection.detect, feedback.verdict, feedback.ack, feedback.shelve,
     feedback.unshelve, feedback.alarms, notify.notify, models.model, indicators.indicator,
-    register.register, warnings.warning,
+    register.register, cards.card, warnings.warning,
 )  # fmt: skip
 for _command in COMMANDS:
     cli.add_command(_command)

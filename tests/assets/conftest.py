@@ -1,14 +1,21 @@
 import os
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pyarrow.parquet as pq
 import pytest
 
+from connectors.entered_facts import enter_facts
 from connectors.home import Home
 from connectors.offline_home import write_offline
+from connectors.register_import import import_file
 from connectors.simulator import sites
+from connectors.simulator.district.facts import facts
+from connectors.simulator.district.files import write_csv
+from connectors.simulator.district.park_files import offered, truth_tables, write_park_files
+from connectors.simulator.park_projects import rows
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
 
@@ -32,7 +39,28 @@ def home(tmp_path_factory, truth):
     chosen = sites.timelines(SEED, ANCHOR, 90.0, SITES)
     write_offline(root, seed=SEED, anchor=ANCHOR, days=2, sites=chosen, truth=truth)
     os.environ["PARKPULSE_HOME"] = str(root)
+    of_an_office(Home(root), root.parent / "office", truth)
     return Home(root)
+
+
+def of_an_office(home, folder, truth):
+    """Projects, services with their use, data centres and lists of a small office.
+
+    Its enterprises are not imported, so they change no figure of adoption.
+    """
+    folder.mkdir()
+    day = ANCHOR.date() - timedelta(days=1)
+    of_parks = offered(facts(SEED, day, enterprises=400, terminals=400, with_fleet=False), SEED)
+    write_park_files(of_parks, folder)
+    use = [list(one.values())[:-1] for one in rows(of_parks.use)]
+    heads = ["platform", "tenant_id", "uscc", "level", "service", "day"]
+    write_csv(folder / "provider_use.csv", heads, use)
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        import_file(home, path)
+    entered = folder / "entered" / "entered_facts.csv"
+    enter_facts(home.entered_facts, entered, entered_at=datetime.now(UTC))
+    for name, table in truth_tables(of_parks).items():
+        pq.write_table(table, truth / f"{name}.parquet")
 
 
 @pytest.fixture(scope="session")
