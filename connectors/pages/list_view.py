@@ -173,7 +173,7 @@ def services(desk: Desk, park_id: str | None) -> list[View] | None:
 
 def _service(desk: Desk, row: Row, most: int) -> View:
     return {
-        "name": label(row["name_zh"], row["name_en"], row["service_id"]),
+        "name": label(row["name_zh"], row["name_en"], row["service_id"] or "未注明 not named"),
         "platform": row["platform"] or NOTHING,
         "stage": pair(words.CHAIN_STAGE, row["chain_stage"]),
         "firms": desk.firms(row["enterprises"]),
