@@ -145,8 +145,10 @@ def _gateways(lake: Lake) -> pl.DataFrame:
 
 
 def _oee(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
-    """OEE_BY_SHIFT of the last 30 days of each."""
-    first = days[0] - card_facts.RECENT
+    """OEE_BY_SHIFT of the last 30 days of each; a shift that our beginning cuts says nothing."""
+    first = max(days[0] - card_facts.RECENT, HOME.first_day)
     parts = [p for p in lake.partitions("oee_by_shift") if p.day and first <= p.day <= days[-1]]
     found = lake.scan("oee_by_shift", parts)
-    return OEE_BY_SHIFT.to_frame() if found is None else found.collect(engine="in-memory")
+    if found is None:
+        return OEE_BY_SHIFT.to_frame()
+    return found.filter(pl.col("production_day") >= first).collect(engine="in-memory")

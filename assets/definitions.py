@@ -98,7 +98,7 @@ FORECASTS: Final = dg.define_asset_job(
 )
 ROLLED_UP: Final = dg.define_asset_job(
     follow_up.ROLLED_UP,
-    selection=["oee_roll_up", "kpi"],
+    selection=["oee_roll_up", "evidence_cards", "kpi"],
     description="更正后的汇总与指标。Roll-ups and indicators of days that were restated.",
 )
 PAGES: Final = dg.define_asset_job(

@@ -164,10 +164,10 @@ def test_where_there_is_no_home_none_is_begun(walked, tmp_path, monkeypatch):
 
 
 def test_the_owner_is_who_the_servers_named_last_on_any_day(home, tmp_path, monkeypatch):
-    from assets import release
+    from assets import owners as whose
     from pipelines.schemas import RAW, TAGS
 
-    monkeypatch.setattr(release, "HOME", Home(tmp_path))
+    monkeypatch.setattr(whose, "HOME", Home(tmp_path))
     lake = Lake(tmp_path / "lake")
     for factory in ("F01", "F02", "F03"):
         tags = pl.DataFrame({"server_uri": ["u"], "node_id": ["n"], "measure": ["uscc"]})
@@ -188,7 +188,7 @@ def test_the_owner_is_who_the_servers_named_last_on_any_day(home, tmp_path, monk
         )
         raw = pl.concat([pl.DataFrame(schema=RAW), rows], how="diagonal")
         lake.write("raw_values", raw, Partition(date(2026, 11, day), factory))
-    owners = release.owners_of(["F01", "F02", "F03"])
+    owners = whose.owners_of(["F01", "F02", "F03"])
     assert dict(owners.iter_rows()) == {"F01": "B", "F02": "C", "F03": None}
     register = pl.DataFrame({"uscc": ["A", "B"], "legal_group": ["A", "G"]})
-    assert release.legal_groups(owners, register).rows() == [("F01", "G")]
+    assert whose.legal_groups(owners, register).rows() == [("F01", "G")]

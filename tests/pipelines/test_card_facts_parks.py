@@ -109,6 +109,9 @@ def test_an_enterprise_counts_once_in_each_of_its_parks():
         {"uscc": "U2", "reference_date": ON - timedelta(days=1)},
     )
     assert told(facts.of_portraits(FIRMS, SITES, drawn, ON)) == {"P01": 2 / 3, "P02": 1}
+    before = facts.of_portraits(FIRMS, SITES, drawn, ON - timedelta(days=1))
+    assert told(before) == {"P01": 1 / 3, "P02": 0}
+    assert told(facts.of_portraits(FIRMS, SITES, drawn, ON - timedelta(days=2))) == {}
 
 
 def test_machines_of_a_factory_by_its_owner():
@@ -120,3 +123,25 @@ def test_machines_of_a_factory_by_its_owner():
     owners = pl.DataFrame({"factory_id": ["F01", "F02"], "uscc": ["U0", None]})
     found = facts.of_machines(table(park_schemas.MACHINES, *rows), owners, ON)
     assert told(found) == {"F01": 0.5}
+
+
+def test_early_warning_could_judge_the_days_that_were_collected():
+    days = table(
+        park_schemas.ENTERPRISE_DAYS,
+        *({"uscc": "U0", "day": ON - timedelta(days=n), "is_collected": n != 1} for n in range(4)),
+        {"uscc": "U0", "day": ON - timedelta(days=30), "is_collected": True},
+        {"uscc": "U9", "day": ON - timedelta(days=9), "is_collected": True},
+    )
+    found = told(facts.of_warnings(FIRMS, SITES, days, ON))
+    assert found["P01"] == 3
+    assert told(facts.of_warnings(FIRMS, SITES, days.clear(), ON))["P01"] is None
+
+
+def test_platforms_of_a_park_are_those_that_list_a_terminal_there_on_the_day():
+    rows = [
+        {"platform": "A", "park_id": "P01"}, {"platform": "A", "park_id": "P01"},
+        {"platform": "B", "park_id": None}, {"platform": "C", "park_id": "P02", "valid_to": ON},
+        {"platform": "B", "park_id": "P02"},
+    ]  # fmt: skip
+    found = facts.platforms(table(park_schemas.TERMINALS, *rows), ON)
+    assert found.rows() == [("P01", "A"), ("P02", "B")]

@@ -184,3 +184,30 @@ def test_facts_of_oee_and_stages():
     )  # fmt: skip
     assert card_facts.of_stages(stages, ON)["value"].to_list() == [1.0]
     assert set(card_facts.SHARES) | set(card_facts.COUNTS) <= set(CRITERIA["fact_id"])
+
+
+def test_machine_days_are_judged_of_those_that_have_data():
+    schema = {"factory_id": pl.String, "work_unit_id": pl.String, "day": pl.Date}
+    ago = [ON - timedelta(days=n) for n in range(31)]
+    due = [("F01", unit, day) for unit in ("M1", "M2") for day in (ago[0], ago[1], ago[30])]
+    judged = [("F01", "M1", ago[0]), ("F01", "M1", ago[0]), ("F01", "M3", ago[1])]
+    old = [("F01", "M1", ago[30])]
+    rows = (pl.DataFrame(one, schema, orient="row") for one in ([*judged, *old], due))
+    (row,) = card_facts.of_judging(*rows, ON).rows(named=True)
+    assert (row["fact_id"], row["subject_id"], row["value"]) == ("judged_share", "F01", 0.25)
+    assert row["evidence_en"] == "1 of 4 machine-days were judged"
+
+
+def test_a_day_is_collected_when_a_value_of_a_node_was_kept():
+    def row(factory, day, node, live, repeats):
+        counts = {"received_live": live, "republished": 0, "back_filled": 1}
+        rest = {"server_uri": "u", "repeats_removed": repeats, "factory_id": factory}
+        return {**counts, **rest, "node_id": node, "day": ON - timedelta(days=day)}
+
+    ledger = pl.DataFrame(
+        [row("F01", 0, "n", 5, 6), row("F01", 1, "n", 5, 5), row("F01", 2, None, 9, 0),
+         row("F02", 0, "n", 0, 0), row("F02", 0, "m", 0, 0)]
+    )  # fmt: skip
+    assert card_facts.collected(ledger).rows() == [
+        ("F01", ON - timedelta(days=1)), ("F02", ON),
+    ]  # fmt: skip

@@ -127,6 +127,29 @@ def test_a_figure_that_is_not_reliable_is_no_number():
     assert by["oee", indicators.DISTRICT_ID]["value"] == pytest.approx(44)
 
 
+@pytest.mark.parametrize(
+    ("met", "unknown", "verdict"), [(2, 0, NOT_MET), (2, 1, TO_BE_VERIFIED), (3, 4, MET)]
+)
+def test_what_is_undecided_opens_a_count_above(met, unknown, verdict):
+    none = pl.DataFrame(
+        schema={
+            "park_id": pl.String,
+            **dict.fromkeys([*indicators.FACTORS, "completeness", "lower", "upper"], pl.Float64),
+            "is_reliable": pl.Boolean,
+        }
+    )
+    table = indicators.kpi_table(
+        none, adoption_figures(), pl.DataFrame(schema=indicators.CONTRIBUTIONS),
+        period="2026-11-21", smart_factories=10, benchmark_parks=met, areas={},
+        undecided={"benchmark_parks": unknown},
+    )  # fmt: skip
+    by = {row["indicator_id"]: row for row in table.iter_rows(named=True)}
+    parks, factories = by["benchmark_parks"], by["smart_factories"]
+    assert (parks["value"], parks["lower"], parks["upper"]) == (met, met, met + unknown)
+    assert parks["verdict"] == verdict
+    assert (factories["value"], factories["upper"]) == (10, 10)
+
+
 def oee_by_factory() -> pl.DataFrame:
     return pl.DataFrame(
         {

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from connectors.simulator import park_projects as invented
 from connectors.simulator import park_projects_truth as truth
-from pipelines import park_schemas, projects, pue, service_centre
+from pipelines import indicators, park_schemas, projects, pue, service_centre
 
 ON = date(2026, 11, 20)
 USCCS = [f"9131011700000{n:04}X" for n in range(40)]
@@ -287,3 +287,35 @@ def test_the_same_seed_invents_the_same_and_another_does_not():
     assert invented.projects(7, ON, USCCS, PARKS) == invented.projects(7, ON, USCCS, PARKS)
     assert invented.projects(7, ON, USCCS, PARKS) != invented.projects(8, ON, USCCS, PARKS)
     assert invented.energy_days(7, ON, USCCS, PARKS) == invented.energy_days(7, ON, USCCS, PARKS)
+
+
+def test_energy_of_new_data_centres_is_that_of_its_own_sums():
+    days = invented.energy_days(7, ON, USCCS, PARKS)
+    verdicts = truth.pue_verdicts(days, ON)
+    groups = pl.DataFrame(
+        [
+            dict.fromkeys(park_schemas.ENTERPRISES)
+            | {"uscc": uscc, "legal_group": "G" if n < 4 else None, "valid_from": date(2020, 1, 1)}
+            for n, uscc in enumerate(USCCS)
+            if n != 5
+        ],
+        schema=park_schemas.ENTERPRISES,
+    )
+    found = pue.of_new(frame(days, park_schemas.ENERGY_DAYS), groups, ON)
+    owners = {one.data_centre_id: USCCS.index(one.uscc) for one in days}
+    slow = {
+        name: (None if owners[name] == 5 else "G" if owners[name] < 4 else USCCS[owners[name]],
+               site, it)
+        for name, (_, site, it, verdict) in verdicts.items()
+        if it > 0 and verdict not in ("impossible", "no_target")
+    }  # fmt: skip
+    told = {
+        row["data_centre_id"]: (row["legal_group"], row["facility_wh"], row["it_wh"])
+        for row in found.iter_rows(named=True)
+    }
+    assert told == slow
+    assert any(group is None for group, _, _ in told.values())
+    figures = indicators.energy_figures(indicators.energy_contributions(found))
+    of_city = figures.filter(pl.col("area_id") == indicators.DISTRICT_ID, pl.col("value") < 1.5)
+    others = [one for name, one in slow.items() if name != "DC05"]
+    assert of_city["value"].to_list() == [sum(o[1] for o in others) / sum(o[2] for o in others)]
