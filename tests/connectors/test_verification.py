@@ -29,7 +29,17 @@ from connectors.simulator.timeline import build_factories
 from connectors.tables import write_catalogue
 from connectors.verification import planted, verify
 from connectors.verification.truth import Truth
-from pipelines import bronze, clock, counters, losses, oee, states
+from pipelines import (
+    bronze,
+    clock,
+    conformance,
+    conformance_data,
+    conformance_findings,
+    counters,
+    losses,
+    oee,
+    states,
+)
 from pipelines.days import ZONE
 from pipelines.raw import from_segments
 from pipelines.schemas import COUNT_INCREMENTS
@@ -83,6 +93,15 @@ def compute(home: Home, site, coverage: pl.DataFrame) -> None:
     write_by_day(home, "count_increments", key, made, local("to_time"))
     write_by_day(home, "oee_by_shift", key, figures, pl.col("production_day"))
     write_by_day(home, "losses_by_shift", key, lost, pl.col("production_day"))
+    for day in (YESTERDAY, TODAY):
+        of_day = raw.filter(local("source_time").clip(lower_bound=YESTERDAY) == day)
+        seen = conformance_data.observe(of_day, tags, day, own)
+        found = {
+            "conformance": conformance_findings.table(tags, cycles, seen),
+            "interface_levels": conformance.assessed(tags, cycles),
+        }
+        for name, rows in found.items():
+            Lake(home.lake).write(name, rows, Partition(day, key))
 
 
 def event(fault, **more):
@@ -413,10 +432,44 @@ def test_one_wrong_adoption_figure_breaks(copy):
 def test_what_was_not_computed_is_null_and_breaks(copy):
     shutil.rmtree(copy.home.lake)
     result = verify(copy.home, copy.truth)
+    assert result["conformance"] is None
     assert [result[part] for part in ("oee", "losses", "adoption", "anomaly")] == [None] * 4
-    assert [line.split(":")[0] for line in result["broken"]] == ["oee", "losses", "adoption"]
+    parts = [line.split(":")[0] for line in result["broken"]]
+    assert parts == ["oee", "losses", "adoption", "conformance"]
     assert result["planted"]["counter_reset"]["recovered"] is None
     assert result["planted"]["bad"]["recovered"] > 0
+
+
+def test_a_wrong_level_breaks_and_names_its_machine(copy):
+    right = verify(copy.home, copy.truth)["conformance"]
+    assert (right["machines"], right["days"]) == (17, 2)
+    assert (right["unequal"], right["clocks_off"], right["unequal_clocks"]) == (0, 1, 0)
+    lower = pl.when(pl.col("work_unit_id") == "F01-M02").then(1).otherwise(pl.col("level"))
+    change_lake(
+        copy.home, "interface_levels",
+        lambda rows: rows.with_columns(level=lower.cast(pl.Int8)), "F01",
+    )  # fmt: skip
+    (line,) = verify(copy.home, copy.truth)["broken"]
+    assert line.startswith("conformance.unequal is ")
+    assert line.endswith(": F01-M02")
+
+
+def test_a_clock_that_nobody_told_of_breaks(copy):
+    unsaid = ~pl.col("finding").str.starts_with("clock")
+    change_lake(copy.home, "conformance", lambda rows: rows.filter(unsaid), "F03")
+    (line,) = verify(copy.home, copy.truth)["broken"]
+    assert line.startswith("conformance.unequal_clocks is ")
+    assert line.endswith(": F03")
+
+
+def test_a_fall_of_a_count_that_nobody_planted_breaks(copy):
+    def fell(rows):
+        more = {"factory_id": "F03", "work_unit_id": "F03-M01", "finding": "count_fell"}
+        row = pl.DataFrame([dict.fromkeys(rows.columns) | more], schema=rows.schema)
+        return pl.concat([rows, row])
+
+    change_lake(copy.home, "conformance", fell, "F03")
+    assert broken(copy) == ["conformance.unplanted_falls"]
 
 
 def test_adoption_is_not_asked_of_a_world_without_parks(copy):
