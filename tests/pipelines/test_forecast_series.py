@@ -12,12 +12,11 @@ DAY = date(2026, 11, 16)
 
 
 def figure(metric_id, basis, numerator, denominator, park_id=None, on=DAY, dimension="all"):
-    row = dict.fromkeys(ADOPTION) | {
+    return dict.fromkeys(ADOPTION) | {
         "reference_date": on, "park_id": park_id, "dimension": dimension, "metric_id": metric_id,
         "basis": basis, "numerator": numerator, "denominator": denominator,
         "value": numerator / denominator if denominator else float(numerator),
     }  # fmt: skip
-    return row
 
 
 def series(*rows):
