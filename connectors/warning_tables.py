@@ -24,11 +24,10 @@ def sorted_warnings(known: pl.DataFrame, park: str | None, *, with_past: bool) -
 def warnings_table(told: pl.DataFrame) -> Table:
     """A row per warning."""
     table = Table(title=f"{told.height} warnings", title_justify="left", box=box.SIMPLE)
-    for name in ("warning", "park", "severity", "sure", "since", "raised", "value", "usual",
-                 "state", "last word"):  # fmt: skip
-        is_number = name in ("sure", "value", "usual")
-        justify = "right" if is_number else "left"
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for name in ("warning", "park", "severity", "sure"):
+        table.add_column(name, overflow="fold", no_wrap=name == "warning")  # an id is copied
+    for name in ("since", "raised", "value", "usual", "state", "last word"):
+        table.add_column(name, overflow="fold")
     for row in told.iter_rows(named=True):
         word = f"{row['by']}: {row['reason']}" if row["by"] else NOT_SAID
         table.add_row(
