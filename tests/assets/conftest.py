@@ -8,18 +8,13 @@ import pytest
 
 from connectors.home import Home
 from connectors.offline_home import write_offline
-from connectors.register_import import import_file
 from connectors.simulator import sites
-from connectors.simulator.district import running
-from connectors.simulator.district.gateways import as_district
-from connectors.simulator.park_facts import facts
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")]
 
 ANCHOR = datetime(2026, 11, 18, 2, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
 SITES = ["F01", "F07", "P01", "P02", "P03"]
 SEED = 3
-COURSES, PLAIN = 28, 12
 
 
 @pytest.fixture(scope="session")
@@ -37,28 +32,32 @@ def home(tmp_path_factory, truth):
     chosen = sites.timelines(SEED, ANCHOR, 90.0, SITES)
     write_offline(root, seed=SEED, anchor=ANCHOR, days=2, sites=chosen, truth=truth)
     os.environ["PARKPULSE_HOME"] = str(root)
-    made = Home(root)
-    import_days(made, truth)
-    return made
-
-
-def import_days(home, truth):
-    """How 40 enterprises of the parks ran, as an office would import it."""
-    district = as_district(facts(SEED, ANCHOR))
-    made = running.running(
-        district, SEED, known_since=district.days[0], courses=COURSES, plain=PLAIN
-    )
-    office = truth.parent / "office"
-    office.mkdir()
-    running.write(made, office, truth)
-    import_file(home, office / "enterprise_days.parquet")
+    return Home(root)
 
 
 @pytest.fixture(scope="session")
-def walked(home):
+def walked(home, truth):
     """The home with every asset materialised."""
     from assets.materialize import everything
 
+    import_days(home, truth)
     said = []
     assert everything(None, None, say=said.append), said
     return home
+
+
+def import_days(home, truth, courses=28, plain=12):
+    """How some enterprises of the parks ran, as an office would import it; the truth beside."""
+    from connectors.register_import import import_file
+    from connectors.simulator.district import running
+    from connectors.simulator.district.gateways import as_district
+    from connectors.simulator.park_facts import facts
+
+    district = as_district(facts(SEED, ANCHOR))
+    made = running.running(
+        district, SEED, known_since=district.days[0], courses=courses, plain=plain
+    )
+    folder = truth.parent / "office"
+    folder.mkdir()
+    running.write(made, folder, truth)
+    import_file(home, folder / "enterprise_days.parquet")

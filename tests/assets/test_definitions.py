@@ -70,7 +70,6 @@ def test_every_night_the_day_before_is_asked_for_in_the_order_of_the_walk(home, 
         "models": ["F01", "F07"],
         "anomalies": ["2026-11-17|F01", "2026-11-17|F07"],
         "district_days": ["2026-11-17"],
-        "portraits": [None],
     }
     minutes = [int(schedule.cron_schedule.split()[0]) for schedule in NIGHTS]
     assert minutes == sorted(minutes)
