@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.partitions import FACTORY_IDS, HOME, PARK_IDS
-from connectors import events, received
+from connectors import events, received, warning_journal
 from connectors.errors import SegmentUnreadable
 from connectors.feedback import Journal
 from connectors.judged import ENGINEERS
@@ -25,6 +25,7 @@ def materializations() -> Iterator[dg.AssetMaterialization]:
         yield from _file("engineers", site, HOME.root / ENGINEERS)
     for site in PARK_IDS:
         yield from _collected(site, "park_gateways", "park_segments", "park_tags")
+    yield from _file("warning_journal", None, warning_journal.journal(HOME).path)
 
 
 def _collected(
@@ -66,7 +67,7 @@ def _sealed(
     )
 
 
-def _file(table: str, site: str, path: Path) -> Iterator[dg.AssetMaterialization]:
+def _file(table: str, site: str | None, path: Path) -> Iterator[dg.AssetMaterialization]:
     if path.is_file():
         yield dg.AssetMaterialization(
             table,

@@ -18,9 +18,14 @@ TEXTS: Final = ("by", "warning_id", "action", "reason")
 ACTIONS: Final = ("acknowledge", "close", "reopen")
 
 
+def journal(home: Home) -> Journal:
+    """The journal of a home's warnings."""
+    return Journal(home.root, FOLDER, TEXTS)
+
+
 def entries(home: Home) -> pl.DataFrame:
     """WARNING_JOURNAL of a home; torn lines are left out."""
-    said = Journal(home.root, FOLDER, TEXTS).read().entries
+    said = journal(home).read().entries
     return pl.DataFrame(said, schema=WARNING_JOURNAL)
 
 
@@ -39,7 +44,7 @@ def say(home: Home, warning_id: str, action: str, reason: str, by: str | None) -
         "reason": reason.strip(),
     }  # fmt: skip
     refuse_lengthy([entry])
-    Journal(home.root, FOLDER, TEXTS).append([entry])
+    journal(home).append([entry])
     return known(home).row(by_predicate=pl.col("warning_id") == warning_id, named=True)
 
 

@@ -24,17 +24,15 @@ def sorted_warnings(known: pl.DataFrame, park: str | None, *, with_past: bool) -
 def warnings_table(told: pl.DataFrame) -> Table:
     """A row per warning."""
     table = Table(title=f"{told.height} warnings", title_justify="left", box=box.SIMPLE)
-    for name in ("warning", "park", "severity", "sure", "since", "raised", "value", "usual",
-                 "state", "last word"):  # fmt: skip
-        is_number = name in ("sure", "value", "usual")
-        justify = "right" if is_number else "left"
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for name in ("warning", "park", "severity", "sure", "since", "raised", "value", "state"):
+        table.add_column(name, no_wrap=True)  # an id is copied
+    table.add_column("last word", overflow="fold")
     for row in told.iter_rows(named=True):
         word = f"{row['by']}: {row['reason']}" if row["by"] else NOT_SAID
         table.add_row(
             row["warning_id"], row["owner_park_id"] or NOT_SAID,
             Text(row["severity"], STYLES.get(row["severity"], "")),
             f"{row['confidence']:.0%}", f"{row['begun_on']:%m-%d}", f"{row['raised_on']:%m-%d}",
-            f"{row['value']:.3g}", f"{row['expected']:.3g}", row["state"], Text(word),
+            f"{row['value']:.3g}", row["state"], Text(word),
         )  # fmt: skip
     return table

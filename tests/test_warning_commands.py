@@ -21,6 +21,9 @@ NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 """What the home takes for now."""
 
 
+LONG = "91310117MA4RL8LM9R"
+
+
 def row(number, uscc="A", severity="medium", cleared_on=None, **facts):
     raised = TODAY - timedelta(days=number)
     said = {
@@ -32,7 +35,7 @@ def row(number, uscc="A", severity="medium", cleared_on=None, **facts):
     return said | facts
 
 
-LOW, OLD, NEW = row(3, severity="low"), row(20), row(2, "B")
+LOW, OLD, NEW = row(3, severity="low"), row(20), row(2, LONG)
 OVER = row(90, cleared_on=TODAY - timedelta(days=30))
 ID = OLD["warning_id"]
 
@@ -46,7 +49,7 @@ def home(tmp_path):
     sites = [
         dict.fromkeys(SITES) | {"site_id": uscc, "uscc": uscc, "park_id": park,
                                 "valid_from": date(2020, 1, 1)}
-        for uscc, park in (("A", "P01"), ("B", "P02"))
+        for uscc, park in (("A", "P01"), (LONG, "P02"))
     ]  # fmt: skip
     lake.write("sites", pl.DataFrame(sites, schema=SITES), Partition())
     return made
@@ -127,6 +130,7 @@ def test_a_person_reads_a_table(home):
     run(home, "ack", ID, "--reason", "看过", "--by", "李园区")
     done = run(home, "list")
     assert "3 warnings" in done.output
+    assert all(one["warning_id"] in done.output for one in (NEW, OLD, LOW))
     assert "李园区" in done.output
 
 

@@ -27,6 +27,9 @@ def _at_most(part: str, name: str, limit: float) -> Tolerance:
     return Tolerance(f"{part}.{name}", f"≤ {limit:g}", holds)
 
 
+ENOUGH: Final = 100
+"""Of fewer enterprises chance alone can break a share."""
+
 TOLERANCES: Final = (
     _none("values", "lost"),
     _none("values", "repeated"),
@@ -54,7 +57,11 @@ TOLERANCES: Final = (
     _at_most("oee", "max_completeness_error", 0.001),
     _at_most("losses", "max_abs_error_s", 1.0),
     _none("adoption", "unequal"),
-    _at_most("warnings", "harmless_share", 0.1),
+    Tolerance(
+        "warnings.harmless_share",
+        f"≤ 0.1 of {ENOUGH} or more",
+        lambda figures: figures["harmless_firms"] < ENOUGH or figures["harmless_share"] <= 0.1,
+    ),
     _none("portraits", "unequal"),
     _none("portraits", "missing"),
     _none("conformance", "unequal"),

@@ -64,10 +64,28 @@ def of_an_office(home, folder, truth):
 
 
 @pytest.fixture(scope="session")
-def walked(home):
+def walked(home, truth):
     """The home with every asset materialised."""
     from assets.materialize import everything
 
+    import_days(home, truth)
     said = []
     assert everything(None, None, say=said.append), said
     return home
+
+
+def import_days(home, truth, courses=28, plain=12):
+    """How some enterprises of the parks ran, as an office would import it; the truth beside."""
+    from connectors.register_import import import_file
+    from connectors.simulator.district import running
+    from connectors.simulator.district.gateways import as_district
+    from connectors.simulator.park_facts import facts
+
+    district = as_district(facts(SEED, ANCHOR))
+    made = running.running(
+        district, SEED, known_since=district.days[0], courses=courses, plain=plain
+    )
+    folder = truth.parent / "office"
+    folder.mkdir()
+    running.write(made, folder, truth)
+    import_file(home, folder / "enterprise_days.parquet")

@@ -20,7 +20,7 @@ def figures_of(home):
     lake = Lake(home.lake)
     return {
         (table, part): sha256_of(lake.path(table, part))
-        for table in FIGURES
+        for table in [*FIGURES, *OF_ENTERPRISES]
         for part in lake.partitions(table)
     }
 
@@ -33,6 +33,9 @@ def test_what_comes_out_is_what_the_simulator_knows(walked, truth):
     assert result["adoption"]["figures"] > 200
 
 
+OF_ENTERPRISES = [
+    "warnings", "warning_states", "portraits", "quartiles", "forecasts", "arrivals",
+]  # fmt: skip
 PROFILED = ["oee_by_shift", "losses_by_shift", "reliability_by_shift"]
 
 

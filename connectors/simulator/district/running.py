@@ -227,11 +227,14 @@ def _staying(firm: _Firm, seed: int, days: list[date]) -> tuple[Draw, Calendar, 
 
 
 def _under_way(draw: Draw, days: int) -> Distress:
-    """A deep decline that reaches its bottom on the last day or within the week after."""
+    """A deep decline that reaches its bottom on the last day or within the week after.
+
+    It is long and deep, so that it can be told by then; around Spring Festival it cannot.
+    """
     bottom = days - 1 + draw.days([0, 7])
-    begin = bottom - draw.days([42, 70])
+    begin = bottom - draw.days([70, 84])
     follows = draw.within(table()["distress"]["running_follows"])
-    depth = draw.within([0.35, 0.5])
+    depth = draw.within([0.4, 0.5])
     return Distress(begin, begin, bottom, depth, 1.0, follows, 1.0, 0.0, 1.0, "stays", bottom, 1)
 
 

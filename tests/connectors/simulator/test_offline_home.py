@@ -103,7 +103,7 @@ def test_the_truth_is_whole(home):
     names = {"manifest.json", "values", "machine_shifts.parquet", "machine_losses.parquet"}
     names |= {"faults.parquet"}
     names |= {"nastiness.parquet", "wire_faults.jsonl"}
-    parks = ("adoption", "funnel", "liveness", "changes", "discrepancies")
+    parks = ("adoption", "funnel", "liveness", "changes", "discrepancies", "conformance")
     names |= {f"{name}.parquet" for name in parks}
     assert {path.name for path in truth.iterdir()} == names
     faults = [json.loads(line) for line in (truth / "wire_faults.jsonl").read_text().splitlines()]

@@ -49,7 +49,7 @@ def test_in_two_parks_enterprises_are_in_distress_on_the_last_day(district, made
     now = made.distress.filter(pl.col("pattern") == "under_way")
     assert sorted(park[uscc] for uscc in now["uscc"]) == ["P01"] * 3 + ["P02"] * 3
     assert (now["bottom_on"] >= ON).all()
-    assert (now["begun_on"] < ON - timedelta(days=28)).all()
+    assert (now["begun_on"] <= ON - timedelta(days=63)).all()
 
 
 def test_distress_is_of_courses_alone_and_of_most_of_them_not(made):
