@@ -145,7 +145,12 @@ def test_a_late_segment_restates_just_what_it_touches(late):
     own = {name for name in changed if f"day={first}/factory=F01" in name}
     assert changed - own == {f"fingerprints/day={second}/factory=F01/part.json"}
     tables = {name.split("/")[0] for name in own}
-    others = {"reliability_by_shift", "line_oee_by_shift", "semi_by_day"}
+    others = {
+        "reliability_by_shift",
+        "line_oee_by_shift",
+        "semi_by_day",
+        "conformance_of_factories",
+    }
     assert tables - others - {f"restatements_of_{name}" for name in others} == {
         "raw_values", "state_episodes", "oee_by_shift", "losses_by_shift", "restatements",
         "restatements_of_losses_by_shift", "fingerprints", "ledger_by_day", "clock_offsets",

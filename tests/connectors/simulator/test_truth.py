@@ -249,7 +249,7 @@ def test_manifest_and_names(truth):
     assert manifest["default_day"] == "2026-11-17"
     assert {p.name for p in truth.iterdir()} == {
         "manifest.json", "values", "machine_shifts.parquet", "machine_losses.parquet",
-        "faults.parquet", "nastiness.parquet",
+        "faults.parquet", "nastiness.parquet", "conformance.parquet",
     }  # fmt: skip
 
 
@@ -257,7 +257,7 @@ def test_truth_is_the_same_bytes_again(truth, tmp_path):
     again = build_factories(SEED, ANCHOR, days_back=1, days_ahead=0.25)
     write_truth(tmp_path, again[2:3], start=ANCHOR - timedelta(days=1), end=ANCHOR)
     files = [p.relative_to(truth) for p in truth.rglob("*") if p.is_file()]
-    assert len(files) == 6
+    assert len(files) == 7
     for name in files:
         assert (tmp_path / name).read_bytes() == (truth / name).read_bytes(), name
 
