@@ -136,8 +136,8 @@ def adoption_of_days(
     state = seen.heard(_heard_by(before), before) if carried is None else carried
     told = each_day(ground, state, before, _heard_on, days[-1])
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in MADE}
-    for on, state, day in told:
-        for name, frame in _tables(ground, on, state, day).items():
+    for on, heard, day in told:
+        for name, frame in _tables(ground, on, heard.state(), day).items():
             parts[name].append(frame.with_columns(partition_day=pl.lit(on)))
     pictures = _pictures(parts["adoption"][-1].drop("partition_day"), days[-1])
     for name, frames in parts.items():

@@ -121,13 +121,13 @@ def full(folder: Path) -> None:
     ground = Ground.of(_tables(folder), days[-1])
     before = days[0] - timedelta(days=1)
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in FIGURES}
-    for on, state, day in each_day(
+    for on, heard, day in each_day(
         ground, seen.STATE.to_frame(), before, _evidence(folder), days[-1]
     ):
         for name in FIGURES:
             parts[name].append(getattr(day, name))
         if on == days[-2]:
-            state.write_parquet(folder / "state.parquet")
+            heard.state().write_parquet(folder / "state.parquet")
     for name, frames in parts.items():
         pl.concat(frames).write_parquet(folder / f"full-{name}.parquet")
 

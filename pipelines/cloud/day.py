@@ -9,7 +9,7 @@ import polars as pl
 from pipelines.cloud import areas, change, discrepancy, firms, funnel, measures
 from pipelines.cloud.listings import Listings, listings
 from pipelines.cloud.owed import Calendars, calendars
-from pipelines.cloud.units import units
+from pipelines.cloud.units import of_terminals, units
 from pipelines.park_schemas import REGISTER
 from pipelines.versions import as_of
 
@@ -66,8 +66,13 @@ class Day(NamedTuple):
 
 def of_day(ground: Ground, state: pl.DataFrame, on: date) -> Day:
     """The figures of a day; `state` is `seen.STATE` of it."""
+    return of_seen(ground, of_terminals(state, ground.listings.terminal_ids), on)
+
+
+def of_seen(ground: Ground, seen: pl.DataFrame, on: date) -> Day:
+    """The figures of a day from its state in the order of the ground's terminals."""
     tables = ground.tables
-    devices = units(ground.listings, state, ground.calendars, on)
+    devices = units(ground.listings, seen, ground.calendars, on)
     sure = pl.col("is_deployed") & pl.col("is_connected") & ~pl.col("is_ambiguous")
     connected = devices.filter(sure & (pl.col("kind") == "device"))["uscc"].unique().cast(pl.String)
     register = firms.enterprises(tables["enterprises"], tables["sites"], on)

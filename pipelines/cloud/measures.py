@@ -24,6 +24,7 @@ MEASURED: Final = pl.Schema(
 )
 """`level` is null but in the rows of CA-1 by level; `denominator` is 0 throughout for a count."""
 
+SAID: Final = ["metric_id", "basis", "level"]
 COUNTS: Final = ["numerator", "denominator", "unknown"]
 
 BILLION: Final = 10**9
@@ -50,22 +51,17 @@ def _summed(frame: pl.DataFrame, measures: Sequence[Measure]) -> pl.DataFrame:
             COUNTS, (one.numerator.sum(), one.whole, one.unknown.sum()), strict=True
         )
     }
-    by_firm = frame.group_by("uscc", "parks").agg(**sums)
-    names = by_firm.select(pl.col("uscc", "parks").cast(pl.String))
-    return pl.concat(_of(one, place, names, by_firm) for place, one in enumerate(measures))
+    names = pl.col("uscc", "parks").cast(pl.String)
+    by_firm = frame.group_by("uscc", "parks").agg(**sums).with_columns(names).lazy()
+    told = [_of(one, place, by_firm) for place, one in enumerate(measures)]
+    return pl.concat(told).collect(engine="in-memory")
 
 
-def _of(one: Measure, place: int, names: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
-    said = sums.select(pl.col(f"{place} {name}").alias(name) for name in COUNTS)
-    return (
-        pl.concat([names, said], how="horizontal")
-        .filter(pl.any_horizontal(pl.col(COUNTS) != 0))
-        .with_columns(
-            metric_id=pl.lit(one.metric_id),
-            basis=pl.lit(one.basis),
-            level=pl.lit(one.level, pl.String()),
-        )
-        .select(MEASURED.names())
+def _of(one: Measure, place: int, by_firm: pl.LazyFrame) -> pl.LazyFrame:
+    said = [pl.lit(getattr(one, name), pl.String()).alias(name) for name in SAID]
+    counts = [pl.col(f"{place} {name}").alias(name) for name in COUNTS]
+    return by_firm.select(*said, "uscc", "parks", *counts).filter(
+        pl.any_horizontal(pl.col(COUNTS) != 0)
     )
 
 

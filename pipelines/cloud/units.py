@@ -27,14 +27,13 @@ UNIT: Final = [
 ]  # fmt: skip
 
 
-def units(known: Listings, state: pl.DataFrame, calendars: Calendars, on: date) -> pl.DataFrame:
+def units(known: Listings, seen: pl.DataFrame, calendars: Calendars, on: date) -> pl.DataFrame:
     """One row per device that a listing valid on the day names.
 
     Columns `unit uscc parks kind network machine_id points is_registered is_deployed is_ambiguous
     is_online is_connected is_judged status`; `uscc` and `parks` are empty where there is none,
-    several parks are joined by a plus. `state` is `seen.STATE` of the day.
+    several parks are joined by a plus. `seen` is `of_terminals` of the day's state.
     """
-    seen = _dense(state, known.terminal_ids)
     alone = _standing(known.alone.filter(holds(on)), seen, on).with_columns(
         parks="park_id", is_ambiguous=pl.lit(value=False)
     )
@@ -42,7 +41,8 @@ def units(known: Listings, state: pl.DataFrame, calendars: Calendars, on: date) 
     return _judged(pl.concat([alone.select(UNIT), together.select(UNIT)]), calendars, on)
 
 
-def _dense(state: pl.DataFrame, terminal_ids: pl.Series) -> pl.DataFrame:
+def of_terminals(state: pl.DataFrame, terminal_ids: pl.Series) -> pl.DataFrame:
+    """`seen.STATE` in the order of `Listings.terminal_ids`, null where one was never heard."""
     return pl.DataFrame({"terminal_id": terminal_ids}).join(
         state, on="terminal_id", how="left", maintain_order="left"
     )

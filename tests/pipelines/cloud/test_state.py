@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from pipelines.cloud import seen
+from pipelines.cloud.carried import Carried
 from pipelines.park_schemas import TERMINAL_DAYS
 
 FIRST = date(2026, 1, 1)
@@ -25,6 +26,7 @@ def rows(said: list[tuple[str, int, int, int]]) -> pl.DataFrame:
 def test_carried_on_is_counted_anew(said: list, steps: list[int]) -> None:
     """Values come days late and in any order; the last state has all of them."""
     on, state = FIRST, seen.heard(rows([]), FIRST)
+    places = Carried.of(state, on, pl.Series(["b", "never", "a"]))
     taken: set[int] = set()
     for step in [0, *steps]:
         before, on = on, on + timedelta(days=step)
@@ -34,10 +36,18 @@ def test_carried_on_is_counted_anew(said: list, steps: list[int]) -> None:
             for place, (_, day, _, late) in enumerate(said)
             if day <= offset and day + late <= offset
         }
-        state = seen.advanced(state, before, rows([said[p] for p in sorted(arrived - taken)]), on)
+        new = rows([said[p] for p in sorted(arrived - taken)])
+        earlier, state = state, seen.advanced(state, before, new, on)
+        later = places.advanced(new, on)
+        assert_frame_equal(places.state(), earlier, check_row_order=False)
+        places = later
         taken |= arrived
     whole = seen.heard(rows([said[place] for place in sorted(taken)]), on)
     assert_frame_equal(state, whole, check_row_order=False)
+    assert_frame_equal(places.state(), whole, check_row_order=False)
+    asked = whole.rows_by_key("terminal_id", unique=True)
+    told = [asked.get(name, (0, None)) for name in ("b", "never", "a")]
+    assert places.of_asked().rows() == told
 
 
 @given(st.lists(values, max_size=40), st.integers(0, 140))
