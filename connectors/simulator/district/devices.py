@@ -19,10 +19,9 @@ STAGES: Final = ("production", "operation", "business", "rnd", None)
 LISTED_TWICE: Final = 0.04
 CHAINED: Final = 0.005
 CONTRADICTED: Final = 0.005
-
-
+SILENT_ONCE: Final = 0.3
 GROWTH: Final = 0.25
-"""Of the terminals of those on a platform, so many came in the last months: adoption grows."""
+"""Of the terminals of those on a cloud, so many came in the last months."""
 
 
 def draw(draft: Draft, count: int) -> None:
@@ -49,8 +48,7 @@ def draw(draft: Draft, count: int) -> None:
 
 def _listing(draft: Draft, rng: random.Random, plan: Plan, number: int) -> Terminal:
     kind = rng.choices(KINDS, (55, 28, 6, 7, 4))[0]
-    is_late = plan.is_on and rng.random() < GROWTH
-    activated: date | None = draft.back(rng.randint(31, 200 if is_late else 1_500))
+    activated: date | None = draft.back(_age(rng, plan))
     fate = rng.random()
     if fate < 0.02:
         activated = draft.back(rng.randint(-3, 12))
@@ -79,6 +77,13 @@ def _listing(draft: Draft, rng: random.Random, plan: Plan, number: int) -> Termi
         retired_on=retired,
         valid_from=draft.back(1_600),
     )
+
+
+def _age(rng: random.Random, plan: Plan) -> int:
+    """Days in service: an enterprise has none from before it came onto a cloud."""
+    is_late = plan.is_on and rng.random() < GROWTH
+    most = min(plan.since, 200 if is_late else 1_500) if plan.is_on else 1_500
+    return rng.randint(min(31, most), most)
 
 
 def _identity(rng: random.Random, number: int) -> dict[str, Any]:
@@ -156,7 +161,7 @@ def _named_by(listing: Terminal, keep: str) -> Terminal:
 def _habit(rng: random.Random, plan: Plan, kind: str | None) -> Habit:
     says_zero = rng.random() < 0.5
     if not plan.is_on and kind == "device":
-        silent = rng.choices((rng.randint(45, 400), SILENT_ALWAYS), (35, 65))[0]
+        silent = rng.choices((rng.randint(45, 400), SILENT_ALWAYS), (12, 88))[0]
         return Habit(silent=silent, says_zero=says_zero)
     habit = rng.choices(("steady", "some", "fifth", "stale", "dark", "never"), (76, 8, 5, 4, 4, 3))[
         0
@@ -165,8 +170,19 @@ def _habit(rng: random.Random, plan: Plan, kind: str | None) -> Habit:
         return Habit(share=rng.uniform(0.3, 0.78), says_zero=says_zero)
     if habit == "fifth":
         return Habit(share=1.0, at_rest=0.0, fifth=True, says_zero=says_zero)
-    silence = {"stale": rng.randint(8, 28), "dark": rng.randint(31, 150), "never": SILENT_ALWAYS}
-    return Habit(silent=silence.get(habit, 0), says_zero=says_zero, kept=rng.random() < 0.1)
+    silence = {"stale": rng.randint(8, 28), "dark": rng.randint(31, 250), "never": SILENT_ALWAYS}
+    return Habit(
+        silent=silence.get(habit, 0),
+        gap=_gap(rng) if habit == "steady" else None,
+        says_zero=says_zero,
+        kept=rng.random() < 0.1,
+    )
+
+
+def _gap(rng: random.Random) -> tuple[int, int] | None:
+    """Silence of some weeks that is over: as many fell silent at any other time as lately."""
+    begun = rng.randint(50, 260)
+    return (begun, begun - rng.randint(10, 40)) if rng.random() < SILENT_ONCE else None
 
 
 def _add(draft: Draft, plan: Plan, listing: Terminal, habit: Habit, device: str) -> None:

@@ -18,20 +18,23 @@ from connectors.simulator.district.rows import (
 )
 
 SILENT_ALWAYS: Final = 100_000
+LONG: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Habit:
     """How a listing sends: shares of scheduled and of other days, and what cuts them off.
 
-    `silent` is how many of the last days say nothing; `fifth` leaves out every fifth scheduled
-    day counted back from the last. `on` are days, given exactly. `says_zero`: silence is a count
+    `silent` is how many of the last days say nothing, `gap` a silence that is over: its first and
+    last day, in days ago. `fifth` leaves out every fifth scheduled day counted back from the last.
+    `on` are days, given exactly. `says_zero`: silence is a count
     of zero and not an absent row. `kept` is a platform that fills in what our outages took.
     """
 
     share: float = 0.995
     at_rest: float = 0.25
     silent: int = 0
+    gap: tuple[int, int] | None = None
     fifth: bool = False
     on: frozenset[date] | None = None
     says_zero: bool = False
@@ -52,6 +55,8 @@ class Plan:
     rest: int = 0
     """Days at rest up to the reference date."""
     is_on: bool = True
+    since: int = LONG
+    """How many days ago it came onto a cloud, if it did."""
     moved: tuple[date, str | None] | None = None
     """When it moved, and where it had been."""
     merged: tuple[date, str] | None = None

@@ -83,7 +83,10 @@ def _seen(rng: np.random.Generator, habits: Sequence[Habit], works: Bools) -> Bo
     chance = rng.random(works.shape, np.float32)
     seen: Bools = chance < np.where(works, share, np.minimum(at_rest, share))
     silent = np.array([habit.silent for habit in habits])[:, None]
-    seen &= np.arange(works.shape[1]) < works.shape[1] - silent
+    back = np.arange(works.shape[1])[::-1]
+    seen &= back >= silent
+    gaps = np.array([habit.gap or (-1, 0) for habit in habits])
+    seen &= (back > gaps[:, :1]) | (back < gaps[:, 1:])
     fifths = np.flatnonzero([habit.fifth for habit in habits])
     counted = works[fifths, ::-1].cumsum(axis=1)[:, ::-1]
     seen[fifths] = works[fifths] & (counted % 5 != 0)

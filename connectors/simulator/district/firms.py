@@ -5,13 +5,15 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from connectors.simulator.district import names, words
-from connectors.simulator.district.draft import Draft, Plan
+from connectors.simulator.district.draft import LONG, Draft, Plan
 from connectors.simulator.district.rows import Enterprise, Machine, Site
 from connectors.simulator.fleet import Factory, fleet, uscc
 
 ACTIVE: Final = "在营"
 HOUSEHOLD: Final = "个体工商户"
 MOST_MACHINES: Final = 12
+NEWCOMERS: Final = 0.2
+"""Of those on a cloud, so many came onto it in the last months."""
 _SECTOR_CODES: Final = {
     "biopharma": "C2710", "ev": "C3612", "materials": "C2651", "equipment": "C3429",
 }  # fmt: skip
@@ -62,6 +64,7 @@ def _enterprise(draft: Draft, rng: random.Random, number: int, factory: Factory 
         work_days=rng.choices((7, 6, 5, 0), (25, 44, 30, 1))[0],
         rest=rng.choices((0, 24, 27, 45), (97, 1, 1, 1))[0],
         is_on=rng.random() < 0.6,
+        since=rng.randint(20, 240) if rng.random() < NEWCOMERS else LONG,
         gone=gone,
     )
     draft.plans[row.uscc] = plan

@@ -29,7 +29,7 @@ def say(draft: Draft, rng: random.Random, plan: Plan) -> None:
         is_seen = True
     draft.declarations += _declarations(draft, rng, plan, said, levels)
     recorded = _use(draft, rng, plan, levels) if is_seen else set()
-    if not is_seen and rng.random() < 0.2:
+    if not is_seen and rng.random() < 0.08:
         _old_use(draft, rng, plan)
     draft.levels[plan.uscc] = (levels - {"C4"}) | (recorded & {"C4"})
 
@@ -48,7 +48,7 @@ def _declarations(
     begun: date | None = draft.back(rng.randint(100, 900))
     until = draft.back(rng.randint(-400, 90)) if rng.random() < 0.4 else None
     if said == "expired":
-        until = draft.back(rng.randint(91, 99))
+        until = draft.back(rng.randint(91, 600))
     if said == "future":
         begun, until = draft.on + timedelta(days=rng.randint(1, 60)), None
     if said in ("no", "unknown"):
@@ -73,7 +73,7 @@ def _declarations(
 
 
 def _use(draft: Draft, rng: random.Random, plan: Plan, levels: set[str]) -> set[str]:
-    """Rows of use in the window, by the enterprise's own account; the levels that they show."""
+    """Rows of use since it came, by the enterprise's own account; the levels that they show."""
     platform = rng.choice(names.PLATFORMS)
     tenant = f"T-{plan.uscc[8:]}"
     draft.tenants.append(Tenant(tenant, platform, plan.uscc, None, draft.back(4_000)))
@@ -81,25 +81,26 @@ def _use(draft: Draft, rng: random.Random, plan: Plan, levels: set[str]) -> set[
     is_named = rng.random() < 0.6
     for level in recorded:
         bare = level != "C4" and rng.random() < 0.04
-        for _ in range(rng.randint(1, 8)):
-            day = draft.back(rng.randint(0, min(90 + 60, len(draft.days) - 1)))
-            draft.provider_use.append(
-                Use(
-                    platform=platform,
-                    tenant_id=tenant,
-                    uscc=plan.uscc if is_named else None,
-                    level=None if bare else level,
-                    service=SERVICES[level],
-                    day=day,
-                )
-            )
-        draft.provider_use.append(
+        draft.provider_use += [
             Use(
-                platform, tenant, plan.uscc if is_named else None, None if bare else level,
-                SERVICES[level], draft.back(rng.randint(0, 90)),
+                platform=platform,
+                tenant_id=tenant,
+                uscc=plan.uscc if is_named else None,
+                level=None if bare else level,
+                service=SERVICES[level],
+                day=draft.back(back),
             )
-        )  # fmt: skip
+            for back in _times(rng, min(plan.since, len(draft.days) - 1))
+        ]
     return set(recorded)
+
+
+def _times(rng: random.Random, since: int) -> Iterator[int]:
+    """How many days ago something was used, from lately to `since`: never 90 days without."""
+    back = rng.randint(0, min(60, since))
+    while back <= since:
+        yield back
+        back += rng.randint(5, 75)
 
 
 def _old_use(draft: Draft, rng: random.Random, plan: Plan) -> None:
