@@ -1,13 +1,14 @@
 """Park gateways, and cloud adoption day by day: CA-1 to CA-7, funnels, liveness, changes."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 import polars as pl
 
 from assets import columns
+from assets.adoption_ground import REGISTER, Replacing, grounds_of
 from assets.partitions import (
     DAYS,
     HOME,
@@ -27,12 +28,6 @@ from pipelines.cloud.firm_evidence import firm_evidence
 from pipelines.cloud.many_days import each_day
 from pipelines.park_figures import ADOPTION
 from pipelines.park_schemas import REGISTER as REGISTER_SCHEMAS
-
-REGISTER: Final = [
-    "enterprises", "sites", "machines", "terminals", "tenants", "declarations", "provider_use",
-    "operating_days", "collector_down",
-]  # fmt: skip
-"""What adoption is counted from, beside the evidence of each day."""
 
 WARM_UP: Final = timedelta(days=90)
 """Evidence of use looks so far back: figures of earlier days would say too little."""
@@ -106,6 +101,14 @@ MADE: Final = {
         "每家企业的终端、申报与最近使用日：企业画像与预警的依据。",
         "Terminals, declaration and last use of each enterprise: what portraits rest on.",
     ),
+    "adoption_ground": _out(
+        "每日指标依据何种名录与证据算出：有变即重算。",
+        "What each day's adoption was made from: it is made anew where that differs.",
+    ),
+    "adoption_restatements": _out(
+        "上云指标更正记录：旧值、新值、原因与时间。",
+        "Figures of adoption that were replaced: old and new, cause and time.",
+    ),
     "adoption_changes": _out(
         "与四周前相比的变化：同一批单位、新进、退出各占多少。",
         "Change against four weeks before: by those in both, by entry, by exit.",
@@ -130,14 +133,18 @@ def adoption_of_days(
     Who was heard is carried on from the day before where that is made; else it is read anew.
     """
     days = sorted(date.fromisoformat(key) for key in context.partition_keys)
-    ground = Ground.of({name: frame.collect() for name, frame in register.items()}, days[-1])
+    tables = {name: frame.collect() for name, frame in register.items()}
+    ground = Ground.of(tables, days[-1])
     before = days[0] - timedelta(days=1)
     carried = Lake(HOME.lake).read("terminal_state", Partition(before))
     state = seen.heard(_heard_by(before), before) if carried is None else carried
     told = each_day(ground, state, before, _heard_on, days[-1])
+    replacing = Replacing(
+        HOME, grounds_of(HOME, tables, days), datetime.now(UTC), context.run.run_id
+    )
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in MADE}
     for on, heard, day in told:
-        for name, frame in _tables(ground, on, heard.state(), day).items():
+        for name, frame in _tables(ground, on, heard.state(), day, replacing).items():
             parts[name].append(frame.with_columns(partition_day=pl.lit(on)))
     pictures = _pictures(parts["adoption"][-1].drop("partition_day"), days[-1])
     for name, frames in parts.items():
@@ -168,7 +175,9 @@ def _panel_of(ground: Ground, on: date) -> pl.DataFrame:
     return of_day(ground, seen.heard(_heard_by(on), on), on).panel() if made is None else made
 
 
-def _tables(ground: Ground, on: date, state: pl.DataFrame, day: Day) -> dict[str, pl.DataFrame]:
+def _tables(
+    ground: Ground, on: date, state: pl.DataFrame, day: Day, replacing: Replacing
+) -> dict[str, pl.DataFrame]:
     panel, since = day.panel(), on - SINCE
     return {
         "terminal_state": state.sort("terminal_id"),
@@ -179,6 +188,8 @@ def _tables(ground: Ground, on: date, state: pl.DataFrame, day: Day) -> dict[str
         "adoption_contributions": day.contributions(on),
         "adoption_panel": panel.sort("metric_id", "basis", "unit_id"),
         "firm_evidence": firm_evidence(day, ground.uses, on),
+        "adoption_ground": replacing.ground(on),
+        "adoption_restatements": replacing.told(on, day.adoption),
         "adoption_changes": change.changes(_panel_of(ground, since), panel, since, on),
     }
 

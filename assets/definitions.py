@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets import (
     adoption,
+    adoption_ground,
     anomalies,
     anomaly_report,
     cards,
@@ -79,6 +80,22 @@ REGISTER: Final = dg.define_asset_job(
 DISTRICT_DAYS: Final = dg.define_asset_job(
     "district_days", selection=["oee_roll_up", "terminal_days", *adoption.MADE]
 )
+EVIDENCE: Final = dg.define_asset_job(
+    "evidence",
+    selection=["terminal_days"],
+    description="各日证据，含迟到的。Evidence of all days, with what came late.",
+)
+ADOPTION_DAYS: Final = dg.define_asset_job(
+    "adoption_days",
+    selection=[*adoption.MADE],
+    description="名录或证据有变的日期，上云指标重算。"
+    "Adoption of days whose register or evidence changed.",
+)
+INDICATORS: Final = dg.define_asset_job(
+    follow_up.INDICATORS,
+    selection=["evidence_cards", "kpi"],
+    description="上云指标更正后的指标。Indicators of days whose adoption was restated.",
+)
 PARK_DAYS: Final = dg.define_asset_job(
     "park_days",
     selection=[*park_figures.MADE, "chain_stages", "evidence_cards", "kpi"],
@@ -135,7 +152,21 @@ def new_segments(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]
 
 
 @dg.sensor(
-    jobs=[ROLLED_UP, ANOMALIES],
+    job=ADOPTION_DAYS,
+    minimum_interval_seconds=60,
+    description="名录或证据有变（含迟到）的日期，上云指标重算，且只有它们。"
+    "Days whose register or evidence is not what their adoption was made from, and no others.",
+)
+def stale_adoption(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
+    """What came late touches its own day and those after it."""
+    found, cursor = adoption_ground.stale(HOME, context.cursor)
+    for one in found:
+        yield dg.RunRequest(run_key=one.run_key, tags=range_tags(one.first, one.last))
+    context.update_cursor(cursor)
+
+
+@dg.sensor(
+    jobs=[ROLLED_UP, ANOMALIES, INDICATORS],
     minimum_interval_seconds=60,
     description="已更正的日期，其汇总、指标与日报随之重做。"
     "Roll-ups, indicators and reports of days that were restated are made anew.",
@@ -207,7 +238,10 @@ defs: Final = dg.Definitions(
         ANOMALIES,
         PARKS,
         REGISTER,
+        EVIDENCE,
         DISTRICT_DAYS,
+        ADOPTION_DAYS,
+        INDICATORS,
         PORTRAITS,
         PARK_DAYS,
         FORECASTS,
@@ -217,7 +251,7 @@ defs: Final = dg.Definitions(
         REPORTS,
     ],
     schedules=NIGHTS,
-    sensors=[new_segments, restated_days, drifted_models, told_events],
+    sensors=[new_segments, stale_adoption, restated_days, drifted_models, told_events],
     resources={
         "io_manager": LakeIOManager(
             root=str(HOME.lake),

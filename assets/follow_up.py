@@ -18,6 +18,7 @@ from pipelines.fingerprints import boxes as runs_of
 
 ROLLED_UP: Final = "rolled_up"
 ANOMALIES: Final = "anomalies"
+INDICATORS: Final = "indicators"
 
 ROLLED: Final = ["oee_by_shift", "line_oee_by_shift"]
 REPORTED: Final = ["oee_by_shift", "losses_by_shift"]
@@ -51,7 +52,7 @@ def requests(lake: Lake, cursor: str | None, today: date) -> tuple[list[Request]
     before: dict[str, str] = json.loads(cursor) if cursor else {}
     seen: dict[str, str] = {}
     changed: dict[tuple[str, str | None], list[Partition]] = {}
-    for made in (*_rolled_up(lake), *_judged(lake)):
+    for made in (*_rolled_up(lake), *_judged(lake), *_indicated(lake)):
         if made.partition.day is None or made.partition.day >= today:
             continue
         name = _name(made.job, made.partition)
@@ -85,6 +86,11 @@ def _judged(lake: Lake) -> Iterator[Made]:
         inputs = [lake.path(table, part) for table in (*JUDGED, *measured) for part in near]
         inputs += [lake.path(table, one) for table in REPORTED]
         yield Made(ANOMALIES, one, lake.path("anomaly_report", one), inputs)
+
+
+def _indicated(lake: Lake) -> Iterator[Made]:
+    for one in lake.partitions("kpi"):
+        yield Made(INDICATORS, one, lake.path("kpi", one), [lake.path("adoption", one)])
 
 
 def _token(inputs: Iterable[Path]) -> str:

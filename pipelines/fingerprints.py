@@ -43,10 +43,11 @@ def digest(parts: Iterable[str]) -> str:
 
 def content(frame: pl.DataFrame) -> str:
     """The hash of a table's rows in any order, with its columns."""
-    return digest([_CELL.join(frame.columns), *sorted(_texts(frame).to_list())])
+    return digest([_CELL.join(frame.columns), *sorted(texts(frame).to_list())])
 
 
-def _texts(frame: pl.DataFrame) -> pl.Series:
+def texts(frame: pl.DataFrame) -> pl.Series:
+    """Each row of a table as one text: equal where all its cells are."""
     cells = [pl.col(name).cast(pl.String).fill_null(_NULL) for name in frame.columns]
     return frame.select(pl.concat_str(cells, separator=_CELL)).to_series()
 
@@ -124,8 +125,8 @@ def _near(
 
 def _grouped(rows: pl.DataFrame, columns: list[str], days: Sequence[date]) -> dict[date, str]:
     """Per day the hash of its rows (`_day`) in any order."""
-    texts = rows.select("_day", _texts(rows.select(columns)).alias("text"))
-    found = dict(texts.group_by("_day").agg(pl.col("text").sort()).iter_rows())
+    told = rows.select("_day", texts(rows.select(columns)).alias("text"))
+    found = dict(told.group_by("_day").agg(pl.col("text").sort()).iter_rows())
     return {day: digest(found.get(day, ())) for day in days}
 
 

@@ -30,6 +30,37 @@ letter and two digits of GB/T 4754, as C39), level (C1 to C4). `basis`: declared
 declared_or_verified, measured; of CA-4 pooled and mean_of_firms. Bounds are numerator / denominator
 and (numerator + unknown) / denominator; CA-7 is a count and has no denominator."""
 
+ADOPTION_RESTATEMENTS: Final = pl.Schema(
+    {
+        **AREA,
+        "dimension": pl.String(),
+        "class_id": pl.String(),
+        "metric_id": pl.String(),
+        "basis": pl.String(),
+        "change": pl.String(),
+        "old_numerator": pl.Int64(),
+        "old_denominator": pl.Int64(),
+        "old_unknown": pl.Int64(),
+        "old_value": pl.Float64(),
+        "new_numerator": pl.Int64(),
+        "new_denominator": pl.Int64(),
+        "new_unknown": pl.Int64(),
+        "new_value": pl.Float64(),
+        "cause": pl.String(),
+        "restated_at": pl.Datetime("us", "UTC"),
+        "run_id": pl.String(),
+    }
+)
+"""A figure of ADOPTION that was replaced after its day, in order of time. `change`: changed,
+appeared or vanished with its row. `cause`: the tables that were not what it was made from
+(with commas), code, or unrecorded."""
+
+ADOPTION_GROUND: Final = pl.Schema(
+    {"component": pl.String(), "digest": pl.String(), "was_open": pl.Boolean()}
+)
+"""What the adoption of a day was made from: a hash per table as far as the day knows it;
+`was_open` where the day was not over when it was made."""
+
 FUNNEL: Final = pl.Schema(
     {**AREA, "of": pl.String(), "stage": pl.String(), "place": pl.Int64(), "units": pl.Int64()}
 )

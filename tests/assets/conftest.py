@@ -70,7 +70,7 @@ def walked(home, truth):
 
     import_days(home, truth)
     said = []
-    assert everything(None, None, say=said.append), said
+    assert everything(None, None, say=said.append), "\n".join(said)
     return home
 
 

@@ -74,12 +74,16 @@ def test_every_night_the_day_before_is_asked_for_in_the_order_of_the_walk(home, 
             scheduled_execution_time=tick, repository_def=defs.get_repository_def()
         )
         requests = schedule.evaluate_tick(context).run_requests
-        asked[schedule.job_name] = [request.partition_key for request in requests]
+        asked[schedule.job_name] = [
+            request.partition_key or request.tags.get("dagster/asset_partition_range_start")
+            for request in requests
+        ]
         known = defs.resolve_job_def(schedule.job_name).partitions_def
         assert known is None or set(asked[schedule.job_name]) <= set(known.get_partition_keys())
     assert asked == {
         "parks": ["P01", "P02", "P03"],
         "register": [None],
+        "evidence": [str(home.first_day)],
         "models": ["F01", "F07"],
         "anomalies": ["2026-11-17|F01", "2026-11-17|F07"],
         "district_days": ["2026-11-17"],

@@ -79,7 +79,7 @@ def seal_late(home, found):
     return time
 
 
-def ticks_to_the_end(opened, sensor="new_segments"):
+def ticks_to_the_end(opened, sensor="new_segments", job="factory_days"):
     """Evaluate a sensor and run what it asks for, until it asks for nothing."""
     from assets import definitions
     from assets.definitions import defs
@@ -99,8 +99,7 @@ def ticks_to_the_end(opened, sensor="new_segments"):
             ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
             keys = tuple(request.tags[end] for end in ends)
             asked.append(keys)
-            job = request.job_name or "factory_days"
-            assert run(opened, job, *map(partition_of, keys)) == []
+            assert run(opened, request.job_name or job, *map(partition_of, keys)) == []
     raise AssertionError(f"it asks for ever: {asked}")
 
 

@@ -1,6 +1,6 @@
 import ast
 
-from connectors.arithmetic_version import arithmetic_version, wordless
+from connectors.arithmetic_version import ADOPTION, arithmetic_version, sources, wordless
 
 CODE = 'X = 2\n"""words"""\n\ndef f(a):\n    """words"""\n    return a + X  # words\n'
 
@@ -21,3 +21,10 @@ def test_every_module_that_a_figure_is_made_by_counts(monkeypatch):
     for name in ("def increments", "def element_times", "def heard", "def with_pri", "def correct"):
         assert name in told
     assert "def adoption" not in told
+
+
+def test_adoption_is_made_by_its_own_modules():
+    found = set(sources(*ADOPTION))
+    assert {"cloud.units", "cloud.seen", "cloud.firms", "cloud.identity", "versions"} <= found
+    assert "oee" not in found
+    assert arithmetic_version(*ADOPTION) != arithmetic_version()
