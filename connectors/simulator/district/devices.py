@@ -83,7 +83,7 @@ def _age(rng: random.Random, plan: Plan) -> int:
     """Days in service: an enterprise has none from before it came onto a cloud."""
     is_late = plan.is_on and rng.random() < GROWTH
     most = min(plan.since, 200 if is_late else 1_500) if plan.is_on else 1_500
-    return rng.randint(min(31, most), most)
+    return rng.randint(min(8, most), most)
 
 
 def _identity(rng: random.Random, number: int) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _named_by(listing: Terminal, keep: str) -> Terminal:
 def _habit(rng: random.Random, plan: Plan, kind: str | None) -> Habit:
     says_zero = rng.random() < 0.5
     if not plan.is_on and kind == "device":
-        silent = rng.choices((rng.randint(45, 400), SILENT_ALWAYS), (12, 88))[0]
+        silent = rng.choices((rng.randint(45, 400), SILENT_ALWAYS), (4, 96))[0]
         return Habit(silent=silent, says_zero=says_zero)
     habit = rng.choices(("steady", "some", "fifth", "stale", "dark", "never"), (76, 8, 5, 4, 4, 3))[
         0
@@ -170,7 +170,7 @@ def _habit(rng: random.Random, plan: Plan, kind: str | None) -> Habit:
         return Habit(share=rng.uniform(0.3, 0.78), says_zero=says_zero)
     if habit == "fifth":
         return Habit(share=1.0, at_rest=0.0, fifth=True, says_zero=says_zero)
-    silence = {"stale": rng.randint(8, 28), "dark": rng.randint(31, 250), "never": SILENT_ALWAYS}
+    silence = {"stale": rng.randint(8, 28), "dark": rng.randint(31, 400), "never": SILENT_ALWAYS}
     return Habit(
         silent=silence.get(habit, 0),
         gap=_gap(rng) if habit == "steady" else None,

@@ -12,7 +12,7 @@ from connectors.simulator.fleet import Factory, fleet, uscc
 ACTIVE: Final = "在营"
 HOUSEHOLD: Final = "个体工商户"
 MOST_MACHINES: Final = 12
-NEWCOMERS: Final = 0.2
+NEWCOMERS: Final = 0.4
 """Of those on a cloud, so many came onto it in the last months."""
 _SECTOR_CODES: Final = {
     "biopharma": "C2710", "ev": "C3612", "materials": "C2651", "equipment": "C3429",
@@ -63,7 +63,7 @@ def _enterprise(draft: Draft, rng: random.Random, number: int, factory: Factory 
         begun=row.valid_from,
         work_days=rng.choices((7, 6, 5, 0), (25, 44, 30, 1))[0],
         rest=rng.choices((0, 24, 27, 45), (97, 1, 1, 1))[0],
-        is_on=rng.random() < 0.6,
+        is_on=rng.random() < 0.63,
         since=rng.randint(20, 240) if rng.random() < NEWCOMERS else LONG,
         gone=gone,
     )

@@ -29,7 +29,7 @@ def say(draft: Draft, rng: random.Random, plan: Plan) -> None:
         is_seen = True
     draft.declarations += _declarations(draft, rng, plan, said, levels)
     recorded = _use(draft, rng, plan, levels) if is_seen else set()
-    if not is_seen and rng.random() < 0.08:
+    if not is_seen and rng.random() < 0.03:
         _old_use(draft, rng, plan)
     draft.levels[plan.uscc] = (levels - {"C4"}) | (recorded & {"C4"})
 
