@@ -149,7 +149,14 @@ def _firms(facts: DistrictFacts, seed: int, since: date) -> list[_Firm]:
             sector = (last.industry_code or "")[:3]
             found.append(_Firm(uscc, sector, last.staff or 20, held[0].park_id or ""))
     order = Draw(seed, "office").rng.permutation(len(found))
-    return [found[place] for place in order]
+    return _needed_first([found[place] for place in order])
+
+
+def _needed_first(firms: Sequence[_Firm]) -> list[_Firm]:
+    """Those that are to be in distress on the last day before all others, however few are taken."""
+    own = [[one for one in firms if one.park_id == park][:n] for park, n in UNDER_WAY.items()]
+    needed = [one for part in own for one in part]
+    return [*needed, *(one for one in firms if one not in needed)]
 
 
 def _is_industry(row: Enterprise) -> bool:

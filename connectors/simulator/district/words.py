@@ -45,10 +45,11 @@ def _declarations(
 ) -> Iterator[Declaration]:
     if said == "none":
         return
-    begun: date | None = draft.back(rng.randint(100, 900))
+    held = rng.randint(100, 900)
+    begun: date | None = draft.back(held)
     until = draft.back(rng.randint(-400, 90)) if rng.random() < 0.4 else None
     if said == "expired":
-        until = draft.back(rng.randint(91, 600))
+        until = draft.back(rng.randint(91, held))
     if said == "future":
         begun, until = draft.on + timedelta(days=rng.randint(1, 60)), None
     if said in ("no", "unknown"):
@@ -57,8 +58,8 @@ def _declarations(
         begun = None
     told: list[str | None] = [None]
     if said not in ("no", "unknown") and rng.random() < 0.8:
-        held = sorted({*rng.sample(list(SERVICES), rng.choice((1, 1, 2))), *levels})
-        told = [*held[: rng.choice((1, 2, 4))]]
+        claimed = sorted({*rng.sample(list(SERVICES), rng.choice((1, 1, 2))), *levels})
+        told = [*claimed[: rng.choice((1, 2, 4))]]
     for level in told:
         yield Declaration(
             uscc=plan.uscc,

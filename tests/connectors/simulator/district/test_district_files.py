@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 from openpyxl import load_workbook
 
+from connectors.home import Home
+from connectors.register_import import import_file
 from connectors.simulator.district import bad_files, files, tables, truth_tables
 from connectors.simulator.district.facts import facts
 from connectors.simulator.park_facts import uscc
@@ -118,3 +120,19 @@ def test_the_truth_has_the_tables_of_the_figures(district, tmp_path):
         assert not found.select(key).is_duplicated().any()
     _, *traps = lines(tmp_path / "truth" / "traps.csv")
     assert len(traps) == len(district.traps)
+
+
+def test_the_register_takes_every_row_of_the_office(tmp_path):
+    """What is refused was planted to be, and lies in files of its own."""
+    many = facts(4, ON, enterprises=1_200, terminals=1_200)
+    office = tmp_path / "office"
+    office.mkdir()
+    files.write_files(many, office)
+    home = Home(tmp_path / "home")
+    refused = {
+        (path.name, row["line"], row["column"])
+        for path in sorted(office.glob("*.*"))
+        for outcome in import_file(home, path, as_of=ON)
+        for row in outcome.rejections.to_dicts()
+    }
+    assert refused == set()
