@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 from rich.table import Table
 
-from pipelines.evidence_cards import by_subject
+from pipelines.evidence_cards import UNOFFICIAL, by_subject
 
 KINDS: Final = {
     "smart_factory": "智能工厂 smart factory",
@@ -42,5 +42,5 @@ def card_view(cards: pl.DataFrame, day: date) -> Table:
             str(row["as_of"] or "—"),
         )
         table.add_section()
-    table.caption = f"* 必备 mandatory. {cards['basis'][0].partition('（')[2].partition('）')[0]}"
+    table.caption = f"* 必备 mandatory. {' '.join(UNOFFICIAL)}"
     return table

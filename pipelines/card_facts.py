@@ -16,15 +16,15 @@ RECENT: Final = timedelta(days=29)
 
 SHARES: Final = {
     "l2_share": ("{n}/{d} 台设备达到 L2", "{n} of {d} machines at L2 or above"),
-    "oee_completeness": ("计划工作时间 {d} 秒中状态已知 {n} 秒",
-                         "the state is known for {n} of {d} s of planned busy time"),
+    "oee_completeness": ("计划工作时间 {d_h} 小时中状态已知 {n_h} 小时",
+                         "the state is known for {n_h} of {d_h} h of planned busy time"),
     "networked_share": ("{n}/{d} 台数字化设备联网", "{n} of {d} digital machines are networked"),
     "judged_share": ("{n}/{d} 个设备日已评判", "{n} of {d} machine-days were judged"),
     "l2_factories_share": ("{n}/{d} 家已接入工厂达到 L2", "{n} of {d} connected factories at L2"),
     "monitored_share": ("{n}/{d} 家企业有运行数据", "{n} of {d} enterprises have operating data"),
     "portrait_share": ("{n}/{d} 家企业有画像", "{n} of {d} enterprises have a portrait"),
 }  # fmt: skip
-"""Facts that are a numerator over a denominator, and how each is told."""
+"""Facts that are a numerator over a denominator, and how each is told; seconds as hours (`_h`)."""
 
 COUNTS: Final = {
     "days_collected": ("{n} 天有合格数据", "accepted data on {n} days"),
@@ -50,7 +50,9 @@ def shares(kind: str, fact_id: str, counts: pl.DataFrame, as_of: date) -> pl.Dat
     zh, en = SHARES[fact_id]
     numerator, denominator = pl.col("numerator"), pl.col("denominator")
     value = pl.when(denominator > 0).then(numerator / denominator)
-    texts = (_filled(text, {"{n}": numerator, "{d}": denominator}) for text in (zh, en))
+    told = {"{n}": numerator, "{d}": denominator}
+    told |= {"{n_h}": _hours(numerator), "{d_h}": _hours(denominator)}
+    texts = (_filled(text, told) for text in (zh, en))
     return _facts(kind, fact_id, counts, as_of, value, *texts)
 
 
@@ -132,6 +134,12 @@ def _summed(frame: pl.DataFrame, key: str, holds: pl.Expr) -> pl.DataFrame:
     return frame.group_by(subject_id=key).agg(
         numerator=holds.sum().cast(pl.Int64), denominator=pl.len().cast(pl.Int64)
     )
+
+
+def _hours(seconds: pl.Expr) -> pl.Expr:
+    """To a tenth, rounded down, so that what lacks a second is never told as whole."""
+    tenths = seconds // 360
+    return pl.format("{}.{}", tenths // 10, tenths % 10)
 
 
 def _filled(text: str, numbers: dict[str, pl.Expr]) -> pl.Expr:

@@ -1,6 +1,6 @@
 """Evidence cards of smart factories and benchmark parks: criterion, evidence, state, date.
 
-The official assessment texts are not public or not known to us, and every card says so: what stands
+The official assessment texts are not public or not known to us, and every card says so; what stands
 is the plan's own words, with what measures them. Whether a factory is recognised is the authority's
 word, an entered list, and a criterion of its own.
 """
@@ -60,6 +60,7 @@ UNOFFICIAL: Final = (
     "官方评定标准未公开或未获得，此为规划原文要求的证据",
     "the official criteria are not public or not known to us; this is evidence of the plan's words",
 )
+"""What every card says wherever it is shown."""
 _BY: Final = {
     "plan": ("", ""),
     "ours": ("，阈值为本系统提议", ", the threshold is our proposal"),
@@ -91,7 +92,8 @@ def cards(criteria: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     zh, en = ("尚无证据", "nothing is known yet")
     return (
         seen.with_columns(
-            state=_state(), basis=_basis(),
+            state=_state(), basis_zh=_basis("规划原文“{}”{}", 0),
+            basis_en=_basis("the plan's “{}”{}", 1),
             evidence_zh=pl.coalesce("evidence_zh", pl.lit(zh)),
             evidence_en=pl.coalesce("evidence_en", pl.lit(en)),
         )
@@ -160,11 +162,6 @@ def _state() -> pl.Expr:
     return pl.when(is_known).then(verdict).otherwise(pl.lit(UNKNOWN))
 
 
-def _basis() -> pl.Expr:
-    zh, en = ({name: words[n] for name, words in _BY.items()} for n in (0, 1))
-    by = pl.col("threshold_by")
-    return pl.format(
-        "规划原文“{}”{}（{}） / the plan's “{}”{} ({})",
-        "quote", by.replace_strict(zh), pl.lit(UNOFFICIAL[0]),
-        "quote", by.replace_strict(en), pl.lit(UNOFFICIAL[1]),
-    )  # fmt: skip
+def _basis(words: str, language: int) -> pl.Expr:
+    by = {name: told[language] for name, told in _BY.items()}
+    return pl.format(words, "quote", pl.col("threshold_by").replace_strict(by))

@@ -199,7 +199,8 @@ CARDS: Final = pl.Schema(
         "criterion_id": pl.String(),
         "criterion_zh": pl.String(),
         "criterion_en": pl.String(),
-        "basis": pl.String(),
+        "basis_zh": pl.String(),
+        "basis_en": pl.String(),
         "is_mandatory": pl.Boolean(),
         "evidence_zh": pl.String(),
         "evidence_en": pl.String(),
@@ -207,9 +208,9 @@ CARDS: Final = pl.Schema(
         "as_of": pl.Date(),
     }
 )
-"""Evidence cards of smart factories and benchmark parks. `state`: met, not_met, unknown. `basis`
-names the plan's line or our own proposal; where no official text is known, it says so. A subject
-counts when all its mandatory criteria are met."""
+"""Evidence cards of smart factories and benchmark parks. `state`: met, not_met, unknown. The
+basis quotes the plan and says whose the threshold is; no official text is known
+(`evidence_cards.UNOFFICIAL`). A subject counts when all its mandatory criteria are met."""
 
 MISSING_LINKS: Final = pl.Schema(
     {

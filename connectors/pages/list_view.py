@@ -52,7 +52,7 @@ def _card(desk: Desk, kind: str, key: str, rows: list[Row]) -> View:
             {
                 "name": label(row["criterion_zh"], row["criterion_en"], row["criterion_id"]),
                 "evidence": label(row["evidence_zh"], row["evidence_en"], NOTHING),
-                "basis": row["basis"] or "",
+                "basis": label(row["basis_zh"], row["basis_en"], ""),
                 "state": row["state"] if row["state"] in STATES else "unknown",
                 "state_name": pair(words.STATE, row["state"]),
                 "is_mandatory": row.get("is_mandatory"),

@@ -9,6 +9,9 @@ from connectors.pages.numbers import day, percent, plain, whole
 from connectors.pages.words import Pair
 
 MOST_FACTS: Final = 8
+PRESSING: Final = ("high", "medium")
+LEAST_SHOWN: Final = 6
+"""Of those that do not press so many are shown at once; the others unfold."""
 WEIGHED: Final = "contributions"
 """The key of what a model weighed, strongest first."""
 MOST_FAMILIES: Final = 3
@@ -65,6 +68,7 @@ def warnings(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
         "items": []
         if desk.is_public
         else [_item(desk, row, is_own=uscc is not None) for row in rows],
+        "shown": max(LEAST_SHOWN, sum(row["severity"] in PRESSING for row in rows)),
     }
 
 
@@ -103,25 +107,25 @@ def _amount(value: float | None, unit: Pair, *, is_share: bool) -> Pair:
     return f"{number} {unit[0]}".strip(), f"{number} {unit[1]}".strip()
 
 
-def facts(evidence: str | None) -> list[tuple[Pair, str]]:
+def facts(evidence: str | None) -> list[tuple[Pair, Pair]]:
     """What the evidence holds, name by name; a text that is no JSON is shown as it is."""
     if not evidence:
         return []
     try:
         told = json.loads(evidence)
     except ValueError:
-        return [(("证据", "evidence"), evidence)]
+        return [(("证据", "evidence"), (evidence, evidence))]
     if not isinstance(told, dict):
-        return [(("证据", "evidence"), _value(told))]
+        return [(("证据", "evidence"), _both(_value(told)))]
     said = [fact for key, value in told.items() for fact in _facts(key, value)]
     return said[:MOST_FACTS]
 
 
-def _facts(key: str, value: Any) -> list[tuple[Pair, str]]:  # noqa: ANN401
+def _facts(key: str, value: Any) -> list[tuple[Pair, Pair]]:  # noqa: ANN401
     """One fact, or one for each rule that was joined to a warning as its evidence."""
     if key == JOINED and isinstance(value, list) and all(isinstance(one, dict) for one in value):
         return [
-            (pair(risk_words.RULE, str(one.get("rule"))), str(one.get("raised_on") or ""))
+            (pair(risk_words.RULE, str(one.get("rule"))), _both(str(one.get("raised_on") or "")))
             for one in value
         ]
     if key in risk_words.UNTOLD or value is None:
@@ -129,9 +133,13 @@ def _facts(key: str, value: Any) -> list[tuple[Pair, str]]:  # noqa: ANN401
     if key == WEIGHED and isinstance(value, dict):
         spoke = [name for name, weight in value.items() if weight > 0][:MOST_FAMILIES]
         names = [pair(risk_words.FAMILY, name) for name in spoke]
-        told = " / ".join(f"{zh} {en}" for zh, en in names)
-        return [(pair(risk_words.EVIDENCE, key), told)] if told else []
-    return [(pair(risk_words.EVIDENCE, key), _fact(key, value))]
+        told = "、".join(zh for zh, _ in names), ", ".join(en for _, en in names)
+        return [(pair(risk_words.EVIDENCE, key), told)] if spoke else []
+    return [(pair(risk_words.EVIDENCE, key), _both(_fact(key, value)))]
+
+
+def _both(text: str) -> Pair:
+    return text, text
 
 
 def _fact(key: str, value: Any) -> str:  # noqa: ANN401

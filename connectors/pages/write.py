@@ -26,6 +26,7 @@ from connectors.pages import (
 from connectors.pages.desk import Desk, Tier, View, file_name, pair
 from connectors.pages.frames import PageFrames
 from connectors.pages.sectors import SECTOR
+from pipelines.evidence_cards import UNOFFICIAL
 
 KEY: Final = (
     "sme_cloud_share_verified", "sme_cloud_share", "device_cloud_rate", "sensing_terminals",
@@ -70,7 +71,7 @@ def pages(desk: Desk) -> Iterator[tuple[str, str]]:
         name = file_name("park", park_id)
         yield name, _render(desk, "park", here=name, **_park(desk, park_id))
     yield "map.html", _render(desk, "map", maps=map_view.maps(desk))
-    yield "cards.html", _render(desk, "cards", cards=list_view.cards(desk))
+    yield "cards.html", _render(desk, "cards", cards=list_view.cards(desk), unofficial=UNOFFICIAL)
     yield "projects.html", _render(desk, "projects", projects=list_view.projects(desk))
     yield "services.html", _render(desk, "services", **_services(desk))
     yield (

@@ -45,8 +45,12 @@ def test_every_criterion_is_whole_and_says_that_no_official_text_is_known():
     assert set(CRITERIA["subject_kind"]) == set(evidence_cards.KINDS)
     told = cards(CRITERIA, card_facts.subjects(SMART_FACTORY, ["F01"]))
     assert told.schema == park_figures.CARDS
-    assert told["basis"].str.contains("官方评定标准未公开或未获得").all()
-    assert told["basis"].str.contains("official criteria are not public").all()
+    assert told["basis_zh"].str.starts_with("规划原文“").all()
+    assert told["basis_en"].str.starts_with("the plan's “").all()
+    is_ours = CRITERIA["threshold_by"] == "ours"
+    named = told.join(CRITERIA.filter(is_ours), on=["subject_kind", "criterion_id"], how="semi")
+    assert named["basis_en"].str.ends_with("the threshold is our proposal").all()
+    assert "未公开或未获得" in evidence_cards.UNOFFICIAL[0]
     assert set(told["state"]) == {"unknown"}
 
 
@@ -178,6 +182,8 @@ def test_facts_of_oee_and_stages():
     )
     found = card_facts.of_oee(shifts, ON)
     assert found.select("subject_id", "value").rows() == [("F01", 0.9), ("F02", None)]
+    hours = card_facts.of_oee(shifts.with_columns(pbt_s=36_000.0), ON)
+    assert hours["evidence_en"][0] == "the state is known for 19.9 of 20.0 h of planned busy time"
     stages = pl.DataFrame(
         [("F01", "rnd", 1, 1, 0, False), ("F01", "production", 1, 1, 5, True)],
         schema=chain_stage.BY_FACTORY, orient="row",

@@ -3,6 +3,7 @@
 Plain is small, of sector C36, in P01, at work seven days a week, and says that it is on no cloud.
 """
 
+import random
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -54,10 +55,11 @@ class Planter:
     ) -> str:
         """An enterprise and its sites; `says` is its declaration, None for no row. Its code."""
         number = FIRST_CODE + len(self.draft.plans)
+        name_zh, name_en = names.names(random.Random(f"{self.draft.seed}/{number}"), number)
         row = Enterprise(
             uscc=names.code(self.draft.seed, number),
-            name_zh=f"上海试例{len(self.draft.plans) + 1:03}有限公司",
-            name_en=f"Shanghai Planted Case {len(self.draft.plans) + 1:03} Co., Ltd.",
+            name_zh=name_zh,
+            name_en=name_en,
             staff=50,
             revenue_wan=900.0,
             industry_code="C3612",
@@ -83,11 +85,11 @@ class Planter:
         self, uscc: str, park: str | None, number: int = 1, begun: int = LONG_AGO, ended: int = -1
     ) -> None:
         """A site, `begun` and `ended` so many days ago (-1: it still is)."""
-        longitude, latitude = names.PARKS.get(park or "", names.ELSEWHERE)
-        step = len(self.draft.sites) % 50 * 0.0001
+        rng = random.Random(f"{self.draft.seed}/{uscc}/{number}")
+        longitude, latitude = names.place(rng, park)
         self.draft.sites.append(
             Site(
-                site_id(uscc, number), uscc, park, f"{number}号厂区", longitude, latitude + step,
+                site_id(uscc, number), uscc, park, f"{number}号厂区", longitude, latitude,
                 self.back(begun), None if ended < 0 else self.back(ended),
             )
         )  # fmt: skip

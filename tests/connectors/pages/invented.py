@@ -287,7 +287,8 @@ def cards():
             rows.append(
                 {
                     "subject_kind": kind, "subject_id": key, "criterion_id": criterion,
-                    "criterion_zh": zh, "criterion_en": en, "basis": basis,
+                    "criterion_zh": zh, "criterion_en": en, "basis_zh": basis,
+                    "basis_en": "the plan's own words",
                     "is_mandatory": number < 2,
                     "evidence_zh": said_zh, "evidence_en": said_en,
                     "state": state, "as_of": DAY,

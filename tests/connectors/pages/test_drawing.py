@@ -155,20 +155,25 @@ JSON = st.recursive(
 @settings(max_examples=60)
 def test_evidence_of_any_kind_is_told_in_words(evidence):
     for name, value in facts(evidence):
-        assert len(name) == 2
-        assert isinstance(value, str)
+        assert len(name) == len(value) == 2
+        assert all(isinstance(text, str) for text in value)
 
 
 def test_evidence_is_told_by_name():
     told = facts('{"scheduled_days": 10, "drop": -0.404, "platform": "甲"}')
-    assert told[0] == (("开工天数", "scheduled days"), "10")
-    assert told[1][1] == "−40.4\N{NO-BREAK SPACE}%"
-    assert told[2] == (("平台", "platform"), "甲")
+    assert told[0] == (("开工天数", "scheduled days"), ("10", "10"))
+    assert told[1][1] == ("−40.4\N{NO-BREAK SPACE}%",) * 2
+    assert told[2] == (("平台", "platform"), ("甲", "甲"))
+
+
+def test_what_a_model_weighed_is_named_in_one_language_at_a_time():
+    told = facts('{"contributions": {"output": 0.9, "running": 0.4, "alarms": -0.1}}')
+    assert told == [(("主要依据", "spoken for by"), ("产量、运行时间", "output, running time"))]
 
 
 def test_rules_joined_to_a_warning_are_named():
     told = facts('{"rules": [{"rule": "output_drop", "raised_on": "2026-11-02", "value": 0.7}]}')
-    assert told == [(("产量下降", "Output drop"), "2026-11-02")]
+    assert told == [(("产量下降", "Output drop"), ("2026-11-02", "2026-11-02"))]
 
 
 @given(identifier=st.text(max_size=80))

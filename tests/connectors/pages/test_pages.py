@@ -18,6 +18,7 @@ from connectors.pages import PageFrames, risk_words, sectors, words, write_pages
 from connectors.pages.desk import Desk
 from connectors.pages.frames import SCHEMAS
 from connectors.pages.write import pages
+from pipelines import evidence_cards
 from pipelines.indicators import dictionary
 from tests.connectors.pages import firms, invented
 from tests.connectors.pages.well_formed import Page
@@ -89,6 +90,29 @@ def test_every_page_speaks_both_languages(read):
         assert CJK.search(zh), name
         assert len(" ".join(en).split()) > 20, name
         assert [text for text in en if CJK.search(text) and text not in quoting] == [], name
+
+
+def test_cards_say_that_no_official_criteria_are_known(read):
+    zh, en = (" ".join(read["cards.html"].texts[language]) for language in ("zh", "en"))
+    assert evidence_cards.UNOFFICIAL[0] in zh
+    assert evidence_cards.UNOFFICIAL[1][1:] in en
+
+
+def test_warnings_that_do_not_press_unfold(small):
+    one = small.warnings.head(1)
+    said = [(f"w{n}", "medium" if n < 2 else "low") for n in range(20)]
+    told = pl.DataFrame(said, schema=["warning_id", "severity"], orient="row")
+    rows = told.join(one.drop("warning_id", "severity"), how="cross").select(one.columns)
+    frames = replace(small, warnings=rows)
+    counts = []
+    for park in invented.PARKS:
+        text = page(frames, f"park-{park}.html")
+        (warned,) = re.findall(r"风险预警</span>.*?</section>", text, re.DOTALL)[:1]
+        shown, _, folded = warned.partition("<details>")
+        counts.append((shown.count('<li class="low">'), folded.count('<li class="low">')))
+        assert '<li class="medium">' not in folded
+        assert shown.count('<li class="medium">') == (2 if folded else 0)
+    assert (4, 14) in counts
 
 
 @pytest.mark.parametrize("module", [words, risk_words, sectors])
