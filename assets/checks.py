@@ -92,7 +92,14 @@ def _said(one: Any) -> str:  # noqa: ANN401
     about = one.expectation_config
     column = about.kwargs.get("column", about.kwargs.get("column_list", ""))
     seen = one.result.get("partial_unexpected_list")
-    return f"{about.type} {column}: {one.exception_info if seen is None else seen[:TOLD]}"
+    return f"{about.type} {column}: {_broke(one) if seen is None else seen[:TOLD]}"
+
+
+def _broke(one: Any) -> str:  # noqa: ANN401
+    """Why an expectation could not be evaluated, without its traceback."""
+    told = [part for part in one.exception_info.values() if isinstance(part, dict)]
+    found = [str(part.get("exception_message")) for part in told or [one.exception_info]]
+    return "; ".join(dict.fromkeys(line.partition("\n")[0] for line in found))
 
 
 def _check(table: str) -> dg.AssetChecksDefinition:

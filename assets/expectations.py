@@ -188,7 +188,9 @@ def expected() -> dict[str, list[Any]]:
             between("completeness"),
         ],
         "evidence_cards": [
-            *present("subject_kind", "subject_id", "criterion_id", "basis", "is_mandatory"),
+            *present(
+                "subject_kind", "subject_id", "criterion_id", "basis_zh", "basis_en", "is_mandatory"
+            ),
             *present("evidence_zh", "evidence_en", "state"),
             unique("partition_day", "subject_kind", "subject_id", "criterion_id"),
             among("subject_kind", KINDS),

@@ -115,6 +115,18 @@ def test_each_thing_that_must_not_be_is_found(walked, table):
         assert named in found.description
 
 
+def test_a_column_that_is_not_there_is_named_in_one_line(walked):
+    from assets.checks import validate
+
+    (part, *_) = Lake(walked.lake).partitions("evidence_cards")
+    cards = Lake(walked.lake).scan("evidence_cards", [part])
+    found = validate("evidence_cards", cards.drop("state"), "broken")
+    assert not found.passed
+    assert 'The column "state" in BatchData does not exist' in found.description
+    assert "Traceback" not in found.description
+    assert "\n" not in found.description
+
+
 def test_a_factory_outside_any_park_passes_its_check(walked):
     from assets.checks import validate
 
