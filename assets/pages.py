@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from assets.owners import owners_of
-from assets.partitions import FACTORY_IDS, HOME, local_today, sector_of, site_names
+from assets.partitions import FACTORY_IDS, HOME, local_today, names_in_both, sector_of
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition
 from connectors.pages import PageFrames, write_pages
@@ -78,7 +78,7 @@ def frames(lake: Lake, day: date) -> PageFrames:
         of_day["service_use"] = of_day["service_use"].with_columns(park_id=whole)
     return PageFrames(
         day=day,
-        parks={park: (name, name) for park, name in site_names("park").items()},
+        parks=names_in_both("park"),
         factories=_factories(lake, day),
         adoption=_over_days(lake, "adoption", day, lake.read("adoption_before", Partition())),
         oee_days=_over_days(lake, "oee_roll_up", day, None),
@@ -114,13 +114,14 @@ def _factories(lake: Lake, day: date) -> pl.DataFrame | None:
     rolled = lake.read("oee_roll_up", Partition(day))
     if rolled is None:
         return None
-    names = site_names("factory")
+    names = names_in_both("factory")
+    zh, en = ({key: both[n] for key, both in names.items()} for n in (0, 1))
     parks = rolled.filter(pl.col("level") == "factory").select("factory_id", "park_id").unique()
     owners = owners_of(FACTORY_IDS).join(parks, on="factory_id", how="left")
     named = owners.with_columns(
         sector=pl.col("factory_id").map_elements(sector_of, pl.String),
-        name_zh=pl.col("factory_id").replace(names),
-        name_en=pl.col("factory_id").replace(names),
+        name_zh=pl.col("factory_id").replace(zh),
+        name_en=pl.col("factory_id").replace(en),
     )
     return named.select(FACTORIES.names()).cast(FACTORIES)
 

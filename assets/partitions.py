@@ -23,11 +23,19 @@ ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 def site_names(kind: str, home: Home = HOME) -> dict[str, str]:
     """Ids and names of the home's sites of a kind (factory, park), as its fleet file has them."""
+    return {key: name for key, (name, _) in names_in_both(kind, home).items()}
+
+
+def names_in_both(kind: str, home: Home = HOME) -> dict[str, tuple[str, str]]:
+    """The same, with English names (`name_en`) where the fleet file has them, else the others."""
     fleet = home.root / "fleet.toml"
     if not fleet.is_file():
         return {}
     sites = tomllib.loads(fleet.read_text("utf-8")).get(kind, [])
-    return {site["id"]: site.get("name", site["id"]) for site in sites}
+    names = {site["id"]: site.get("name", site["id"]) for site in sites}
+    return {
+        site["id"]: (names[site["id"]], site.get("name_en", names[site["id"]])) for site in sites
+    }
 
 
 def sector_of(factory: str, home: Home = HOME) -> str | None:

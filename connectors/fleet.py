@@ -14,7 +14,7 @@ from connectors.plans import read_calendar, read_cycles, read_lines, read_reason
 from connectors.tag_file import read_tags
 
 _FILES: Final = ("calendar", "cycles", "tags", "reasons", "lines", "conventions")
-_SITE_KEYS: Final = {"id", "name", "sector", "share_oee", "server", *_FILES}
+_SITE_KEYS: Final = {"id", "name", "name_en", "sector", "share_oee", "server", *_FILES}
 _OF_MACHINES: Final = ("tags", "reasons", "lines", "conventions", "sector", "share_oee")
 SECTORS: Final = ("biopharma", "ev", "materials", "equipment", "ic", "other")
 """What a factory may be of; the tools of one of integrated circuits (ic) get SEMI figures too."""
@@ -174,6 +174,10 @@ def _site(path: Path, entry: dict[str, Any], *, is_park: bool) -> Site:
         if key in entry:
             why = f"`{key}` of park {site_id}: a park gateway has no machines"
             raise FleetFileError(path, why, "give it to a [[factory]]")
+    for key in ("name", "name_en"):
+        if not isinstance(entry.get(key, ""), str):
+            why = f"`{key}` of {site_id} is {entry[key]!r}"
+            raise FleetFileError(path, why, "write a text in quotes")
     sector = entry.get("sector")
     if sector is not None and sector not in SECTORS:
         why = f"`sector` of {site_id} is {sector!r}"

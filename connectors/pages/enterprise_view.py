@@ -119,7 +119,7 @@ def courses(desk: Desk, uscc: str) -> list[View] | None:
 
 
 UNITS: Final = {
-    "running_s": (("小时", "h"), 1 / 3600),
+    "running_s": (("台时", "machine-hours"), 1 / 3600),
     "energy_wh": (("千瓦时", "kWh"), 1e-3),
     "output": (("（本企业计量单位）", "(own unit)"), 1.0),
     "alarms": (("次", ""), 1.0),

@@ -94,9 +94,11 @@ def local_iso(ms: int) -> str:
 
 def _entry(site_id: str, factory: Factory | None, url: str) -> str:
     kind = "park" if factory is None else "factory"
-    name = parks()[site_id]["zh"] if factory is None else factory.name_zh
+    park = parks()[site_id] if factory is None else {}
+    names = (park["zh"], park["en"]) if factory is None else (factory.name_zh, factory.name_en)
     lines = [f"[[{kind}]]", f"id = {json.dumps(site_id)}"]
-    lines += [f"name = {json.dumps(name, ensure_ascii=False)}"]
+    told = zip(("name", "name_en"), names, strict=True)
+    lines += [f"{key} = {json.dumps(name, ensure_ascii=False)}" for key, name in told]
     if factory is not None:
         lines += [f"sector = {json.dumps(factory.sector.name)}"]
         lines += [f"share_oee = {json.dumps(site_id not in PRIVATE)}"]

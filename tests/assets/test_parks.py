@@ -69,6 +69,12 @@ def test_conformance_tells_of_each_factory_day(walked, yesterday):
         assert stages["is_covered"].all()
 
 
+def test_pages_name_sites_in_both_languages(walked):
+    page = (walked.pages / "index.html").read_text("utf-8")
+    assert "Songjiang Lingang Science and Technology City" in page
+    assert "松江临港科技城" in page
+
+
 def test_verify_names_what_of_parks_and_machines_is_not_so(walked, truth, yesterday):
     result = verify(walked, truth)
     assert result["parks"] == {

@@ -66,6 +66,7 @@ def test_reads_sites_servers_and_options(fleet):
         ('id = "F01"', "", "no usable id"),
         ('id = "F01"', 'id = "../F01"', "no usable id"),
         ('id = "P01"', 'id = "F01"', "F01 stands there twice"),
+        ('id = "F01"', 'id = "F01"\nname_en = 7', "`name_en` of F01 is 7"),
         ("4841", "4840", "opc.tcp://127.0.0.1:4840 stands there twice"),
         ('url = "opc.tcp://127.0.0.1:4850"', "", "a server of P01 has no usable url"),
         ("opc.tcp://127.0.0.1:4850", "http://127.0.0.1", "a server of P01 has no usable url"),
