@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets import columns
-from assets.adoption_ground import REGISTER, Replacing, grounds_of
+from assets.adoption_ground import EVIDENCE, REGISTER, Replacing, grounds_of
 from assets.partitions import (
     DAYS,
     HOME,
@@ -25,12 +25,16 @@ from pipelines import bronze, raw
 from pipelines.cloud import change, seen
 from pipelines.cloud.day import Day, Ground, of_day
 from pipelines.cloud.firm_evidence import firm_evidence
+from pipelines.cloud.grounds import CODE
 from pipelines.cloud.many_days import each_day
 from pipelines.park_figures import ADOPTION
 from pipelines.park_schemas import REGISTER as REGISTER_SCHEMAS
 
 WARM_UP: Final = timedelta(days=90)
 """Evidence of use looks so far back: figures of earlier days would say too little."""
+
+MOST_BEFORE: Final = timedelta(days=730)
+"""Trends rest on two years at most."""
 
 SINCE: Final = timedelta(days=28)
 """Changes are told against four weeks before."""
@@ -117,6 +121,11 @@ MADE: Final = {
 }
 
 
+_FIRST, _LAST = "adoption_restatements", "adoption_ground"
+IN_ORDER: Final = [_FIRST, *(name for name in MADE if name not in (_FIRST, _LAST)), _LAST]
+"""What was said is told before it is replaced, and a day is whole once its ground stands."""
+
+
 @dg.multi_asset(
     outs=MADE,
     ins={name: dg.AssetIn() for name in REGISTER},
@@ -133,23 +142,41 @@ def adoption_of_days(
     Who was heard is carried on from the day before where that is made; else it is read anew.
     """
     days = sorted(date.fromisoformat(key) for key in context.partition_keys)
+    before, asked = days[0] - timedelta(days=1), {*days, *(on - SINCE for on in days)}
     tables = {name: frame.collect() for name, frame in register.items()}
-    ground = Ground.of(tables, days[-1])
-    before = days[0] - timedelta(days=1)
-    carried = Lake(HOME.lake).read("terminal_state", Partition(before))
-    state = seen.heard(_heard_by(before), before) if carried is None else carried
-    told = each_day(ground, state, before, _heard_on, days[-1])
     replacing = Replacing(
-        HOME, grounds_of(HOME, tables, days), datetime.now(UTC), context.run.run_id
+        HOME,
+        grounds_of(HOME, tables, sorted({before, *asked})),
+        datetime.now(UTC),
+        context.run.run_id,
     )
-    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in MADE}
-    for on, heard, day in told:
-        for name, frame in _tables(ground, on, heard.state(), day, replacing).items():
+    ground = Ground.of(tables, days[-1], days[0])
+    panels = dict[date, pl.DataFrame]()
+    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in IN_ORDER}
+    for on, heard, day in each_day(ground, _state(replacing, before), before, _heard_on, days[-1]):
+        panels[on], since = day.panel(), on - SINCE
+        then = panels[since] if since in panels else _panel_of(ground, replacing, since)
+        changes = change.changes(then, panels[on], since, on)
+        told = _tables(ground, on, heard.state(), day) | {
+            "adoption_panel": panels[on].sort("metric_id", "basis", "unit_id"),
+            "adoption_ground": replacing.ground(on),
+            "adoption_restatements": replacing.told(on, day.adoption),
+            "adoption_changes": changes,
+        }
+        for name, frame in told.items():
             parts[name].append(frame.with_columns(partition_day=pl.lit(on)))
     pictures = _pictures(parts["adoption"][-1].drop("partition_day"), days[-1])
     for name, frames in parts.items():
         shown = pictures if name == "adoption" else {}
         yield dg.Output(pl.concat(frames), name, metadata=shown)
+
+
+def _state(replacing: Replacing, before: date) -> pl.DataFrame:
+    """Who had been heard by a day: as carried, or anew where the evidence is another since."""
+    carried = Lake(HOME.lake).read("terminal_state", Partition(before))
+    if carried is not None and replacing.is_current(before, EVIDENCE, CODE):
+        return carried
+    return seen.heard(_heard_by(before), before)
 
 
 def _heard_on(on: date) -> pl.DataFrame:
@@ -169,16 +196,15 @@ def _heard_by(on: date) -> pl.DataFrame:
     return none if found is None else found.filter(pl.col("day") <= on).collect(engine="in-memory")
 
 
-def _panel_of(ground: Ground, on: date) -> pl.DataFrame:
-    """Who was counted on an earlier day: as it was made then, or as it is known now."""
+def _panel_of(ground: Ground, replacing: Replacing, on: date) -> pl.DataFrame:
+    """Who was counted on an earlier day: as it was made then, if that holds, or as known now."""
     made = Lake(HOME.lake).read("adoption_panel", Partition(on))
-    return of_day(ground, seen.heard(_heard_by(on), on), on).panel() if made is None else made
+    if made is not None and replacing.is_current(on):
+        return made
+    return of_day(ground, seen.heard(_heard_by(on), on), on).panel()
 
 
-def _tables(
-    ground: Ground, on: date, state: pl.DataFrame, day: Day, replacing: Replacing
-) -> dict[str, pl.DataFrame]:
-    panel, since = day.panel(), on - SINCE
+def _tables(ground: Ground, on: date, state: pl.DataFrame, day: Day) -> dict[str, pl.DataFrame]:
     return {
         "terminal_state": state.sort("terminal_id"),
         "adoption": day.adoption,
@@ -186,11 +212,7 @@ def _tables(
         "liveness": day.liveness,
         "discrepancies": day.discrepancies,
         "adoption_contributions": day.contributions(on),
-        "adoption_panel": panel.sort("metric_id", "basis", "unit_id"),
         "firm_evidence": firm_evidence(day, ground.uses, on),
-        "adoption_ground": replacing.ground(on),
-        "adoption_restatements": replacing.told(on, day.adoption),
-        "adoption_changes": change.changes(_panel_of(ground, since), panel, since, on),
     }
 
 
@@ -230,8 +252,8 @@ def adoption_before(**register: pl.LazyFrame) -> pl.DataFrame:
     earliest = evidence["day"].min()
     if not isinstance(earliest, date):
         return ADOPTION.to_frame()
-    ground = Ground.of({name: frame.collect() for name, frame in register.items()}, last)
-    first = min(earliest + WARM_UP, last)
+    first = min(max(earliest + WARM_UP, last - MOST_BEFORE), last)
+    ground = Ground.of({name: frame.collect() for name, frame in register.items()}, last, first)
     by_day = evidence.partition_by("day", as_dict=True)
     told = each_day(
         ground,

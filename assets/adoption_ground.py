@@ -25,6 +25,7 @@ REGISTER: Final = [
 """What adoption is counted from, beside the evidence of each day."""
 
 EVIDENCE: Final = "terminal_days"
+FIGURES: Final = "adoption"
 GROUND: Final = "adoption_ground"
 TOLD: Final = "adoption_restatements"
 
@@ -45,7 +46,10 @@ def grounds_of(home: Home, tables: Mapping[str, pl.DataFrame], days: Sequence[da
 
 
 class Replacing(NamedTuple):
-    """The figures that a run makes, beside those that stand."""
+    """The figures that a run makes, beside those that stand.
+
+    `made_from` has the days that are made and those that they lean on.
+    """
 
     home: Home
     made_from: Grounds
@@ -59,6 +63,14 @@ class Replacing(NamedTuple):
         is_open = on >= local_today(self.home, self.at)
         return told.with_columns(was_open=pl.lit(is_open)).match_to_schema(ADOPTION_GROUND)
 
+    def is_current(self, on: date, *components: str) -> bool:
+        """Whether a day was made from what it would be made from now, by default in everything."""
+        was, now = self._made_from(on), self.made_from[on]
+        return bool(was) and all(was.get(name) == now[name] for name in components or now)
+
+    def _made_from(self, on: date) -> dict[str, str]:
+        return _components(_read(Lake(self.home.lake), GROUND, Partition(on), ADOPTION_GROUND))
+
     def told(self, on: date, figures: pl.DataFrame) -> pl.DataFrame:
         """ADOPTION_RESTATEMENTS of a day so far, with what `figures` replace.
 
@@ -67,7 +79,7 @@ class Replacing(NamedTuple):
         lake, one = Lake(self.home.lake), Partition(on)
         before = _read(lake, TOLD, one, ADOPTION_RESTATEMENTS)
         was = _read(lake, GROUND, one, ADOPTION_GROUND)
-        standing = lake.read("adoption", one)
+        standing = lake.read(FIGURES, one)
         if standing is None or was["was_open"].any():
             return before
         why = grounds.cause(_components(was), self.made_from[on])
@@ -87,7 +99,8 @@ def stale(home: Home, cursor: str | None) -> tuple[list[Stale], str]:
     """Days before today that are to be made again, and the cursor after it.
 
     The cursor stands for the files as they are: nothing is read, and nothing asked for again,
-    until one of them is another. Days that nobody made are the night's matter.
+    until one of them is another. Days that nobody made are the night's matter; a day of which
+    nobody wrote down what it was made from is made again.
     """
     lake = Lake(home.lake)
     looked_at = _files(lake)
@@ -96,7 +109,7 @@ def stale(home: Home, cursor: str | None) -> tuple[list[Stale], str]:
     today = local_today(home)
     made = {
         one.day: _components(_read(lake, GROUND, one, ADOPTION_GROUND))
-        for one in lake.partitions(GROUND)
+        for one in lake.partitions(FIGURES)
         if one.day and one.day < today
     }
     tables = {name: lake.read(name, Partition()) for name in REGISTER}

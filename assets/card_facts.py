@@ -107,8 +107,8 @@ def _of_parks(ground: Known, on: date) -> Iterator[pl.DataFrame]:
     lake, register = Lake(HOME.lake), ground.register
     units = register["enterprises"], register["sites"]
     yield card_facts_parks.of_days(BENCHMARK_PARK, "gateway_days", ground.gateways, PARK_IDS, on)
-    if (portraits := lake.read("portraits", Partition())) is not None:
-        yield card_facts_parks.of_portraits(*units, portraits, on)
+    if (drawn := lake.read("portrait_facts", Partition())) is not None:
+        yield drawn.filter(pl.col("as_of").is_between(on - card_facts.RECENT, on))
     if lake.path("warnings", Partition()).is_file():
         yield card_facts_parks.of_warnings(*units, register["enterprise_days"], on)
 

@@ -11,7 +11,8 @@ from assets.partitions import DAYS, HOME, SAME_DAY, SINGLE_RUN
 from assets.storage import BY_DAY
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition
-from pipelines.evidence_cards import cards, counted, criteria
+from pipelines.card_facts_parks import of_portraits
+from pipelines.evidence_cards import FACTS, cards, counted, criteria
 
 REGISTER: Final = [
     "enterprises", "sites", "machines", "terminals", "projects", "enterprise_days",
@@ -34,9 +35,33 @@ OUTSIDE: Final = [
 
 
 @dg.asset(
+    ins={name: dg.AssetIn() for name in ("enterprises", "sites")},
+    deps=["portraits"],
+    group_name="gold",
+    kinds={"polars"},
+    owners=OWNERS,
+    description=both(
+        "各园区有画像的企业数，按画像之日保存：此后重算某日的证据卡，结果不变。",
+        "Enterprises of each park that have a portrait, kept by the day these were drawn: a card of"
+        " that day made again later says the same.",
+    ),
+)
+def portrait_facts(enterprises: pl.LazyFrame, sites: pl.LazyFrame) -> pl.DataFrame:
+    """`evidence_cards.FACTS` of the days on which portraits were drawn, the last anew."""
+    lake = Lake(HOME.lake)
+    drawn, before = (lake.read(name, Partition()) for name in ("portraits", "portrait_facts"))
+    told = FACTS.to_frame() if before is None else before
+    if drawn is None or drawn.is_empty():
+        return told
+    new = of_portraits(enterprises.collect(), sites.collect(), drawn)
+    return pl.concat([told.join(new, on="as_of", how="anti"), new]).sort("as_of", "subject_id")
+
+
+@dg.asset(
     ins={name: dg.AssetIn() for name in REGISTER},
     deps=[
         "entered_facts",
+        "portrait_facts",
         "missing_links",
         "service_catalogue",
         "chain_stages",

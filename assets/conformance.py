@@ -23,7 +23,7 @@ from assets.words import OWNERS, both
 from connectors.factory_days import account
 from connectors.lake import Lake, Partition
 from pipelines import chain_stage, conformance_findings
-from pipelines.catalogue import on_day
+from pipelines.catalogue import during, on_day
 from pipelines.conformance import assessed
 from pipelines.conformance_data import observe
 from pipelines.park_figures import CONFORMANCE
@@ -95,7 +95,7 @@ def _of_day(factory: str, day: date, held: Held) -> tuple[pl.DataFrame, ...]:
     reached = assessed(known, held.cycles)
     if reached.is_empty():
         return CONFORMANCE.to_frame(), reached, conformance_findings.FACTORY.to_frame()
-    seen = observe(values, known, day, held.coverage, held.gaps)
+    seen = observe(values, during(held.tags, day), day, held.coverage, held.gaps)
     table = conformance_findings.table(known, held.cycles, seen)
     return table, reached, conformance_findings.factories(seen, reached)
 

@@ -105,6 +105,7 @@ PORTRAITS: Final = dg.define_asset_job(
     "portraits",
     selection=dg.AssetSelection.assets(
         "warnings", "warnings_by_rules", "warning_states", "portraits", "quartiles",
+        "portrait_facts",
     ),
     description="预警与企业画像。Early warning and portraits.",
 )  # fmt: skip
@@ -129,6 +130,8 @@ REPORTS: Final = dg.define_asset_job("reports", selection=[*feedback.ANSWERED, "
 
 OF_FACTORY: Final = "parkpulse/factory"
 """Tag of a run that the sensor asked for."""
+
+MAKING_ADOPTION: Final = [job.name for job in (REGISTER, EVIDENCE, DISTRICT_DAYS, ADOPTION_DAYS)]
 
 UNDER_WAY: Final = [
     dg.DagsterRunStatus[name]
@@ -157,8 +160,13 @@ def new_segments(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]
     description="名录或证据有变（含迟到）的日期，上云指标重算，且只有它们。"
     "Days whose register or evidence is not what their adoption was made from, and no others.",
 )
-def stale_adoption(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
-    """What came late touches its own day and those after it."""
+def stale_adoption(
+    context: dg.SensorEvaluationContext,
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """What came late touches its own day and those after it; runs that make either come first."""
+    if busy := [job for job in MAKING_ADOPTION if _is_under_way(context.instance, job)]:
+        yield dg.SkipReason(f"under way: {', '.join(busy)}")
+        return
     found, cursor = adoption_ground.stale(HOME, context.cursor)
     for one in found:
         yield dg.RunRequest(run_key=one.run_key, tags=range_tags(one.first, one.last))
@@ -221,6 +229,10 @@ def told_events(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     for line in dict.fromkeys(summary.troubles):
         context.log.warning("%s", line)
     return dg.SkipReason("; ".join(telling.lines(summary)) or "nothing to tell")
+
+
+def _is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNDER_WAY), limit=1))
 
 
 def _busy(instance: dg.DagsterInstance) -> set[str]:

@@ -118,7 +118,7 @@ def _evidence(folder: Path) -> Callable[[date], pl.DataFrame]:
 def full(folder: Path) -> None:
     """Every day anew; keeps the state of the last day but one for the day's update."""
     days = _days(folder)
-    ground = Ground.of(_tables(folder), days[-1])
+    ground = Ground.of(_tables(folder), days[-1], days[0])
     before = days[0] - timedelta(days=1)
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in FIGURES}
     for on, heard, day in each_day(

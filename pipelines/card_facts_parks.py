@@ -82,16 +82,16 @@ def of_monitoring(
 
 
 def of_portraits(
-    enterprises: pl.DataFrame, sites: pl.DataFrame, portraits: pl.DataFrame, on: date
+    enterprises: pl.DataFrame, sites: pl.DataFrame, portraits: pl.DataFrame
 ) -> pl.DataFrame:
-    """`FACTS`: enterprises of each park that have a portrait, of all of them.
+    """`FACTS`: enterprises of each park that have a portrait, of all of them, on the day of these.
 
-    Of the last day within 30 on which portraits were drawn; those of later days say nothing.
+    Of several days' portraits the last ones.
     """
-    recent = portraits.filter(pl.col("reference_date").is_between(on - RECENT, on))
-    if recent.is_empty():
+    on = portraits["reference_date"].max()
+    if not isinstance(on, date):
         return FACTS.to_frame()
-    drawn = recent.filter(pl.col("reference_date") == pl.col("reference_date").max())
+    drawn = portraits.filter(pl.col("reference_date") == on)
     return _share_of(residents(enterprises, sites, on), drawn, "portrait_share", on)
 
 

@@ -15,6 +15,7 @@ from pipelines.value_maps import MEANINGS, translated
 from pipelines.value_maps import number as number
 
 NODE: Final = ["server_uri", "node_id"]
+SERVER: Final = ["server_uri"]
 
 
 def good() -> pl.Expr:
@@ -49,9 +50,12 @@ def named(
     return translated(found).drop(more) if is_coded else found
 
 
-def known_tags(tags: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
-    """The tags of work units that are `wanted`, by node, with the `tag_no` that `named` gives."""
-    known = tags.with_columns(valid_from=held_from(NODE)).filter(
+def known_tags(tags: pl.DataFrame, wanted: pl.Expr, first_of: Sequence[str] = NODE) -> pl.DataFrame:
+    """The tags of work units that are `wanted`, by node, with the `tag_no` that `named` gives.
+
+    The first meaning of each `first_of` holds before it was known, too.
+    """
+    known = tags.with_columns(valid_from=held_from(first_of)).filter(
         wanted, pl.col("work_unit_id").is_not_null()
     )
     order = [*NODE, "valid_from", "valid_to", *UNIT, "measure"]
@@ -96,14 +100,19 @@ def held_from(key: Sequence[str]) -> pl.Expr:
 def on_day(tags: pl.DataFrame, day: date) -> pl.DataFrame:
     """The tags that held at the end of a local day, as the catalogue stood then.
 
-    The first meaning of a node holds before it was known, too; none has a `valid_to`.
+    What a server told first holds before it was known, too; none has a `valid_to`.
     """
-    end = pl.lit(midnight(day + timedelta(days=1)), TIME)
+    return during(tags, day).filter(pl.col("valid_to").is_null())
+
+
+def during(tags: pl.DataFrame, day: date) -> pl.DataFrame:
+    """The tags that held at some time of a local day; what held beyond it has no `valid_to`."""
+    start, end = (pl.lit(midnight(day + timedelta(days=n)), TIME) for n in (0, 1))
     since, until = pl.col("valid_from"), pl.col("valid_to")
-    held = tags.with_columns(valid_from=held_from(NODE)).filter(
-        since.is_null() | (since < end), until.is_null() | (until >= end)
+    held = tags.filter(
+        held_from(SERVER).is_null() | (since < end), until.is_null() | (until > start)
     )
-    return held.with_columns(valid_to=pl.lit(None, TIME))
+    return held.with_columns(valid_to=pl.when(until < end).then(until))
 
 
 def is_measure(measures: Sequence[str]) -> pl.Expr:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from pipelines import clock
-from pipelines.catalogue import bad, good, known_tags, named, number
+from pipelines.catalogue import SERVER, bad, good, known_tags, named, number
 from pipelines.conformance_silence import Listened, listened
 from pipelines.coverage import NO_GAPS
 from pipelines.packing import packed
@@ -73,7 +73,7 @@ def observe(
     """
     clocks = clock.skew(values)
     rows = _rows(values, tags, clocks)
-    known = _units(known_tags(tags, pl.lit(value=True)))
+    known = _units(known_tags(tags, pl.lit(value=True), SERVER))
     found = _faults(rows, known, clocks)
     quiet = listened(rows, known, day, coverage, NO_GAPS if gaps is None else gaps)
     per_tag = rows.group_by("tag_no").agg(values=pl.len().cast(pl.Int64))

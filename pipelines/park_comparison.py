@@ -32,13 +32,12 @@ def unequal(
     )
 
 
-def levels(ours: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+def levels(ours: pl.DataFrame, truth: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     """`unequal` levels of machines, day by day: equipment key, `day`, `level`.
 
-    `truth` has each machine once; days are ours.
+    `truth` has each machine once; `days`: every factory_id and day that there must be.
     """
-    days = ours.select("day").unique()
-    every = truth.select(*UNIT, "level").join(days, how="cross")
+    every = truth.select(*UNIT, "level").join(days, on="factory_id")
     return unequal(ours, every, [*UNIT, "day"], ["level"])
 
 

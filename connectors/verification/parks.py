@@ -1,5 +1,6 @@
 """Conformance of factories and the figures of parks against the truth."""
 
+from datetime import date
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -10,6 +11,7 @@ from connectors.verification.figures import Part, partitions
 from connectors.verification.truth import Truth
 from connectors.verification.window import Window
 from pipelines import park_comparison
+from pipelines.days import local_day
 
 NAMED: Final = 3
 
@@ -38,9 +40,11 @@ def conformance(home: Home, truth: Truth, window: Window) -> tuple[Part | None, 
     found = _by_day(home, "conformance", window)
     if known is None or ours is None or found is None:
         return None, {}
-    days = ours.select("factory_id", "day").unique()
+    made = ours.select("factory_id", "day").unique()
+    collected = _collected(home, window).join(known, on="factory_id", how="semi")
+    days = pl.concat([made, collected]).unique().sort("factory_id", "day")
     true = known.filter(pl.col("factory_id").is_in(days["factory_id"].implode()))
-    levels = park_comparison.levels(ours, true)
+    levels = park_comparison.levels(ours, true, days)
     clocks = park_comparison.clocks(found, true, days)
     fell = park_comparison.falls(found, true)
     unplanted = fell.filter(pl.col("unannounced_resets").fill_null(0) == 0)
@@ -61,15 +65,23 @@ def conformance(home: Home, truth: Truth, window: Window) -> tuple[Part | None, 
     return part, {f"conformance.{name}": who for name, who in blame.items()}
 
 
+def _collected(home: Home, window: Window) -> pl.DataFrame:
+    """Every factory_id and day of the home that coverage touches."""
+    first, last = (local_day(pl.col(name)) for name in ("from_time", "to_time"))
+    spans = window.spans.select("factory_id", day=pl.date_ranges(first, last))
+    days = spans.explode("day", empty_as_null=False, keep_nulls=False).unique()
+    return days.filter(pl.col("day") >= home.first_day)
+
+
 def parks(home: Home, truth: Truth) -> tuple[Part | None, dict[str, str]]:
     """The part `parks`, each table of the truth beside ours of its day, and who is to blame."""
     part, wrong = dict[str, int](), list[str]()
-    apart = 0
+    apart, day = 0, _reference_date(truth)
     for name, (key, figures) in COMPARED.items():
         true = truth.of_parks(name)
-        if true is None:
+        if true is None or day is None:
             continue
-        ours = _on_that_day(home, name, true)
+        ours = Lake(home.lake).read(name, Partition(day))
         if ours is None:
             return None, {}
         unequal = park_comparison.unequal(_comparable(name, ours, truth), true, key, figures)
@@ -91,9 +103,11 @@ def _comparable(name: str, ours: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     return ours if true is None else ours.join(true, on=key, how="semi")
 
 
-def _on_that_day(home: Home, name: str, truth: pl.DataFrame) -> pl.DataFrame | None:
-    days = truth["reference_date"].unique().to_list()
-    return Lake(home.lake).read(name, Partition(days[0])) if days else None
+def _reference_date(truth: Truth) -> date | None:
+    """The day of the truth's tables, of which some may have no row."""
+    tables = [rows for name in COMPARED if (rows := truth.of_parks(name)) is not None]
+    days = pl.concat([rows["reference_date"] for rows in tables]) if tables else pl.Series()
+    return days[0] if days.len() else None
 
 
 def _by_day(home: Home, name: str, window: Window) -> pl.DataFrame | None:

@@ -64,6 +64,7 @@ TOLERANCES: Final = (
     ),
     _none("portraits", "unequal"),
     _none("portraits", "missing"),
+    Tolerance("conformance.machines", "> 0", lambda figures: figures["machines"] > 0),
     _none("conformance", "unequal"),
     _none("conformance", "unequal_clocks"),
     _none("conformance", "unplanted_falls"),

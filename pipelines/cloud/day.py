@@ -23,8 +23,13 @@ class Ground(NamedTuple):
     uses: pl.DataFrame
 
     @classmethod
-    def of(cls, tables: Mapping[str, pl.DataFrame], last_day: date) -> Self:
-        """From tables of `park_schemas.REGISTER` by name; one that is missing is empty."""
+    def of(
+        cls, tables: Mapping[str, pl.DataFrame], last_day: date, first_day: date | None = None
+    ) -> Self:
+        """For counting `first_day` (None: the last alone) to `last_day`.
+
+        From tables of `park_schemas.REGISTER` by name; one that is missing is empty.
+        """
         full = {
             name: tables.get(name, pl.DataFrame(schema=REGISTER[name]))
             for name in (
@@ -34,8 +39,9 @@ class Ground(NamedTuple):
         }  # fmt: skip
         known = listings(full["terminals"])
         days = calendars(
-            full["operating_days"], full["collector_down"], known.owners.categories, last_day
-        )
+            full["operating_days"], full["collector_down"], known.owners.categories,
+            first_day or last_day, last_day,
+        )  # fmt: skip
         return cls(
             full,
             known,

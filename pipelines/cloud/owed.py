@@ -18,6 +18,10 @@ EVERYWHERE: Final = ""
 """The parks of a device that is in none; several parks are joined by a plus."""
 
 HISTORY_DAYS: Final = 64
+"""Marks reach so far back before the first day that is counted: a window, and longer silence."""
+
+MOST_HISTORY_DAYS: Final = 400
+"""And no further, whatever is told of older days: they could only lengthen a long silence."""
 
 
 class Calendars(NamedTuple):
@@ -45,13 +49,15 @@ def calendars(
     operating_days: pl.DataFrame,
     collector_down: pl.DataFrame,
     owners: pl.Series,
+    first_day: date,
     last_day: date,
 ) -> Calendars:
-    """Calendars of `owners` (USCCs, NOBODY among them) in any parks, up to `last_day`."""
+    """Calendars of `owners` (USCCs, NOBODY among them) in any parks, for counting these days."""
     worked = operating_days.filter(pl.col("is_operating") & (pl.col("day") <= last_day))
     earliest = worked["day"].min()
-    first = last_day - timedelta(days=HISTORY_DAYS - 1)
+    first = first_day - timedelta(days=HISTORY_DAYS - 1)
     first = min(first, earliest) if isinstance(earliest, date) else first
+    first = max(first, first_day - timedelta(days=MOST_HISTORY_DAYS))
     days = (last_day - first).days + 1
     numbered = owners.to_frame("uscc").with_row_index("owner").cast({"owner": pl.Int64})
     down = _down(collector_down, last_day)
@@ -90,7 +96,8 @@ def _down_of(parks: str, down: dict[str, frozenset[date]]) -> frozenset[date]:
 
 def _base(worked: pl.DataFrame, numbered: pl.DataFrame, first: date, days: int) -> pl.Series:
     places = (
-        worked.join(numbered, on="uscc")
+        worked.filter(pl.col("day") >= first)
+        .join(numbered, on="uscc")
         .select(pl.col("owner") * days + (pl.col("day") - first).dt.total_days())
         .to_series()
     )

@@ -64,13 +64,8 @@ def test_nothing_is_asked_for_while_nothing_changed(walked):
 def test_evidence_that_came_late_is_heard_from_its_day_on(office, yesterday, tmp_path):
     from assets.materialize import instance, run
 
-    heard = read(office, "terminal_days", yesterday).filter(pl.col("good_values") > 0)
-    state = read(office, "terminal_state", yesterday)
-    silent = state.filter(~pl.col("terminal_id").is_in(heard["terminal_id"].implode()))
-    terminal = silent["terminal_id"].sort()[0]
     before = files_of(office)
-    late = {"terminal_id": [terminal], "day": [yesterday], "good_values": [5]}
-    told(office, pl.DataFrame(late), tmp_path / "terminal_days.parquet")
+    terminal = hear(office, yesterday, tmp_path / "terminal_days.parquet")
     with instance() as opened:
         box = Partition(office.first_day), Partition(yesterday)
         assert run(opened, "evidence", *box) == []
@@ -117,3 +112,92 @@ def test_what_enterprises_say_at_last_restates_the_figures_that_it_changes(
         assert own["numerator"].to_list() == restated[f"{side}_numerator"].to_list()
     declared = restated.filter(pl.col("park_id").is_null(), dimension="all", basis="declared")
     assert declared["new_value"][0] > declared["old_value"][0]
+
+
+def hear(home, day, path):
+    """Values of a terminal that was silent on a day, imported late; its id."""
+    heard = read(home, "terminal_days", day).filter(pl.col("good_values") > 0, day=day)
+    state = read(home, "terminal_state", day)
+    silent = state.filter(~pl.col("terminal_id").is_in(heard["terminal_id"].implode()))
+    terminal = silent["terminal_id"].sort()[0]
+    late = {"terminal_id": [terminal], "day": [day], "good_values": [5]}
+    told(home, pl.DataFrame(late), path)
+    return terminal
+
+
+def test_a_day_that_is_made_first_does_not_carry_on_what_is_out_of_date(
+    office, yesterday, tmp_path
+):
+    """The night makes yesterday before the sensor has seen that the day before is stale."""
+    from assets.materialize import instance, run
+
+    before = yesterday - timedelta(days=1)
+    terminal = hear(office, before, tmp_path / "terminal_days.parquet")
+    with instance() as opened:
+        box = Partition(office.first_day), Partition(yesterday)
+        assert run(opened, "evidence", *box) == []
+        assert run(opened, "adoption_days", Partition(yesterday), Partition(yesterday)) == []
+        state = read(office, "terminal_state", yesterday).filter(terminal_id=terminal)
+        assert state["seen_bits"][0] & 2
+        assert stale(opened) == [(str(office.first_day), str(before))]
+
+
+def test_what_nobody_wrote_down_is_made_again(office, yesterday):
+    from assets.materialize import instance
+
+    Lake(office.lake).path("adoption_ground", Partition(yesterday)).unlink()
+    with instance() as opened:
+        assert stale(opened) == [(str(yesterday), str(yesterday))]
+        assert read(office, "adoption_restatements", yesterday).is_empty()
+
+
+def test_a_run_that_dies_has_told_what_it_replaced_and_is_asked_for_again(
+    office, yesterday, tmp_path, monkeypatch
+):
+    from assets.materialize import instance, run
+
+    said = read(office, "declarations").filter(pl.col("valid_to").is_null())
+    rows = said.select("uscc").unique().with_columns(
+        declared_cloud=pl.lit("no"), declared_on=pl.lit(yesterday), document=pl.lit("contract"),
+        valid_from=pl.lit(yesterday),
+    )  # fmt: skip
+    told(office, rows, tmp_path / "declarations.parquet")
+    write = Lake.write
+
+    def dying(self, table, frame, partition):
+        if table == "adoption_ground":
+            raise OSError("no space left on device")
+        return write(self, table, frame, partition)
+
+    day = Partition(yesterday)
+    with instance() as opened:
+        assert run(opened, "register") == []
+        with monkeypatch.context() as patched:
+            patched.setattr(Lake, "write", dying)
+            (failed,) = run(opened, "adoption_days", day, day)
+            assert "no space left" in failed
+        once = read(office, "adoption_restatements", yesterday)
+        assert once.height > 0
+        assert stale(opened) == [(str(yesterday), str(yesterday))]
+    assert read(office, "adoption_restatements", yesterday).equals(once)
+
+
+def test_while_adoption_is_being_made_nothing_is_asked_for(office, yesterday):
+    import dagster as dg
+
+    from assets import definitions
+
+    Lake(office.lake).path("adoption_ground", Partition(yesterday)).unlink()
+    job = definitions.defs.resolve_job_def("evidence")
+    with dg.DagsterInstance.ephemeral() as opened:
+        run = opened.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+
+        def asked():
+            context = dg.build_sensor_context(
+                instance=opened, repository_def=definitions.defs.get_repository_def()
+            )
+            return definitions.stale_adoption.evaluate_tick(context).run_requests
+
+        assert not asked()
+        opened.report_run_canceled(run)
+        assert asked()

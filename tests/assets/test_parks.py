@@ -1,6 +1,7 @@
 """Figures of parks, evidence cards and what of them is published, on the session's home."""
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -75,12 +76,19 @@ def test_pages_name_sites_in_both_languages(walked):
     assert "松江临港科技城" in page
 
 
-def test_verify_names_what_of_parks_and_machines_is_not_so(walked, truth, yesterday):
+def test_verify_names_what_of_parks_and_machines_is_not_so(walked, truth, yesterday, tmp_path):
     result = verify(walked, truth)
     assert result["parks"] == {
         "pue": 9, "project_states": 23, "project_findings": 2, "service_catalogue": 20,
         "unequal": 0,
     }  # fmt: skip
+    none = tmp_path / "truth"  # of which the truth knows none, and we still tell of two
+    shutil.copytree(truth, none)
+    pl.read_parquet(none / "project_findings.parquet").clear().write_parquet(
+        none / "project_findings.parquet"
+    )
+    (invented,) = [line for line in verify(walked, none)["broken"] if "parks" in line]
+    assert "parks.unequal is 2" in invented
     assert result["conformance"]["unequal"] == result["conformance"]["unequal_clocks"] == 0
     assert result["conformance"]["days"] == 3
     lake = Lake(walked.lake)

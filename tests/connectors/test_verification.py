@@ -454,6 +454,19 @@ def test_a_wrong_level_breaks_and_names_its_machine(copy):
     assert line.endswith(": F01-M02")
 
 
+def test_a_factory_day_that_was_not_made_breaks(copy):
+    shutil.rmtree(Lake(copy.home.lake).path("interface_levels", Partition(TODAY, "F03")).parent)
+    (line,) = verify(copy.home, copy.truth)["broken"]
+    assert line.startswith("conformance.unequal is 9")
+    assert "F03" in line
+
+
+def test_levels_of_nobody_break(copy):
+    change_lake(copy.home, "interface_levels", lambda rows: rows.clear(), "F01")
+    change_lake(copy.home, "interface_levels", lambda rows: rows.clear(), "F03")
+    assert broken(copy) == ["conformance.unequal"]
+
+
 def test_a_clock_that_nobody_told_of_breaks(copy):
     unsaid = ~pl.col("finding").str.starts_with("clock")
     change_lake(copy.home, "conformance", lambda rows: rows.filter(unsaid), "F03")

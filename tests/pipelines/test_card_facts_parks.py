@@ -108,10 +108,12 @@ def test_an_enterprise_counts_once_in_each_of_its_parks():
         *({"uscc": f"U{n}", "reference_date": ON} for n in range(2)),
         {"uscc": "U2", "reference_date": ON - timedelta(days=1)},
     )
-    assert told(facts.of_portraits(FIRMS, SITES, drawn, ON)) == {"P01": 2 / 3, "P02": 1}
-    before = facts.of_portraits(FIRMS, SITES, drawn, ON - timedelta(days=1))
+    found = facts.of_portraits(FIRMS, SITES, drawn)
+    assert told(found) == {"P01": 2 / 3, "P02": 1}
+    assert set(found["as_of"]) == {ON}
+    before = facts.of_portraits(FIRMS, SITES, drawn.filter(pl.col("reference_date") < ON))
     assert told(before) == {"P01": 1 / 3, "P02": 0}
-    assert told(facts.of_portraits(FIRMS, SITES, drawn, ON - timedelta(days=2))) == {}
+    assert told(facts.of_portraits(FIRMS, SITES, drawn.clear())) == {}
 
 
 def test_machines_of_a_factory_by_its_owner():

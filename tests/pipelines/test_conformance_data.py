@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import conformance, conformance_data, conformance_findings, schemas, units
+from pipelines.catalogue import during, on_day
 from pipelines.conformance_silence import listened
 from pipelines.raw import EPOCH_TICKS, from_segments
 
@@ -369,3 +370,37 @@ def test_every_finding_has_both_languages_and_every_unit_one_meaning():
     assert known["code"].is_unique().all()
     assert known["symbol"].is_unique().all()
     assert units.spelled().filter(pl.col("unit").is_in(["Nm", "rpm", "℃", "CEL"])).height == 4
+
+
+def test_a_node_that_means_something_else_from_noon_on_is_judged_by_what_it_meant():
+    node = {"node_id": "s=N"}
+    before = tag("M1", "parts_total", "counter", valid_from=START - timedelta(days=3)) | node
+    old = before | {"valid_to": at(720)}
+    new = tag("M1", "pressure", valid_from=at(720)) | node
+    rows = [value(old, m, 5000 + m) for m in range(720)]
+    rows += [value(new, m, 1.0) for m in range(720, 1440)]
+    seen = conformance_data.observe(raw(rows), during(catalogue(old, new), DAY), DAY, ALL_DAY)
+    assert seen.faults.filter(pl.col("finding") != "silent").is_empty()
+    told = dict(seen.tags.select("measure", "values").iter_rows())
+    assert told == {"parts_total": 720, "pressure": 720}
+    assert on_day(catalogue(old, new), DAY)["measure"].to_list() == ["pressure"]
+    assert during(catalogue(old, new), DAY - timedelta(days=1))["valid_to"].to_list() == [None]
+
+
+def test_what_a_server_tells_later_holds_from_then_and_what_it_told_first_always():
+    first = tag("M1", "pressure", valid_from=at(600))
+    later = tag("M2", "pressure", valid_from=at(720))
+    tomorrow = tag("M3", "pressure", valid_from=at(2000))
+    known = catalogue(first, later, tomorrow)
+    assert on_day(known, DAY)["work_unit_id"].to_list() == ["M1", "M2"]
+    assert on_day(known, DAY - timedelta(days=2))["work_unit_id"].to_list() == ["M1"]
+    rows = [value(first, m, 1.0) for m in range(1440)]
+    rows += [value(later, m, 1.0) for m in range(720, 1440)]
+    seen = conformance_data.observe(raw(rows), during(known, DAY), DAY, ALL_DAY)
+    hours = {
+        unit: (owed / 3.6e9, silent / 3.6e9)
+        for unit, owed, silent in seen.tags.select("work_unit_id", "owed_us", "silent_us").rows()
+    }
+    assert hours["M1"] == (24, 0)
+    assert hours["M2"][0] == 12
+    assert hours["M2"][1] == 0

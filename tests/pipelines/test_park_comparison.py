@@ -59,13 +59,18 @@ def levels(*changed):
 
 
 def test_levels_are_told_by_machine_and_day():
-    assert park_comparison.levels(levels(), TRUTH).is_empty()
-    (row,) = park_comparison.levels(levels((3, 1)), TRUTH).rows(named=True)
+    asked = pl.DataFrame({"factory_id": ["F01", "F02"]}).join(
+        pl.DataFrame({"day": DAYS}), how="cross"
+    )
+    assert park_comparison.levels(levels(), TRUTH, asked).is_empty()
+    (row,) = park_comparison.levels(levels((3, 1)), TRUTH, asked).rows(named=True)
     assert (row["work_unit_id"], row["day"]) == ("M2", DAYS[1])
     assert (row["level"], row["level_ours"]) == (2, 1)
     missing = levels().filter((pl.col("work_unit_id") != "M3") | (pl.col("day") != DAYS[0]))
-    (row,) = park_comparison.levels(missing, TRUTH).rows(named=True)
+    (row,) = park_comparison.levels(missing, TRUTH, asked).rows(named=True)
     assert (row["work_unit_id"], row["day"], row["level_ours"]) == ("M3", DAYS[0], None)
+    unmade = park_comparison.levels(levels().clear(), TRUTH, asked)
+    assert unmade.height == TRUTH.height * len(DAYS)
 
 
 def found(*rows):
