@@ -52,6 +52,8 @@ def concentration(shares: pl.DataFrame, on: date) -> pl.DataFrame:
 def stale_declaration(declarations: pl.DataFrame, seen: pl.DataFrame, on: date) -> pl.DataFrame:
     """WARNINGS of declarations that nobody confirmed for a year and nothing bears out.
 
+    A declaration without any day of its own is as old as its row of the register.
+
     Args:
         declarations: DECLARATIONS.
         seen: `uscc seen_on`, the last day of use by a provider or of a connected device.
@@ -59,7 +61,7 @@ def stale_declaration(declarations: pl.DataFrame, seen: pl.DataFrame, on: date) 
     """
     lasts = pl.col("declared_to").is_null() | (pl.col("declared_to") >= on)
     claims = as_of(declarations, on).filter(lasts, pl.col("declared_cloud") == "yes")
-    confirmed = pl.coalesce("declared_on", "declared_from").max()
+    confirmed = pl.coalesce("declared_on", "declared_from", "valid_from").max()
     latest = claims.group_by("uscc").agg(declared_on=confirmed)
     last = seen.filter(pl.col("seen_on") <= on).group_by("uscc").agg(pl.col("seen_on").max())
     since = pl.max_horizontal(pl.col("declared_on") + STALE, pl.col("seen_on") + UNSEEN)

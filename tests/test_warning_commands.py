@@ -134,6 +134,14 @@ def test_a_person_reads_a_table(home):
     assert "李园区" in done.output
 
 
+def test_a_warning_without_a_value_stops_no_list(home):
+    rows = [row(5, value=None, expected=None), NEW]
+    Lake(home.lake).write("warnings", pl.DataFrame(rows, schema=WARNINGS), Partition())
+    done = run(home, "list")
+    assert done.exception is None
+    assert all(one["warning_id"] in done.output for one in rows)
+
+
 def test_answering_imports_no_orchestrator_and_no_scikit_learn(home):
     at = ["--home", str(home.root)]
     commands = {"list": ["warning", "list", *at],

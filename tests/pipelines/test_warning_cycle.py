@@ -157,3 +157,13 @@ def test_a_declaration_is_stale_a_year_after_and_unseen_for_ninety_days():
     assert told.select("uscc", "raised_on", "value").rows() == [("A", ON, 366.0), ("E", ON, 366.0)]
     later = stale_declaration(rows, seen, ON + timedelta(days=9)).filter(uscc="A")
     assert later["warning_id"].item() == told["warning_id"][0]
+
+
+def test_a_declaration_without_a_day_is_as_old_as_its_row():
+    undated = declared("A", None) | {"declared_from": None, "valid_from": ON - timedelta(days=400)}
+    rows = pl.DataFrame([undated], schema=DECLARATIONS)
+    seen = pl.DataFrame({"uscc": ["A"], "seen_on": [ON - timedelta(days=200)]})
+    told = stale_declaration(rows, seen, ON)
+    assert told["value"].to_list() == [400.0]
+    assert told["raised_on"].to_list() == [ON - timedelta(days=34)]
+    assert stale_declaration(rows, seen, ON - timedelta(days=35)).is_empty()
