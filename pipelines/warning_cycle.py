@@ -1,7 +1,7 @@
 """One warning to a person: rules joined to what they are evidence of, graded, owned, and lived.
 
-The data raise and clear a warning; a person acknowledges and closes it. Closed stays closed: if the
-sign comes back after it had cleared, that is a new warning.
+The data raise and clear a warning; a person acknowledges and closes it. Closed stays closed until
+somebody reopens it: if the sign comes back after it had cleared, that is a new warning.
 """
 
 import json
@@ -139,7 +139,7 @@ def states(
 def _state(
     row: Mapping[str, Any], said: Sequence[Mapping[str, Any]], owner: str | None, on: date
 ) -> dict[str, Any]:
-    last = said[-1] if said else None
+    last = _last_word(said)
     is_over = row["cleared_on"] is not None and row["cleared_on"] <= on
     word = {"close": "closed", "acknowledge": "acknowledged"}.get(last["action"] if last else "")
     state = "cleared" if is_over and word != "closed" else word or "raised"
@@ -155,6 +155,15 @@ def _state(
         "on": day_of(last["time"]) if last else None,
         "reason": last["reason"] if last else None,
     }
+
+
+def _last_word(said: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What was said last; of what is closed nobody can acknowledge anything."""
+    last: Mapping[str, Any] | None = None
+    for entry in said:
+        is_void = entry["action"] == "acknowledge" and last and last["action"] == "close"
+        last = last if is_void else entry
+    return last
 
 
 def _ended(row: Mapping[str, Any], last: Mapping[str, Any] | None, state: str, on: date) -> date:

@@ -94,6 +94,18 @@ def test_a_closed_warning_is_listed_no_more_until_it_is_reopened(home):
     assert said == [(1, "close", "李园区", "搬迁"), (2, "reopen", "王处", "误关")]
 
 
+def test_what_is_closed_is_acknowledged_only_after_it_was_reopened(home):
+    run(home, "close", ID, "--reason", "搬迁", "--by", "李园区")
+    refused = run(home, "ack", ID, "--reason", "看过", "--by", "李园区").exception
+    assert isinstance(refused, ParkPulseError)
+    assert f"parkpulse warning reopen {ID}" in str(refused)
+    assert "\n" not in str(refused)
+    assert warning_journal.entries(home).height == 1
+    run(home, "reopen", ID, "--reason", "误关", "--by", "李园区")
+    assert run(home, "ack", ID, "--reason", "看过", "--by", "李园区").exception is None
+    assert listed(home)[ID]["state"] == "acknowledged"
+
+
 def test_the_journal_is_appended_to_and_a_torn_line_is_set_aside(home):
     run(home, "ack", ID, "--reason", "看过", "--by", "李")
     path = home.root / "warnings" / "journal.jsonl"

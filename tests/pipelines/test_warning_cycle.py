@@ -109,6 +109,20 @@ def test_the_life_of_a_warning_from_data_and_people():
     }  # fmt: skip
 
 
+def test_who_acknowledges_what_is_closed_reopens_nothing():
+    entries = [said(12, "close"), said(13, "acknowledge"), said(14, "acknowledge")]
+    known = table(warning("distress", 1, 10))
+
+    def on(n, *more):
+        journal = pl.DataFrame([*entries, *more], schema=WARNING_JOURNAL)
+        return states(known, journal, sites(), day(n)).row(0, named=True)
+
+    assert (on(14)["state"], on(14)["on"], on(14)["days_open"]) == ("closed", day(12), 2)
+    assert on(15, said(15, "reopen"))["state"] == "raised"
+    again = on(16, said(15, "reopen"), said(16, "acknowledge"))
+    assert (again["state"], again["on"]) == ("acknowledged", day(16))
+
+
 def test_a_days_last_word_counts_by_local_day():
     journal = pl.DataFrame([said(12, "acknowledge", hour=17)], schema=WARNING_JOURNAL)
     known = table(warning("distress", 1, 10))
