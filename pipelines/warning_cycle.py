@@ -15,6 +15,7 @@ from pipelines.days import day_of
 from pipelines.park_schemas import WARNINGS
 from pipelines.schemas import TIME
 from pipelines.versions import as_of
+from pipelines.warning_rules import SURE
 from pipelines.warning_table import severity
 
 WARNING_JOURNAL: Final = pl.Schema(
@@ -56,8 +57,8 @@ _SAID: Final = ("rule", "raised_on", "value", "expected", "unit", "confidence")
 def merged(warnings: pl.DataFrame) -> pl.DataFrame:
     """WARNINGS with one per enterprise and stretch: the model's, else the rule that came first.
 
-    Those that overlap with it become `rules` of its evidence; what it says itself stays
-    as it was.
+    Rules that tell people alone come before others. Those that overlap with it become `rules` of
+    its evidence; what it says itself stays as it was.
     """
     rows = warnings.sort("uscc", "raised_on", "rule").to_dicts()
     leads: list[dict[str, Any]] = [row for row in rows if row["rule"] in (MODEL, *OF_REGISTER)]
@@ -66,7 +67,7 @@ def merged(warnings: pl.DataFrame) -> pl.DataFrame:
         if lead["rule"] == MODEL:
             by_enterprise.setdefault(lead["uscc"], []).append(lead)
     joined: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row["rule"] not in SURE):
         if row["rule"] in (MODEL, *OF_REGISTER):
             continue
         theirs = by_enterprise.setdefault(row["uscc"], [])

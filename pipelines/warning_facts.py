@@ -8,13 +8,10 @@ import polars as pl
 from pipelines.park_schemas import PLATFORM_USE_SHARES
 from pipelines.versions import as_of
 from pipelines.warning_cycle import MODEL, OF_REGISTER
-from pipelines.warning_rules import CONFIDENCE
+from pipelines.warning_rules import SURE
 
 SEPARATOR: Final = "+"
 """A gateway names the platforms of a terminal in one field."""
-
-LEAST_CONFIDENCE: Final = 0.8
-"""A rule that is right less often tells people nothing alone (docs/decisions/0037)."""
 
 
 def platform_shares(terminals: pl.DataFrame, on: date) -> pl.DataFrame:
@@ -50,5 +47,4 @@ def since_first_told(found: pl.DataFrame, before: pl.DataFrame | None) -> pl.Dat
 
 def is_for_people() -> pl.Expr:
     """Whether a person is told of a row of WARNINGS, or it stands on the enterprise's own page."""
-    sure = [rule for rule, share in CONFIDENCE.items() if share >= LEAST_CONFIDENCE]
-    return pl.col("rule").is_in([MODEL, *sorted(OF_REGISTER), *sure])
+    return pl.col("rule").is_in([MODEL, *sorted(OF_REGISTER | SURE)])

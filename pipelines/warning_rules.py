@@ -28,6 +28,12 @@ CONFIDENCE: Final = {
 }
 """Share of a rule's warnings that were of planted distress: seeds 1, 2 and 4, 600 firms each."""
 
+LEAST_CONFIDENCE: Final = 0.8
+"""A rule that is right less often tells people nothing alone (docs/decisions/0037)."""
+
+SURE: Final = frozenset(rule for rule, share in CONFIDENCE.items() if share >= LEAST_CONFIDENCE)
+"""Rules that tell people alone."""
+
 EVIDENCE: Final = (
     "output", "running", "energy", "noise", "decoupled", "offline", "alarms", "alarms_usual",
 )  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.park_schemas import DECLARATIONS, PLATFORM_USE_SHARES, SITES, WARNINGS
 from pipelines.warning_cycle import WARNING_JOURNAL, graded, merged, owners, states
+from pipelines.warning_facts import is_for_people
 from pipelines.warning_register import concentration, stale_declaration
 
 ON = date(2026, 6, 30)
@@ -57,6 +58,21 @@ def test_without_the_model_the_first_rule_leads_and_stretches_stay_apart():
     )  # fmt: skip
     assert told["raised_on"].to_list() == [day(20), day(120)]
     assert merged(table()).equals(table())
+
+
+def test_a_rule_that_is_for_people_leads_over_an_earlier_one_that_is_not():
+    told = merged(
+        table(
+            warning("output_drop", 1, 10, 60), warning("connectivity_loss", 8, 14, 55),
+            warning("connectivity_loss", 70, 75),
+        )
+    )  # fmt: skip
+    assert told.filter(is_for_people()).equals(told)
+    assert told["raised_on"].to_list() == [day(14), day(75)]
+    (said,) = json.loads(told["evidence"][0])["rules"]
+    assert (said["rule"], said["raised_on"]) == ("output_drop", day(10).isoformat())
+    alone = merged(table(warning("connectivity_loss", 8, 14)))
+    assert alone.filter(is_for_people()).height == 1
 
 
 @pytest.mark.parametrize(
