@@ -160,7 +160,10 @@ def test_concentration_is_from_nine_tenths_and_twenty_terminals_on():
         shares(A={"x": 18, "y": 2}, B={"x": 17, "y": 3}, C={"x": 19}, D={"x": 20}), ON
     )
     assert told.schema == WARNINGS
-    assert told["warning_id"].to_list() == ["concentration-A-x", "concentration-D-x"]
+    assert told["warning_id"].to_list() == [
+        "concentration-A-x-20260630",
+        "concentration-D-x-20260630",
+    ]
     assert told["value"].to_list() == [0.9, 1.0]
 
 
