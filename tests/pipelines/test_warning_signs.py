@@ -89,6 +89,25 @@ def test_a_move_is_a_reason_and_a_long_stop_without_one_is_none():
     assert set(rules(stopped)["rule"]) >= {"output_drop", "running_drop"}
 
 
+@pytest.mark.parametrize(
+    ("rule", "sign", "column", "factor"),
+    [("output_drop", "output", "output", 0.6), ("running_drop", "running", "running_s", 0.6),
+     ("connectivity_loss", "offline", "terminals_online", 0.6),
+     ("alarm_surge", "alarms_usual", "alarms", 8.0)],
+)  # fmt: skip
+def test_a_rule_wants_as_many_weeks_of_a_new_enterprise(rule, sign, column, factor):
+    known = signs_of(STEADY).filter(uscc="U00").drop_nulls(sign)["day"].min()
+
+    def days_to_raise(begun):
+        found = rules(ec.scaled(STEADY, begun, 10_000, factor, (column,))).filter(rule=rule)
+        return (found["raised_on"].min() - ec.day(begun)).days
+
+    first, later = (known - ec.FIRST).days, days_to_raise(150)
+    assert later >= 14
+    a_sunday_more_or_less = 2
+    assert days_to_raise(first) >= later - a_sunday_more_or_less
+
+
 def test_a_decline_is_found_by_the_rules_it_concerns():
     found = rules(ec.declining(STEADY, 150, 35, 0.4)).filter(uscc="U00")
     assert set(found["rule"]) == {"output_drop", "running_drop", "energy_decoupling"}
