@@ -20,7 +20,7 @@ from pipelines.portrait_oee import oee_of_firms
 from pipelines.quartiles import quartiles as quartiles_of
 from pipelines.quartiles import with_peers
 from pipelines.versions import as_of
-from pipelines.warning_cycle import graded, merged, states
+from pipelines.warning_cycle import graded, merged, states, still_open
 from pipelines.warning_facts import is_for_people, peer_groups, platform_shares
 from pipelines.warning_register import concentration, stale_declaration
 from pipelines.warning_rules import by_rules
@@ -125,6 +125,7 @@ def portraits(
     terminals: pl.LazyFrame,
     enterprise_days: pl.LazyFrame,
     warnings: pl.LazyFrame,
+    warning_states: pl.LazyFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """PORTRAITS and QUARTILES of the last closed day."""
     on, firms = closed_day(), enterprises.collect()
@@ -136,7 +137,7 @@ def portraits(
         machines=machines.collect(),
         terminals=terminals.collect(),
         enterprise_days=enterprise_days.collect(),
-        warnings=warnings.collect(),
+        warnings=still_open(warnings.collect(), warning_states.collect()),
         liveness=evidence.select(LIVENESS_OF_FIRMS.names()),
         declared=evidence.select(DECLARED.names()),
         oee=_oee(on),

@@ -137,6 +137,12 @@ def states(
     return pl.DataFrame(rows, schema=WARNING_STATES)
 
 
+def still_open(warnings: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """WARNINGS that neither the data nor a person ended (WARNING_STATES); without a state: open."""
+    ended = told.filter(~pl.col("is_open"))
+    return warnings.join(ended, on="warning_id", how="anti", maintain_order="left")
+
+
 def _state(
     row: Mapping[str, Any], said: Sequence[Mapping[str, Any]], owner: str | None, on: date
 ) -> dict[str, Any]:

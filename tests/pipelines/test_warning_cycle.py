@@ -5,7 +5,14 @@ import polars as pl
 import pytest
 
 from pipelines.park_schemas import DECLARATIONS, PLATFORM_USE_SHARES, SITES, WARNINGS
-from pipelines.warning_cycle import WARNING_JOURNAL, graded, merged, owners, states
+from pipelines.warning_cycle import (
+    WARNING_JOURNAL,
+    graded,
+    merged,
+    owners,
+    states,
+    still_open,
+)
 from pipelines.warning_facts import is_for_people
 from pipelines.warning_register import concentration, stale_declaration
 
@@ -137,6 +144,17 @@ def test_who_acknowledges_what_is_closed_reopens_nothing():
     assert on(15, said(15, "reopen"))["state"] == "raised"
     again = on(16, said(15, "reopen"), said(16, "acknowledge"))
     assert (again["state"], again["on"]) == ("acknowledged", day(16))
+
+
+def test_what_a_person_closed_or_the_data_cleared_is_open_no_more():
+    known = table(
+        warning("distress", 1, 10), warning("distress", 1, 11, 15), warning("distress", 1, 13)
+    ).with_columns(warning_id=pl.Series(["distress-U1-10", "b", "c"]))
+    journal = pl.DataFrame([said(12, "acknowledge"), said(14, "close")], schema=WARNING_JOURNAL)
+    for n, left in ((12, {"distress-U1-10", "b", "c"}), (14, {"b", "c"}), (15, {"c"})):
+        found = still_open(known, states(known, journal, sites(), day(n)))
+        assert set(found["warning_id"]) == left
+        assert found.schema == WARNINGS
 
 
 def test_a_days_last_word_counts_by_local_day():
