@@ -20,15 +20,11 @@ from pipelines.portrait_oee import oee_of_firms
 from pipelines.quartiles import quartiles as quartiles_of
 from pipelines.quartiles import with_peers
 from pipelines.versions import as_of
-from pipelines.warning_cycle import graded, merged, states
-from pipelines.warning_facts import (
-    is_for_people,
-    peer_groups,
-    platform_shares,
-    since_first_told,
-)
+from pipelines.warning_cycle import graded, merged, states, still_open
+from pipelines.warning_facts import is_for_people, peer_groups, platform_shares
 from pipelines.warning_register import concentration, stale_declaration
 from pipelines.warning_rules import by_rules
+from pipelines.warning_told import as_told
 
 OUTSIDE: Final = [
     dg.AssetSpec(
@@ -81,12 +77,15 @@ def early_warning(
     days = enterprise_days.filter(pl.col("day") <= on).collect()
     seen, of_model = early_warnings(days, peer_groups(known, on), sites.collect())
     concentrated = concentration(platform_shares(terminals.collect(), on), on)
-    parts = [of_model, by_rules(seen), since_first_told(concentrated, _told_before())]
+    parts, unknown = [of_model, by_rules(seen), concentrated], set()
     evidence = _evidence(on)
-    if evidence is not None:  # without it every declaration would look stale
+    if evidence is None:  # without it every declaration would look stale
+        unknown.add("stale_declaration")
+    else:
         parts.append(stale_declaration(declarations.collect(), evidence, on))
-    told = graded(merged(pl.concat(parts)), as_of(known, on))
-    return told.filter(is_for_people()), told.filter(~is_for_people())
+    found = graded(merged(pl.concat(parts)), as_of(known, on))
+    told = as_told(found.filter(is_for_people()), _told_before(), on, unknown)
+    return told, found.filter(~is_for_people())
 
 
 @dg.asset(
@@ -126,6 +125,7 @@ def portraits(
     terminals: pl.LazyFrame,
     enterprise_days: pl.LazyFrame,
     warnings: pl.LazyFrame,
+    warning_states: pl.LazyFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """PORTRAITS and QUARTILES of the last closed day."""
     on, firms = closed_day(), enterprises.collect()
@@ -137,7 +137,7 @@ def portraits(
         machines=machines.collect(),
         terminals=terminals.collect(),
         enterprise_days=enterprise_days.collect(),
-        warnings=warnings.collect(),
+        warnings=still_open(warnings.collect(), warning_states.collect()),
         liveness=evidence.select(LIVENESS_OF_FIRMS.names()),
         declared=evidence.select(DECLARED.names()),
         oee=_oee(on),

@@ -15,6 +15,7 @@ from connectors.lake import Lake, Partition
 from connectors.pages import PageFrames, write_pages
 from connectors.pages.frames import FACTORIES, SELF_VIEWS
 from pipelines.self_view import self_view
+from pipelines.warning_cycle import still_open
 
 OF_THE_DAY: Final = {
     "funnel": "funnel",
@@ -34,15 +35,16 @@ OF_THE_DAY: Final = {
 }
 """Frames of a page and the tables they are read from: of the day, or as they stand."""
 
-AS_THEY_STAND: Final = ("enterprises", "sites", "enterprise_days", "projects", "warnings")
+AS_THEY_STAND: Final = ("enterprises", "sites", "enterprise_days", "projects")
 
 
 @dg.asset(
     deps=[
         "adoption", "adoption_before", "adoption_changes", "funnel", "liveness", "discrepancies",
         "enterprises", "sites", "enterprise_days", "projects", "oee_roll_up", "kpi", "warnings",
-        "portraits", "quartiles", "forecasts", "arrivals", "conformance", "evidence_cards",
-        "missing_links", "pue", "project_states", "project_findings", "service_catalogue",
+        "warning_states", "portraits", "quartiles", "forecasts", "arrivals", "conformance",
+        "evidence_cards", "missing_links", "pue", "project_states", "project_findings",
+        "service_catalogue",
     ],
     group_name="release",
     kinds={"html"},
@@ -83,6 +85,7 @@ def frames(lake: Lake, day: date) -> PageFrames:
         adoption=_over_days(lake, "adoption", day, lake.read("adoption_before", Partition())),
         oee_days=_over_days(lake, "oee_roll_up", day, None),
         conformance=_of_factories(lake, "conformance", day),
+        warnings=_open_warnings(lake),
         self_views=_self_views(lake, of_day["portraits"], day),
         **stands,
         **of_day,
@@ -92,6 +95,12 @@ def frames(lake: Lake, day: date) -> PageFrames:
 def _of_day(lake: Lake, table: str, day: date) -> pl.DataFrame | None:
     own = lake.read(table, Partition(day))
     return lake.read(table, Partition()) if own is None else own
+
+
+def _open_warnings(lake: Lake) -> pl.DataFrame | None:
+    """WARNINGS but those that the data or a person ended."""
+    warnings, told = (lake.read(name, Partition()) for name in ("warnings", "warning_states"))
+    return warnings if warnings is None or told is None else still_open(warnings, told)
 
 
 def _over_days(

@@ -32,13 +32,18 @@ def entries(home: Home) -> pl.DataFrame:
 def say(home: Home, warning_id: str, action: str, reason: str, by: str | None) -> Mapping[str, Any]:
     """Write one action of ACTIONS down; gives the warning and its state now (see `known`).
 
-    FeedbackError where no warning has the id, there is no reason, or nobody is known to speak.
+    FeedbackError where no warning has the id, there is no reason, nobody is known to speak, or what
+    is closed is to be acknowledged.
     """
-    if warning_id not in known(home)["warning_id"]:
+    found = known(home).filter(pl.col("warning_id") == warning_id)
+    if found.is_empty():
         remedy = "`parkpulse warning list --all` names them"
         raise FeedbackError(warning_id, "is no warning of this home", remedy)
     if not reason.strip():
         raise FeedbackError(f"warning {warning_id}", "the reason is empty", "give it with --reason")
+    if action == "acknowledge" and found["state"].item() == "closed":
+        remedy = f"take that back with `parkpulse warning reopen {warning_id}`"
+        raise FeedbackError(f"warning {warning_id}", "is closed", remedy)
     entry = {
         "time": now(home), "by": speaker(by), "warning_id": warning_id, "action": action,
         "reason": reason.strip(),

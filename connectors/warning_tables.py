@@ -33,6 +33,6 @@ def warnings_table(told: pl.DataFrame) -> Table:
             row["warning_id"], row["owner_park_id"] or NOT_SAID,
             Text(row["severity"], STYLES.get(row["severity"], "")),
             f"{row['confidence']:.0%}", f"{row['begun_on']:%m-%d}", f"{row['raised_on']:%m-%d}",
-            f"{row['value']:.3g}", row["state"], Text(word),
+            NOT_SAID if row["value"] is None else f"{row['value']:.3g}", row["state"], Text(word),
         )  # fmt: skip
     return table

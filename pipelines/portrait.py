@@ -49,8 +49,9 @@ class Known(NamedTuple):
 def portraits(known: Known, on: date) -> pl.DataFrame:
     """PORTRAITS: a row per enterprise 在营 on the day, by `uscc`.
 
-    `known` holds ENTERPRISES, SITES, MACHINES, TERMINALS, ENTERPRISE_DAYS, WARNINGS,
-    LIVENESS_OF_FIRMS, DECLARED and OEE_OF_FIRMS. `peers` stays null (`quartiles.with_peers`).
+    `known` holds ENTERPRISES, SITES, MACHINES, TERMINALS, ENTERPRISE_DAYS, WARNINGS (those that no
+    person closed), LIVENESS_OF_FIRMS, DECLARED and OEE_OF_FIRMS. `peers` stays null
+    (`quartiles.with_peers`).
     """
     found = trends(known.enterprise_days, on)
     firms = _firms(known.enterprises, on)

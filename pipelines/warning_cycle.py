@@ -1,7 +1,7 @@
 """One warning to a person: rules joined to what they are evidence of, graded, owned, and lived.
 
-The data raise and clear a warning; a person acknowledges and closes it. Closed stays closed: if the
-sign comes back after it had cleared, that is a new warning.
+The data raise and clear a warning; a person acknowledges and closes it. Closed stays closed until
+somebody reopens it: if the sign comes back after it had cleared, that is a new warning.
 """
 
 import json
@@ -15,6 +15,7 @@ from pipelines.days import day_of
 from pipelines.park_schemas import WARNINGS
 from pipelines.schemas import TIME
 from pipelines.versions import as_of
+from pipelines.warning_rules import SURE
 from pipelines.warning_table import severity
 
 WARNING_JOURNAL: Final = pl.Schema(
@@ -56,8 +57,8 @@ _SAID: Final = ("rule", "raised_on", "value", "expected", "unit", "confidence")
 def merged(warnings: pl.DataFrame) -> pl.DataFrame:
     """WARNINGS with one per enterprise and stretch: the model's, else the rule that came first.
 
-    Those that overlap with it become `rules` of its evidence; what it says itself stays
-    as it was.
+    Rules that tell people alone come before others. Those that overlap with it become `rules` of
+    its evidence; what it says itself stays as it was.
     """
     rows = warnings.sort("uscc", "raised_on", "rule").to_dicts()
     leads: list[dict[str, Any]] = [row for row in rows if row["rule"] in (MODEL, *OF_REGISTER)]
@@ -66,7 +67,7 @@ def merged(warnings: pl.DataFrame) -> pl.DataFrame:
         if lead["rule"] == MODEL:
             by_enterprise.setdefault(lead["uscc"], []).append(lead)
     joined: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row["rule"] not in SURE):
         if row["rule"] in (MODEL, *OF_REGISTER):
             continue
         theirs = by_enterprise.setdefault(row["uscc"], [])
@@ -136,10 +137,16 @@ def states(
     return pl.DataFrame(rows, schema=WARNING_STATES)
 
 
+def still_open(warnings: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """WARNINGS that neither the data nor a person ended (WARNING_STATES); without a state: open."""
+    ended = told.filter(~pl.col("is_open"))
+    return warnings.join(ended, on="warning_id", how="anti", maintain_order="left")
+
+
 def _state(
     row: Mapping[str, Any], said: Sequence[Mapping[str, Any]], owner: str | None, on: date
 ) -> dict[str, Any]:
-    last = said[-1] if said else None
+    last = _last_word(said)
     is_over = row["cleared_on"] is not None and row["cleared_on"] <= on
     word = {"close": "closed", "acknowledge": "acknowledged"}.get(last["action"] if last else "")
     state = "cleared" if is_over and word != "closed" else word or "raised"
@@ -155,6 +162,15 @@ def _state(
         "on": day_of(last["time"]) if last else None,
         "reason": last["reason"] if last else None,
     }
+
+
+def _last_word(said: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What was said last; of what is closed nobody can acknowledge anything."""
+    last: Mapping[str, Any] | None = None
+    for entry in said:
+        is_void = entry["action"] == "acknowledge" and last and last["action"] == "close"
+        last = last if is_void else entry
+    return last
 
 
 def _ended(row: Mapping[str, Any], last: Mapping[str, Any] | None, state: str, on: date) -> date:

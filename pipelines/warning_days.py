@@ -31,7 +31,8 @@ TAKE_UP_DAYS: Final = 10
 """After a stop of so many days (common rest not counted) it takes up slowly, for so long."""
 
 UNEXPLAINED_DAYS: Final = 14
-"""A stop that lasts longer, though the calendar says work and nobody moved, is evidence."""
+"""A stop that lasts longer, though the calendar says work and nobody moved, is evidence: days that
+we collected and the calendar says work, since it last ran."""
 
 MOVING_DAYS: Final = 49
 """A move stops an enterprise for up to four weeks, and it takes up in three."""
@@ -58,12 +59,12 @@ def comparable_days(days: pl.DataFrame, sites: pl.DataFrame) -> pl.DataFrame:
     return (
         _moves(marked, sites)
         .with_columns(
-            ran_on=pl.when("ran").then("day").forward_fill().over("uscc"),
+            idle=(~pl.col("ran") & pl.col("is_scheduled")).cum_sum().forward_fill().over("uscc"),
             stood=(~pl.col("ran") & ~pl.col("is_rest")).cum_sum().forward_fill().over("uscc"),
         )
-        .with_columns(resumed_on=_resumed())
+        .with_columns(resumed_on=_resumed(), idle=_idle())
         .filter(is_known, "is_scheduled", ~_is_festival(), ~_is_special(), _is_told())
-        .drop("ran", "is_scheduled", "is_rest", "moved_on", "ran_on", "stood", "resumed_on")
+        .drop("ran", "is_scheduled", "is_rest", "moved_on", "idle", "stood", "resumed_on")
     )
 
 
@@ -99,6 +100,12 @@ def _resumed() -> pl.Expr:
     return pl.when(is_long).then("day").forward_fill().over("uscc")
 
 
+def _idle() -> pl.Expr:
+    """How many days it has stood, since it last ran, though it was to work."""
+    until = pl.when("ran").then("idle").forward_fill()
+    return pl.col("idle") - until.over("uscc")
+
+
 def _since(day: str) -> pl.Expr:
     return (pl.col("day") - pl.col(day)).dt.total_days()
 
@@ -111,7 +118,7 @@ def _is_special() -> pl.Expr:
 
 def _is_told() -> pl.Expr:
     """Running, or standing for longer than a stop needs no reason."""
-    still = _since("ran_on").fill_null(0) > UNEXPLAINED_DAYS
+    still = (pl.col("idle") > UNEXPLAINED_DAYS).fill_null(False)
     return (pl.col("running_s") > 0) | still
 
 

@@ -8,13 +8,10 @@ import polars as pl
 from pipelines.park_schemas import PLATFORM_USE_SHARES
 from pipelines.versions import as_of
 from pipelines.warning_cycle import MODEL, OF_REGISTER
-from pipelines.warning_rules import CONFIDENCE
+from pipelines.warning_rules import SURE
 
 SEPARATOR: Final = "+"
 """A gateway names the platforms of a terminal in one field."""
-
-LEAST_CONFIDENCE: Final = 0.8
-"""A rule that is right less often tells people nothing alone (docs/decisions/0037)."""
 
 
 def platform_shares(terminals: pl.DataFrame, on: date) -> pl.DataFrame:
@@ -37,18 +34,6 @@ def peer_groups(enterprises: pl.DataFrame, on: date) -> pl.DataFrame:
     return as_of(enterprises, on).select("uscc", peer_group=pl.col("industry_code").str.slice(0, 3))
 
 
-def since_first_told(found: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
-    """WARNINGS that know no day of their own, since the day on which they were told first."""
-    if before is None:
-        return found
-    first = before.select("warning_id", pl.col("begun_on", "raised_on").name.prefix("first_"))
-    days = [
-        pl.min_horizontal(name, f"first_{name}").alias(name) for name in ("begun_on", "raised_on")
-    ]
-    return found.join(first, on="warning_id", how="left").with_columns(days).select(found.columns)
-
-
 def is_for_people() -> pl.Expr:
     """Whether a person is told of a row of WARNINGS, or it stands on the enterprise's own page."""
-    sure = [rule for rule, share in CONFIDENCE.items() if share >= LEAST_CONFIDENCE]
-    return pl.col("rule").is_in([MODEL, *sorted(OF_REGISTER), *sure])
+    return pl.col("rule").is_in([MODEL, *sorted(OF_REGISTER | SURE)])

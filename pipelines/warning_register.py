@@ -25,7 +25,8 @@ NEVER: Final = pl.lit(None, pl.Date())
 def concentration(shares: pl.DataFrame, on: date) -> pl.DataFrame:
     """WARNINGS of enterprises with almost all terminals on one platform (PLATFORM_USE_SHARES).
 
-    Shares are of one day: it is all that `raised_on` can say; the id has no day and stays the same.
+    Shares are of one day: it is all that `raised_on` can say. `warning_told.as_told` keeps the
+    first day and its id.
     """
     counted = shares.group_by("uscc").agg(
         terminals=pl.col("terminals").sum(),
@@ -38,6 +39,7 @@ def concentration(shares: pl.DataFrame, on: date) -> pl.DataFrame:
     found = counted.filter(is_so, pl.col("terminals") >= LEAST_TERMINALS).sort("uscc")
     evidence = pl.struct("platform", "most", "terminals").struct.json_encode()
     days = dict.fromkeys(("begun_on", "raised_on", "seen_on"), pl.lit(on))
+    key = pl.format("{}-{}", "platform", pl.lit(f"{on:%Y%m%d}"))
     told = found.with_columns(
         **days, cleared_on=NEVER,
         value=pl.col("most") / pl.col("terminals"), expected=pl.lit(CONCENTRATED / 100),
@@ -45,12 +47,14 @@ def concentration(shares: pl.DataFrame, on: date) -> pl.DataFrame:
     )  # fmt: skip
     return table(
         told, "concentration", figure="terminals_on_one_platform", unit="1",
-        confidence=pl.lit(1.0), key=pl.col("platform"),
+        confidence=pl.lit(1.0), key=key,
     )  # fmt: skip
 
 
 def stale_declaration(declarations: pl.DataFrame, seen: pl.DataFrame, on: date) -> pl.DataFrame:
     """WARNINGS of declarations that nobody confirmed for a year and nothing bears out.
+
+    A declaration without any day of its own is as old as its row of the register.
 
     Args:
         declarations: DECLARATIONS.
@@ -59,7 +63,7 @@ def stale_declaration(declarations: pl.DataFrame, seen: pl.DataFrame, on: date) 
     """
     lasts = pl.col("declared_to").is_null() | (pl.col("declared_to") >= on)
     claims = as_of(declarations, on).filter(lasts, pl.col("declared_cloud") == "yes")
-    confirmed = pl.coalesce("declared_on", "declared_from").max()
+    confirmed = pl.coalesce("declared_on", "declared_from", "valid_from").max()
     latest = claims.group_by("uscc").agg(declared_on=confirmed)
     last = seen.filter(pl.col("seen_on") <= on).group_by("uscc").agg(pl.col("seen_on").max())
     since = pl.max_horizontal(pl.col("declared_on") + STALE, pl.col("seen_on") + UNSEEN)

@@ -1,16 +1,17 @@
 """Early warning by rules that a person can check: each compares an enterprise with itself.
 
-Every rule wants weeks, not days, and clears at half of what raised it. The facts of a register are
+Every rule wants weeks, not days, and clears at half of what raised it; while one of the levels that
+it speaks of is not known it says nothing. The facts of a register are
 those of `warning_register`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-from pipelines.warning_signs import back, over_blocks
+from pipelines.warning_signs import back
 from pipelines.warning_spells import spells
 from pipelines.warning_table import table
 
@@ -27,6 +28,12 @@ CONFIDENCE: Final = {
     "alarm_surge": 0.46,
 }
 """Share of a rule's warnings that were of planted distress: seeds 1, 2 and 4, 600 firms each."""
+
+LEAST_CONFIDENCE: Final = 0.8
+"""A rule that is right less often tells people nothing alone (docs/decisions/0037)."""
+
+SURE: Final = frozenset(rule for rule, share in CONFIDENCE.items() if share >= LEAST_CONFIDENCE)
+"""Rules that tell people alone."""
 
 EVIDENCE: Final = (
     "output", "running", "energy", "noise", "decoupled", "offline", "alarms", "alarms_usual",
@@ -51,17 +58,31 @@ class Rule:
     persist: int = PERSIST
 
 
+def _known(column: str, levels: int, of: Callable[[list[pl.Expr]], pl.Expr]) -> pl.Expr:
+    """What the last levels give together; null while one of them is not known."""
+    last = [back(column, n) for n in range(levels)]
+    return pl.when(pl.all_horizontal(one.is_not_null() for one in last)).then(of(last))
+
+
+def _mean(column: str, levels: int) -> pl.Expr:
+    return _known(column, levels, pl.mean_horizontal)
+
+
+def _least(column: str, levels: int) -> pl.Expr:
+    return _known(column, levels, pl.min_horizontal)
+
+
 def _fall(column: str, figure: str, confidence: float) -> Rule:
     """Each of three weeks 8 % or more below usual, 12 % on average and beyond its own noise."""
-    three = over_blocks(column, 0, 2)
-    best = pl.max_horizontal(back(column, n) for n in range(3))
+    three, two = _mean(column, 3), _mean(column, 2)
+    best = _known(column, 3, pl.max_horizontal)
     return Rule(
         figure=figure,
         unit="1",
         above=(best < pl.lit(0.92).log())
         & (three < pl.lit(0.88).log())
         & (three < -2.5 * pl.col("noise")),
-        below=over_blocks(column, 0, 1) > pl.lit(0.94).log(),
+        below=two > pl.lit(0.94).log(),
         value=three.exp(),
         expected=pl.lit(1.0),
         lost=1.0 - three.exp(),
@@ -71,8 +92,8 @@ def _fall(column: str, figure: str, confidence: float) -> Rule:
 
 def _decoupling() -> Rule:
     """Energy 4 % or more above what running explains, while running is below usual."""
-    two, running = over_blocks("decoupled", 0, 1), over_blocks("running", 0, 1)
-    least, noise = pl.min_horizontal("decoupled", back("decoupled", 1)), pl.col("decoupled_noise")
+    two, running = _mean("decoupled", 2), _mean("running", 2)
+    least, noise = _least("decoupled", 2), pl.col("decoupled_noise")
     return Rule(
         figure="energy_over_explained",
         unit="1",
@@ -87,15 +108,15 @@ def _decoupling() -> Rule:
 
 def _connectivity() -> Rule:
     """Terminals silent for two weeks that usually are heard: 6 % of all, and beyond chance."""
-    least = pl.min_horizontal("offline", back("offline", 1))
+    least, two = _least("offline", 2), _mean("offline", 2)
     return Rule(
         figure="terminals_silent_more",
         unit="1",
         above=(least > 0.06) & (least > 3.0 * pl.col("offline_noise")),
         below=pl.col("offline") < 0.03,
-        value=over_blocks("offline", 0, 1),
+        value=two,
         expected=pl.lit(0.0),
-        lost=over_blocks("offline", 0, 1),
+        lost=two,
         confidence=CONFIDENCE["connectivity_loss"],
         persist=PERSIST_SILENT,
     )
@@ -104,8 +125,7 @@ def _connectivity() -> Rule:
 def _alarms() -> Rule:
     """Half as many alarms again as usual over four weeks, and in none of them as few as usual."""
     z = (pl.col("alarms") - pl.col("alarms_usual")) / pl.col("alarms_noise")
-    week = over_blocks("alarms", 0, 3)
-    least = pl.min_horizontal(back("alarms", n) for n in range(4))
+    week, least = _mean("alarms", 4), _least("alarms", 4)
     noise = pl.col("alarms_noise")
     return Rule(
         figure="alarms_per_6_days",

@@ -94,6 +94,18 @@ def test_a_closed_warning_is_listed_no_more_until_it_is_reopened(home):
     assert said == [(1, "close", "李园区", "搬迁"), (2, "reopen", "王处", "误关")]
 
 
+def test_what_is_closed_is_acknowledged_only_after_it_was_reopened(home):
+    run(home, "close", ID, "--reason", "搬迁", "--by", "李园区")
+    refused = run(home, "ack", ID, "--reason", "看过", "--by", "李园区").exception
+    assert isinstance(refused, ParkPulseError)
+    assert f"parkpulse warning reopen {ID}" in str(refused)
+    assert "\n" not in str(refused)
+    assert warning_journal.entries(home).height == 1
+    run(home, "reopen", ID, "--reason", "误关", "--by", "李园区")
+    assert run(home, "ack", ID, "--reason", "看过", "--by", "李园区").exception is None
+    assert listed(home)[ID]["state"] == "acknowledged"
+
+
 def test_the_journal_is_appended_to_and_a_torn_line_is_set_aside(home):
     run(home, "ack", ID, "--reason", "看过", "--by", "李")
     path = home.root / "warnings" / "journal.jsonl"
@@ -132,6 +144,14 @@ def test_a_person_reads_a_table(home):
     assert "3 warnings" in done.output
     assert all(one["warning_id"] in done.output for one in (NEW, OLD, LOW))
     assert "李园区" in done.output
+
+
+def test_a_warning_without_a_value_stops_no_list(home):
+    rows = [row(5, value=None, expected=None), NEW]
+    Lake(home.lake).write("warnings", pl.DataFrame(rows, schema=WARNINGS), Partition())
+    done = run(home, "list")
+    assert done.exception is None
+    assert all(one["warning_id"] in done.output for one in rows)
 
 
 def test_answering_imports_no_orchestrator_and_no_scikit_learn(home):

@@ -105,7 +105,8 @@ class PageFrames:
 
     `parks`: park id to (Chinese, English) name. `adoption` and `oee_days` may span many days, the
     others are of `day`. `enterprises` and `sites` may hold all versions. `kpi` may be KPI or, after
-    disclosure control, PUBLISHED. Forecasts and arrivals are in the unit of their indicator.
+    disclosure control, PUBLISHED. `warnings`: those that no person closed. Forecasts and arrivals
+    are in the unit of their indicator.
     """
 
     day: date

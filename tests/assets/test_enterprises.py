@@ -150,6 +150,35 @@ def test_who_acknowledges_is_in_the_states_that_are_made_next(walked, made):
     assert states.filter(others).equals(made["warning_states"].filter(others))
 
 
+def test_what_a_person_closed_is_open_neither_on_pages_nor_in_portraits(walked, made, on):
+    from assets.enterprises import portraits, warning_states
+    from assets.pages import frames
+    from connectors import warning_journal
+
+    lake = Lake(walked.lake)
+    (row, *_) = made["warning_states"].filter("is_open").join(
+        made["portraits"], on="uscc", how="semi"
+    ).to_dicts()  # fmt: skip
+    names = ("enterprises", "sites", "machines", "terminals", "enterprise_days", "warnings")
+    tables = {name: lake.read(name, Partition()).lazy() for name in names}
+    assert row["warning_id"] in set(frames(lake, on).warnings["warning_id"])
+    try:
+        warning_journal.say(walked, row["warning_id"], "close", "搬迁", "李园区")
+        told = warning_states(tables["warnings"], tables["sites"])
+        lake.write("warning_states", told, Partition())
+        shown = frames(lake, on).warnings
+        found, _ = portraits(**tables, warning_states=told.lazy())
+    finally:
+        lake.write("warning_states", made["warning_states"], Partition())
+        (walked.root / "warnings" / "journal.jsonl").unlink(missing_ok=True)
+    assert row["warning_id"] not in set(shown["warning_id"])
+    open_before, open_now = (
+        table.row(by_predicate=pl.col("uscc") == row["uscc"], named=True)["warnings_open"]
+        for table in (made["portraits"], found)
+    )
+    assert open_now == open_before - 1
+
+
 def test_a_check_of_a_table_that_is_not_cut_into_days_fails_where_it_must(made):
     from assets.checks import validate
 

@@ -5,7 +5,15 @@ import polars as pl
 import pytest
 
 from pipelines.park_schemas import DECLARATIONS, PLATFORM_USE_SHARES, SITES, WARNINGS
-from pipelines.warning_cycle import WARNING_JOURNAL, graded, merged, owners, states
+from pipelines.warning_cycle import (
+    WARNING_JOURNAL,
+    graded,
+    merged,
+    owners,
+    states,
+    still_open,
+)
+from pipelines.warning_facts import is_for_people
 from pipelines.warning_register import concentration, stale_declaration
 
 ON = date(2026, 6, 30)
@@ -59,6 +67,21 @@ def test_without_the_model_the_first_rule_leads_and_stretches_stay_apart():
     assert merged(table()).equals(table())
 
 
+def test_a_rule_that_is_for_people_leads_over_an_earlier_one_that_is_not():
+    told = merged(
+        table(
+            warning("output_drop", 1, 10, 60), warning("connectivity_loss", 8, 14, 55),
+            warning("connectivity_loss", 70, 75),
+        )
+    )  # fmt: skip
+    assert told.filter(is_for_people()).equals(told)
+    assert told["raised_on"].to_list() == [day(14), day(75)]
+    (said,) = json.loads(told["evidence"][0])["rules"]
+    assert (said["rule"], said["raised_on"]) == ("output_drop", day(10).isoformat())
+    alone = merged(table(warning("connectivity_loss", 8, 14)))
+    assert alone.filter(is_for_people()).height == 1
+
+
 @pytest.mark.parametrize(
     ("value", "staff", "severity"),
     [(0.95, 20, "low"), (0.84, 20, "medium"), (0.69, 20, "high"), (0.9, 700, "high"),
@@ -109,6 +132,31 @@ def test_the_life_of_a_warning_from_data_and_people():
     }  # fmt: skip
 
 
+def test_who_acknowledges_what_is_closed_reopens_nothing():
+    entries = [said(12, "close"), said(13, "acknowledge"), said(14, "acknowledge")]
+    known = table(warning("distress", 1, 10))
+
+    def on(n, *more):
+        journal = pl.DataFrame([*entries, *more], schema=WARNING_JOURNAL)
+        return states(known, journal, sites(), day(n)).row(0, named=True)
+
+    assert (on(14)["state"], on(14)["on"], on(14)["days_open"]) == ("closed", day(12), 2)
+    assert on(15, said(15, "reopen"))["state"] == "raised"
+    again = on(16, said(15, "reopen"), said(16, "acknowledge"))
+    assert (again["state"], again["on"]) == ("acknowledged", day(16))
+
+
+def test_what_a_person_closed_or_the_data_cleared_is_open_no_more():
+    known = table(
+        warning("distress", 1, 10), warning("distress", 1, 11, 15), warning("distress", 1, 13)
+    ).with_columns(warning_id=pl.Series(["distress-U1-10", "b", "c"]))
+    journal = pl.DataFrame([said(12, "acknowledge"), said(14, "close")], schema=WARNING_JOURNAL)
+    for n, left in ((12, {"distress-U1-10", "b", "c"}), (14, {"b", "c"}), (15, {"c"})):
+        found = still_open(known, states(known, journal, sites(), day(n)))
+        assert set(found["warning_id"]) == left
+        assert found.schema == WARNINGS
+
+
 def test_a_days_last_word_counts_by_local_day():
     journal = pl.DataFrame([said(12, "acknowledge", hour=17)], schema=WARNING_JOURNAL)
     known = table(warning("distress", 1, 10))
@@ -130,7 +178,10 @@ def test_concentration_is_from_nine_tenths_and_twenty_terminals_on():
         shares(A={"x": 18, "y": 2}, B={"x": 17, "y": 3}, C={"x": 19}, D={"x": 20}), ON
     )
     assert told.schema == WARNINGS
-    assert told["warning_id"].to_list() == ["concentration-A-x", "concentration-D-x"]
+    assert told["warning_id"].to_list() == [
+        "concentration-A-x-20260630",
+        "concentration-D-x-20260630",
+    ]
     assert told["value"].to_list() == [0.9, 1.0]
 
 
@@ -157,3 +208,13 @@ def test_a_declaration_is_stale_a_year_after_and_unseen_for_ninety_days():
     assert told.select("uscc", "raised_on", "value").rows() == [("A", ON, 366.0), ("E", ON, 366.0)]
     later = stale_declaration(rows, seen, ON + timedelta(days=9)).filter(uscc="A")
     assert later["warning_id"].item() == told["warning_id"][0]
+
+
+def test_a_declaration_without_a_day_is_as_old_as_its_row():
+    undated = declared("A", None) | {"declared_from": None, "valid_from": ON - timedelta(days=400)}
+    rows = pl.DataFrame([undated], schema=DECLARATIONS)
+    seen = pl.DataFrame({"uscc": ["A"], "seen_on": [ON - timedelta(days=200)]})
+    told = stale_declaration(rows, seen, ON)
+    assert told["value"].to_list() == [400.0]
+    assert told["raised_on"].to_list() == [ON - timedelta(days=34)]
+    assert stale_declaration(rows, seen, ON - timedelta(days=35)).is_empty()

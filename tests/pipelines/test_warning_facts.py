@@ -4,8 +4,8 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.park_schemas import ENTERPRISES, PLATFORM_USE_SHARES, TERMINALS, WARNINGS
-from pipelines.warning_facts import is_for_people, peer_groups, platform_shares, since_first_told
+from pipelines.park_schemas import ENTERPRISES, PLATFORM_USE_SHARES, TERMINALS
+from pipelines.warning_facts import is_for_people, peer_groups, platform_shares
 
 ON = date(2026, 9, 30)
 
@@ -52,24 +52,6 @@ def test_peers_are_of_the_sector_that_the_register_has_on_the_day():
     ]
     found = peer_groups(pl.DataFrame(rows, schema=ENTERPRISES), ON)
     assert dict(found.rows()) == {"A": "C27", "B": None}
-
-
-def warning(warning_id, raised_on, rule="concentration"):
-    row = dict.fromkeys(WARNINGS) | {"warning_id": warning_id, "uscc": "A", "rule": rule}
-    return row | dict.fromkeys(("begun_on", "raised_on", "seen_on"), raised_on)
-
-
-def test_a_warning_without_a_day_of_its_own_keeps_the_first():
-    before = pl.DataFrame([warning("a", date(2026, 9, 1))], schema=WARNINGS)
-    now = pl.DataFrame([warning("a", ON), warning("b", ON)], schema=WARNINGS)
-    found = since_first_told(now, before)
-    assert found.schema == WARNINGS
-    assert found.select("begun_on", "raised_on", "seen_on").rows() == [
-        (date(2026, 9, 1), date(2026, 9, 1), ON),
-        (ON, ON, ON),
-    ]
-    assert since_first_told(now, None).equals(now)
-    assert since_first_told(found, now).equals(since_first_told(found, found))
 
 
 def test_people_are_told_what_the_model_the_register_or_a_sure_rule_says():

@@ -89,6 +89,34 @@ def test_a_move_is_a_reason_and_a_long_stop_without_one_is_none():
     assert set(rules(stopped)["rule"]) >= {"output_drop", "running_drop"}
 
 
+@pytest.mark.parametrize(
+    ("rule", "sign", "column", "factor"),
+    [("output_drop", "output", "output", 0.6), ("running_drop", "running", "running_s", 0.6),
+     ("connectivity_loss", "offline", "terminals_online", 0.6),
+     ("alarm_surge", "alarms_usual", "alarms", 8.0)],
+)  # fmt: skip
+def test_a_rule_wants_as_many_weeks_of_a_new_enterprise(rule, sign, column, factor):
+    known = signs_of(STEADY).filter(uscc="U00").drop_nulls(sign)["day"].min()
+
+    def days_to_raise(begun):
+        found = rules(ec.scaled(STEADY, begun, 10_000, factor, (column,))).filter(rule=rule)
+        return (found["raised_on"].min() - ec.day(begun)).days
+
+    first, later = (known - ec.FIRST).days, days_to_raise(150)
+    assert later >= 14
+    a_sunday_more_or_less = 2
+    assert days_to_raise(first) >= later - a_sunday_more_or_less
+
+
+@pytest.mark.parametrize("stop", [10, 12, 16, 17, 20, 40])
+@pytest.mark.parametrize("before", [ec.uncollected, ec.resting])
+def test_days_of_our_outage_and_of_announced_rest_are_no_unexplained_stop(before, stop):
+    days = ec.resting(before(STEADY, 145, 159), 160, 159 + stop, said=False)
+    kept = comparable_days(days, ec.sites(days)).filter(uscc="U00", running_s=0)["day"]
+    worked = [ec.day(n) for n in range(160, 160 + stop) if ec.day(n).weekday() < 6]
+    assert kept.to_list() == worked[warning_days.UNEXPLAINED_DAYS :]
+
+
 def test_a_decline_is_found_by_the_rules_it_concerns():
     found = rules(ec.declining(STEADY, 150, 35, 0.4)).filter(uscc="U00")
     assert set(found["rule"]) == {"output_drop", "running_drop", "energy_decoupling"}
