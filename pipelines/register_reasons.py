@@ -143,7 +143,8 @@ REASONS: Final = {
         "open and save it in the spreadsheet program, or paste its value",
     ),
     "undecodable": Reason(
-        "文字编码既不是 UTF-8 也不是 GB 18030", "the line is neither UTF-8 nor GB 18030",
+        "该行的文字编码已损坏（不是 UTF-8、GB 18030 或 UTF-16）",
+        "the line is broken: it is no UTF-8, GB 18030 or UTF-16",
         "重新填写该行，另存为 UTF-8 的 CSV", "type the line anew and save as CSV UTF-8",
     ),
     "ragged": Reason(
