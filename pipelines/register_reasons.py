@@ -90,6 +90,11 @@ REASONS: Final = {
         "年份不可信", "nobody believes the year", "年份应在 1949 至 2199 之间",
         "give a year from 1949 to 2199",
     ),
+    "early": Reason(
+        "早于 {}，那时还没有每日数据", "it is before {}: no fact of a day is so old",
+        "请核对年份；若由设备上报，先校准其时钟",
+        "check the year; if a device said it, set the device's clock",
+    ),
     "serial_day": Reason(
         "日期变成了序号", "the date has become a serial number",
         "把该列设为“日期”格式后再保存", "format the column as a date and save again",
