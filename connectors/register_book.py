@@ -33,11 +33,14 @@ DIGITS: Final = 15
 
 _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 _FORMULA: Final = re.compile(
-    rb'<(?:\w+:)?c(?![^>]*?\st="str")\s[^>]*?r="([A-Z]+)(\d+)"[^>]*>\s*'
+    rb'<(?:\w+:)?c\s([^>]*?r="([A-Z]+)(\d+)"[^>]*)>\s*'
     rb"<(?:\w+:)?f\b[^>]*?(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>\s*|<(?:\w+:)?v></(?:\w+:)?v>\s*)?"
     rb"</(?:\w+:)?c>"
 )
-"""A formula without a value; one whose result is a text (`str`) has it, an empty one as well."""
+"""A formula with no value or an empty one."""
+
+_TEXT: Final = b't="str"'
+"""The result of a formula is a text: it has it, though it may be empty."""
 
 
 Lines: TypeAlias = Iterator[tuple[int, list[str]]]
@@ -119,6 +122,8 @@ def _texts(sheet: "ReadOnlyWorksheet") -> Generator[tuple[int, list[str]]]:
 
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
     """A cell as text; a number of more than `DIGITS` digits as 1.2e+17: nobody knows the last."""
+    if isinstance(value, str):
+        return value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and abs(value) >= 10**DIGITS:
         return f"{Decimal(str(value)).normalize():e}"
@@ -161,8 +166,9 @@ def _oddities(path: Path, sheet: "ReadOnlyWorksheet") -> tuple[list[Merged], dic
         for left, top, right, bottom in _MERGED.findall(xml)
     ]  # fmt: skip
     formulas: dict[int, list[int]] = {}
-    for column, line in _FORMULA.findall(xml):
-        formulas.setdefault(int(line), []).append(_column(column))
+    for attributes, column, line in _FORMULA.findall(xml):
+        if _TEXT not in attributes:
+            formulas.setdefault(int(line), []).append(_column(column))
     return merged, formulas
 
 

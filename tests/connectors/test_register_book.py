@@ -111,6 +111,15 @@ def test_a_code_that_is_a_large_number_in_parquet_is_refused(tmp_path):
     assert outcome.rejections["column"].to_list() == ["终端编号"]
 
 
+def test_bytes_in_parquet_that_are_no_text_are_told_in_one_line(tmp_path):
+    path = tmp_path / "t.parquet"
+    columns = {"平台": [b"\xff\xfe"], "终端编号": ["T1"], "开始日期": [SINCE]}
+    pl.DataFrame(columns).write_parquet(path)
+    with pytest.raises(RegisterFileError, match="no text") as told:
+        grids(path)
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.parametrize("end", [date(9999, 12, 31), 2958465.9999999])
 def test_the_open_end_as_a_cell_that_is_a_day(tmp_path, end):
     path = saved(tmp_path / "a.xlsx", [A, "甲", "在营", None, date(2024, 1, 1)])
