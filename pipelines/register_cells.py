@@ -37,8 +37,8 @@ OPEN_END: Final = date(9999, 12, 31)
 FIRST_YEAR, LAST_YEAR = 1949, 2199
 FIRST_FACT: Final = date(2015, 1, 1)
 """No fact of a day is older: what stands before is a clock that nobody set (1970, 1980, 2000) or a
-mistyped year, as parks kept no evidence by the day so early. A single such row would make every
-calendar of days reach back to it."""
+mistyped year, and no figure looks back so far. A single such row would make every calendar of days
+reach back to it. To take older facts, set it earlier: nothing else depends on it."""
 
 SECTIONS: Final = {
     "A": (1, 5), "B": (6, 12), "C": (13, 43), "D": (44, 46), "E": (47, 50), "F": (51, 52),
