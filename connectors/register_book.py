@@ -1,16 +1,18 @@
 """Workbooks of the register: every worksheet that has a head, or the one that is asked for.
 
-Merged cells are told, never filled in; so is a formula that was saved without its result.
+Merged cells are told, never filled in; so is a formula that was saved without its result. A hidden
+worksheet is read only if it is asked for.
 """
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import polars as pl
 
@@ -26,12 +28,19 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 1 << 30
 """A worksheet that unpacks to more is refused: no table of a district is so large."""
 
+DIGITS: Final = 15
+"""As many digits of a number a spreadsheet keeps; the others it has made zero."""
+
 _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 _FORMULA: Final = re.compile(
-    rb'<(?:\w+:)?c\s[^>]*?r="([A-Z]+)(\d+)"[^>]*>\s*'
+    rb'<(?:\w+:)?c\s([^>]*?r="([A-Z]+)(\d+)"[^>]*)>\s*'
     rb"<(?:\w+:)?f\b[^>]*?(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>\s*|<(?:\w+:)?v></(?:\w+:)?v>\s*)?"
     rb"</(?:\w+:)?c>"
 )
+"""A formula with no value or an empty one."""
+
+_TEXT: Final = b't="str"'
+"""The result of a formula is a text: it has it, though it may be empty."""
 
 
 Lines: TypeAlias = Iterator[tuple[int, list[str]]]
@@ -70,28 +79,60 @@ def _grids(path: Path, table: str | None, only: str | None) -> Iterator[Grid]:
         if only is not None and only not in names:
             remedy = f"it has {', '.join(names)}"
             raise RegisterFileError(path, f"it has no worksheet {only!r}", remedy)
-        found = [
-            grid
-            for name in ([only] if only else names)
-            if (grid := _grid(path, book, name, table)) is not None
-        ]
+        shown = [one.title for one in book.worksheets if one.sheet_state == "visible"]
+        asked = [only] if only else shown
+        found = [grid for name in asked if (grid := _grid(path, book, name, table)) is not None]
+        other = [] if only else [name for name in names if name not in shown]
+        hidden = [name for name in other if _has_head(path, book, name, table)]
     finally:
         book.close()
+    if not found and hidden:
+        why = f"its worksheets with a head are hidden: {', '.join(hidden)}"
+        raise RegisterFileError(path, why, "show them, or name one with --sheet")
     if not found:
         raise no_head(path, table)
-    yield from found
+    yield replace(found[0], hidden=hidden)
+    yield from found[1:]
+
+
+def _has_head(path: Path, book: "Workbook", name: str, table: str | None) -> bool:
+    """Whether a worksheet would be read if it were asked for, or refused for its head."""
+    try:
+        with closing(_texts(book[name])) as texts:
+            return _first_head(path, table, texts) is not None
+    except RegisterFileError:
+        return True
 
 
 def _grid(path: Path, book: "Workbook", name: str, table: str | None) -> Grid | None:
     """The rows of one worksheet, None if it has no head."""
     sheet = book[name]
+    with closing(_texts(sheet)) as texts:
+        head = _first_head(path, table, texts)
+        return None if head is None else _below(path, sheet, head, texts)
+
+
+def _texts(sheet: "ReadOnlyWorksheet") -> Generator[tuple[int, list[str]]]:
+    """Line numbers and cells of a worksheet as text."""
     sheet.reset_dimensions()
     with closing(sheet.iter_rows(values_only=True)) as cells:
-        texts = ((n, [cell_text(cell) for cell in row]) for n, row in enumerate(cells, 1))
-        first = islice(texts, HEAD_WITHIN)
-        heads = (head_of(path, table, _trimmed(row), line) for line, row in first)
-        head = next((head for head in heads if head is not None), None)
-        return None if head is None else _below(path, sheet, head, texts)
+        for line, row in enumerate(cells, 1):
+            yield line, [_text(cell) for cell in row]
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
+    """A cell as text; a number of more than `DIGITS` digits as 1.2e+17: nobody knows the last."""
+    if isinstance(value, str):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and abs(value) >= 10**DIGITS:
+        return f"{Decimal(str(value)).normalize():e}"
+    return cell_text(value)
+
+
+def _first_head(path: Path, table: str | None, texts: Lines) -> Head | None:
+    heads = (head_of(path, table, _trimmed(r), line) for line, r in islice(texts, HEAD_WITHIN))
+    return next((head for head in heads if head is not None), None)
 
 
 def _below(path: Path, sheet: "ReadOnlyWorksheet", head: Head, texts: Lines) -> Grid:
@@ -125,8 +166,9 @@ def _oddities(path: Path, sheet: "ReadOnlyWorksheet") -> tuple[list[Merged], dic
         for left, top, right, bottom in _MERGED.findall(xml)
     ]  # fmt: skip
     formulas: dict[int, list[int]] = {}
-    for column, line in _FORMULA.findall(xml):
-        formulas.setdefault(int(line), []).append(_column(column))
+    for attributes, column, line in _FORMULA.findall(xml):
+        if _TEXT not in attributes:
+            formulas.setdefault(int(line), []).append(_column(column))
     return merged, formulas
 
 

@@ -59,6 +59,10 @@ def _parquet(path: Path, table: str | None) -> Grid:
     if nested is not None:
         why = f"column {nested} is of type {typed.schema[nested]}"
         raise RegisterFileError(path, why, "write it as text, numbers or dates")
-    rows = typed.select(pl.col(cell).cast(pl.String).alias(name) for cell, name in named.items())
+    try:
+        rows = typed.select(pl.col(cell).cast(pl.String).alias(n) for cell, n in named.items())
+    except pl.exceptions.PolarsError as error:
+        why = f"a column of it is no text ({str(error).partition(chr(10))[0]})"
+        raise RegisterFileError(path, why, "write it as text, numbers or dates") from error
     line = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("line")
     return Grid(head, rows.select(line, pl.all()))

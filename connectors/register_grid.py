@@ -47,13 +47,15 @@ class Head:
 class Grid:
     """The rows below a head: `rows` as `register_rules.checked` takes them, `found` what is wrong.
 
-    `found` is FOUND of rows that could not be read at all; they are not in `rows`.
+    `found` is FOUND of rows that could not be read at all; they are not in `rows`. `hidden` names
+    worksheets with a head that were not read as they are hidden; the first grid of a file has them.
     """
 
     head: Head
     rows: pl.DataFrame
     found: pl.DataFrame = field(default_factory=FOUND.to_frame)
     sheet: str | None = None
+    hidden: list[str] = field(default_factory=list)
 
 
 def head_of(path: Path, table: str | None, cells: Sequence[str], line: int) -> Head | None:

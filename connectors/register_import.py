@@ -1,6 +1,6 @@
 """A file into the park register: the good rows go in, the others into a report for the clerk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -21,13 +21,17 @@ from pipelines.register_rules import checked
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a table of a file; not `is_new` where the same bytes were imported before."""
+    """What became of a table of a file; not `is_new` where the same bytes were imported before.
+
+    `hidden` names the file's hidden worksheets that were not read, told with its first table.
+    """
 
     imported: Imported
     rejections: pl.DataFrame
     ignored: list[str]
     missing: list[str]
     is_new: bool = True
+    hidden: list[str] = field(default_factory=list)
 
 
 def import_file(
@@ -114,8 +118,9 @@ def _judged(
     )
     ignored = [head for grid in found for head in grid.head.ignored]
     lacking = [name for grid in found for name in grid.head.missing]
-    outcome = Outcome(imported, rejections, _distinct(ignored), _distinct(lacking))
-    return outcome, accepted
+    hidden = [name for grid in found for name in grid.hidden]
+    told_of = (_distinct(ignored), _distinct(lacking))
+    return Outcome(imported, rejections, *told_of, hidden=hidden), accepted
 
 
 def _named(path: Path, found: list[Grid], rejections: pl.DataFrame) -> pl.DataFrame:

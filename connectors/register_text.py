@@ -24,6 +24,9 @@ Parsed = list[tuple[int, list[str]]]
 _EXCERPT: Final = 60
 """As many characters of a line that cannot be read stand in the report."""
 
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""A surrogate without its fellow: no character."""
+
 _LONGEST_CELL: Final = 20
 """A quotation mark whose fellow does not come within so many lines is a stray one."""
 
@@ -46,7 +49,7 @@ def _lines(path: Path) -> tuple[list[str], list[int]]:
             path, error.strerror or str(error), "name a readable file"
         ) from error
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _split(content.decode("utf-16", "replace")), []
+        return _wide(content)
     if b"\0" in content:
         why = "it is neither text nor a workbook"
         raise RegisterFileError(path, why, "save it as CSV UTF-8 or .xlsx")
@@ -54,6 +57,18 @@ def _lines(path: Path) -> tuple[list[str], list[int]]:
         return _split(content.decode("utf-8-sig")), []
     except UnicodeDecodeError:
         return _mixed(content.removeprefix(b"\xef\xbb\xbf"))
+
+
+def _wide(content: bytes) -> tuple[list[str], list[int]]:
+    """Lines in UTF-16; one with half a character is undecodable, the last with half a unit too."""
+    is_cut = len(content) % 2
+    lines = _split(content[: len(content) - is_cut].decode("utf-16", "surrogatepass"))
+    undecodable = [number for number, line in enumerate(lines, 1) if _HALF.search(line)]
+    if is_cut and len(lines) not in undecodable:
+        undecodable.append(len(lines))
+    for number in undecodable:
+        lines[number - 1] = ""
+    return lines, undecodable
 
 
 def _split(text: str) -> list[str]:

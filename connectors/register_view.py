@@ -28,6 +28,8 @@ def outcome_lines(outcome: Outcome, home: str) -> Iterator[str]:
         yield f"{name}: {told}, {one.refused:,} refused{since}"
     if outcome.ignored:
         yield f"  not read: {'、'.join(outcome.ignored)}"
+    if outcome.hidden:
+        yield f"  hidden worksheets not read: {'、'.join(outcome.hidden)} (--sheet reads one)"
     if outcome.missing:
         yield f"  columns it does not have: {'、'.join(outcome.missing)}"
     if one.report is not None:
@@ -36,8 +38,8 @@ def outcome_lines(outcome: Outcome, home: str) -> Iterator[str]:
 
 def outcome_json(path: str, outcome: Outcome) -> dict[str, Any]:
     """The same for programs."""
-    told = {"ignored": outcome.ignored, "missing": outcome.missing, "is_new": outcome.is_new}
-    return {"path": path, **asdict(outcome.imported), **told}
+    names = ("ignored", "hidden", "missing", "is_new")
+    return {"path": path, **asdict(outcome.imported), **{n: getattr(outcome, n) for n in names}}
 
 
 def conflicts_view(whole: Whole) -> Iterator[Table | str]:

@@ -23,6 +23,8 @@ MAX_ROWS: Final = 1_000_000
 _NAMED: Final = 5
 """Further bad lines named beside the first."""
 _MIDNIGHT: Final = "T00:00:00"
+_LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999: the last second there is in a worksheet, and in Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,8 @@ def cell_text(value: Any) -> str:  # noqa: ANN401 - whatever a cell holds
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     if isinstance(value, datetime):
-        whole = datetime.fromtimestamp(round(value.replace(tzinfo=UTC).timestamp()), UTC)
+        second = min(round(value.replace(tzinfo=UTC).timestamp()), _LAST_SECOND)
+        whole = datetime.fromtimestamp(second, UTC)
         return whole.replace(tzinfo=ZoneInfo(ZONE)).isoformat()
     if isinstance(value, date | time):
         return value.isoformat()

@@ -38,7 +38,7 @@ def register() -> None:
 @register.command("import")
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--table", type=TABLE, default=None, help="Which table it is. [told by its head]")
-@click.option("--sheet", default=None, help="The only worksheet to read. [all]")
+@click.option("--sheet", default=None, help="The only worksheet to read. [all that are not hidden]")
 @click.option(
     "--as-of",
     type=DAY,

@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from pipelines.gateway_values import Frame
+from pipelines.gateway_values import Frame, named
 from pipelines.gateway_versions import THING, changes, wide
 from pipelines.park_schemas import FACT_KEY, REGISTER, VERSION_KEY
-from pipelines.register import evidence
-from pipelines.register_cells import cells
+from pipelines.register import EVIDENCE, evidence
+from pipelines.register_cells import FIRST_FACT, cells
 from pipelines.register_fields import Field
 from pipelines.register_reasons import FOUND, told
 from pipelines.register_tables import FIELDS
@@ -46,7 +46,8 @@ def said_by_gateways(values: Frame, tags: Frame) -> Said:
     """Enterprises, sites, declarations, provider_use, terminals, terminal_days, operating_days.
 
     `values` is `schemas.RAW`, `tags` is `schemas.TAGS`. A code with a wrong check character or a
-    text that is no date is told in `doubts`; the row is here all the same.
+    text that is no date is told in `doubts`; the row is here all the same. A fact of a day before
+    `FIRST_FACT` is told and not taken: the gateway's clock was not set.
     """
     rows = wide(values, tags)
     firms = _with(_of_kind(rows, _ENTERPRISE, ()), ["uscc", "park_id"])
@@ -60,12 +61,16 @@ def said_by_gateways(values: Frame, tags: Frame) -> Said:
         "terminals": _read("terminals", things.with_columns(platforms=_platforms(things))),
         "provider_use": _uses(_saying(firms, "provider_last_use")),
     }
+    found = evidence(values, tags)
+    is_early = bool((found["day"] < FIRST_FACT).any())
+    early = [_early(values, tags)] if is_early else []
     tables = {
         **{name: table for name, (table, _) in read.items()},
         "sites": _sites(firms),
-        **_days(evidence(values, tags), firms),
+        **_days(found.filter(pl.col("day") >= FIRST_FACT), firms),
     }
-    doubts = pl.concat([faults for _, faults in read.values()]).unique(maintain_order=True)
+    faults = [*(faults for _, faults in read.values()), *early]
+    doubts = pl.concat(faults).unique(maintain_order=True)
     return Said({name: _typed(name, table) for name, table in tables.items()}, told(doubts))
 
 
@@ -142,6 +147,26 @@ def _uses(firms: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     used = asked.select("server_uri", "uscc").hstack([read["day"]]).drop_nulls("day")
     first = used.sort("server_uri").unique(["uscc", "day"], keep="first", maintain_order=True)
     return first, _faults(read)
+
+
+def _early(values: Frame, tags: Frame) -> pl.DataFrame:
+    """Days of evidence before `FIRST_FACT`, by gateway and thing."""
+    return (
+        named(values, tags, "evidence", None)
+        .filter(pl.col("measure").is_in(EVIDENCE), pl.col("day") < FIRST_FACT)
+        .select(
+            file="server_uri",
+            sheet="entity_id",
+            line=pl.lit(None, dtype=pl.Int64),
+            column=pl.lit("day"),
+            value=pl.col("day").cast(pl.String),
+            reason=pl.lit("early"),
+            about=pl.lit(FIRST_FACT.isoformat()),
+        )
+        .unique()
+        .sort("file", "sheet", "value")
+        .collect(engine="in-memory")
+    )
 
 
 def _sites(firms: pl.DataFrame) -> pl.DataFrame:

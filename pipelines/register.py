@@ -9,6 +9,9 @@ from pipelines.gateway_values import Frame, good_values, meaning_of, number
 SIZE_BOUNDS: Final = {"large": (1000, 40_000), "medium": (300, 2_000), "small": (20, 300)}
 """NBS size classes of 2017, industry: lower bounds of staff and revenue (万元), both to be met."""
 
+EVIDENCE: Final = ("daily_good_values", "operating_day")
+"""What gateways say of a day: of a terminal, and of an enterprise."""
+
 
 def size_class(staff: pl.Expr, revenue_wan: pl.Expr) -> pl.Expr:
     """NBS size class (2017, industry): the highest whose lower bounds are both met, else micro.
@@ -37,8 +40,7 @@ def evidence(values: Frame, tags: Frame) -> pl.DataFrame:
     meaning = meaning_of(tags, "evidence")
     numbers = good_values(values, meaning).select("node", "day", number=number())
     newest = numbers.group_by("node", "day").agg(pl.col("number").last()).join(meaning, on="node")
-    is_count = pl.col("measure") == "daily_good_values"
-    is_plan = pl.col("measure") == "operating_day"
+    is_count, is_plan = (pl.col("measure") == name for name in EVIDENCE)
     return (
         newest.filter(is_count | is_plan)
         .with_columns(

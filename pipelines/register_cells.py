@@ -6,13 +6,14 @@ evaluated on the distinct texts of a column only, so that 200,000 rows cost what
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from pipelines.days import local_day
 from pipelines.register_fields import Field
-from pipelines.register_words import DIGITS_LOST, ERRORS, first_of, narrow
+from pipelines.register_words import CODE_LOST, DIGITS_LOST, ERRORS, first_of, narrow
 from pipelines.uscc import uscc_valid
 from pipelines.uscc_reading import read_codes
 
@@ -30,8 +31,14 @@ Reader = Callable[[Field, pl.Expr], Reading]
 WHITE: Final = " \t\r\n\v\f\u00a0\u3000\u200b\u200c\u200d\u2060\ufeff"
 _NOTHING: Final = ["", "-", "--", "—", "——", "/", "\\", "N/A", "n/a", "NULL", "null", "None"]
 _UNKNOWN: Final = ["无", "不详", "未知", "未填", "暂无"]
-_OPEN: Final = ["长期", "长期有效", "永久", "至今", "无固定期限", "9999-12-31", "9999/12/31"]
+_OPEN: Final = ["长期", "长期有效", "永久", "至今", "无固定期限"]
+OPEN_END: Final = date(9999, 12, 31)
+"""How many systems write that there is no end; nothing is later."""
 FIRST_YEAR, LAST_YEAR = 1949, 2199
+FIRST_FACT: Final = date(2015, 1, 1)
+"""No fact of a day is older: what stands before is a clock that nobody set (1970, 1980, 2000) or a
+mistyped year, and no figure looks back so far. A single such row would make every calendar of days
+reach back to it. To take older facts, set it earlier: nothing else depends on it."""
 
 SECTIONS: Final = {
     "A": (1, 5), "B": (6, 12), "C": (13, 43), "D": (44, 46), "E": (47, 50), "F": (51, 52),
@@ -69,7 +76,7 @@ def _text(field: Field, text: pl.Expr) -> Reading:
 
 
 def _code(field: Field, text: pl.Expr) -> Reading:
-    is_rounded = text.str.contains(r"^\d\.\d+[eE]\+\d+$")
+    is_rounded = text.str.contains(CODE_LOST)
     return Reading(
         text, first_of((text.is_in(ERRORS), "excel_error"), (is_rounded, "digits_lost")), _NONE
     )
@@ -190,7 +197,10 @@ _DAY: Final = r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?([ T]\d{1,2}:\d{2}
 
 
 def _day(field: Field, text: pl.Expr) -> Reading:
-    """A local day: of a plain date, of a local time, or of a time with its offset."""
+    """A local day: of a plain date, of a local time, or of a time with its offset.
+
+    Null where nobody believes it, and where an end is the open one. A `day` is that of a fact.
+    """
     plain = text.str.normalize("NFKC").str.replace_all(r"\s*([年月])\s*", "$1")
     compact = plain.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "$1-$2-$3")
     parts = compact.str.extract_groups(_DAY)
@@ -198,14 +208,19 @@ def _day(field: Field, text: pl.Expr) -> Reading:
     iso = year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)
     instant = plain.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
     value = pl.coalesce(iso.str.to_date("%Y-%m-%d", strict=False), local_day(instant))
+    is_open = (value >= OPEN_END) if field.kind == "end_day" else pl.lit(value=False)
+    is_early = (value < FIRST_FACT) if field.name == "day" else pl.lit(value=False)
     reason = first_of(
+        (is_open, ""),
         (text.is_in(ERRORS), "excel_error"),
         (plain.str.contains(r"^\d{5}(\.\d+)?$"), "serial_day"),
         (value.is_null() & year.is_not_null(), "no_such_day"),
         (value.is_null(), "no_day"),
         (~value.dt.year().is_between(FIRST_YEAR, LAST_YEAR), "year"),
+        (is_early, "early"),
     )
-    return Reading(value, reason, _NONE)
+    about = pl.when(reason == "early").then(pl.lit(FIRST_FACT.isoformat()))
+    return Reading(pl.when(reason.is_null()).then(value), reason.replace({"": None}), about)
 
 
 READERS: Final[dict[str, Reader]] = {

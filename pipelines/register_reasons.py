@@ -90,6 +90,11 @@ REASONS: Final = {
         "年份不可信", "nobody believes the year", "年份应在 1949 至 2199 之间",
         "give a year from 1949 to 2199",
     ),
+    "early": Reason(
+        "早于 {}，那时还没有每日数据", "it is before {}: no fact of a day is so old",
+        "请核对年份；若由设备上报，先校准其时钟",
+        "check the year; if a device said it, set the device's clock",
+    ),
     "serial_day": Reason(
         "日期变成了序号", "the date has become a serial number",
         "把该列设为“日期”格式后再保存", "format the column as a date and save again",
@@ -143,7 +148,8 @@ REASONS: Final = {
         "open and save it in the spreadsheet program, or paste its value",
     ),
     "undecodable": Reason(
-        "文字编码既不是 UTF-8 也不是 GB 18030", "the line is neither UTF-8 nor GB 18030",
+        "该行的文字编码已损坏（不是 UTF-8、GB 18030 或 UTF-16）",
+        "the line is broken: it is no UTF-8, GB 18030 or UTF-16",
         "重新填写该行，另存为 UTF-8 的 CSV", "type the line anew and save as CSV UTF-8",
     ),
     "ragged": Reason(

@@ -10,6 +10,9 @@ ERRORS: Final = ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NUL
 DIGITS_LOST: Final = r"^\d(\.\d+)?[eE]\+?\d+$"
 """A number as a spreadsheet shortens it: 1.23E+17."""
 
+CODE_LOST: Final = r"^(\d\.\d+[eE]\+?\d+|\d[eE]\+\d+)$"
+"""The same of a code: 1E17 may be one (of room 17 in block 1E), 1E+17 is none."""
+
 
 def narrow(text: pl.Expr) -> pl.Expr:
     """Half-width characters without blanks."""

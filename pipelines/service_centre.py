@@ -69,7 +69,7 @@ def catalogue(
         used_level=pl.col("level").drop_nulls().max(),
     )
     listed = as_of(services, on).with_columns(is_listed=pl.lit(value=True))
-    both = listed.join(counts, on=_KEY, how="full", coalesce=True)
+    both = listed.join(counts, on=_KEY, how="full", coalesce=True, nulls_equal=True)
     found = both.filter(pl.col("is_listed").fill_null(value=False) | (pl.col("uses") > 0))
     uses, earlier = pl.col("uses"), pl.col("uses_before")
     return (
@@ -96,7 +96,7 @@ def by_level(
     offered = catalogue(services, use, tenants, enterprises, on)
     now = users(use, tenants, enterprises, on).filter("is_now").drop("level")
     levels = offered.select(*_KEY, "level")
-    counts = now.join(levels, on=_KEY).group_by("level").agg(
+    counts = now.join(levels, on=_KEY, nulls_equal=True).group_by("level").agg(
         enterprises=pl.col("uscc").drop_nulls().n_unique().cast(pl.Int64),
         uses=pl.len().cast(pl.Int64),
     )  # fmt: skip

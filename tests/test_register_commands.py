@@ -68,6 +68,24 @@ def test_a_file_that_cannot_be_read_stops_no_other(tmp_path, files):
     assert len(done.stderr.splitlines()) == 2
 
 
+def test_a_hidden_worksheet_is_named_and_read_when_it_is_asked_for(tmp_path):
+    book = openpyxl.Workbook()
+    for name, code in (("名录", A), ("旧名录", B)):
+        sheet = book.create_sheet(name)
+        sheet.append(["统一社会信用代码", "企业名称", "登记状态", "开始日期"])
+        sheet.append([code, "甲公司", "在营", "2026-01-01"])
+    book["旧名录"].sheet_state = "hidden"
+    book.save(tmp_path / "两年.xlsx")
+    home = tmp_path / "home"
+    done = run(home, "import", tmp_path / "两年.xlsx")
+    first, second, *_ = done.output.splitlines()
+    assert first.endswith("1 rows, 1 in, 0 repeats, 0 refused")
+    assert second == "  hidden worksheets not read: 旧名录 (--sheet reads one)"
+    done = run(home, "import", tmp_path / "两年.xlsx", "--sheet", "旧名录", "--json")
+    (told,) = json.loads(done.stdout)
+    assert (told["accepted"], told["hidden"], told["is_new"]) == (1, [], True)
+
+
 def test_conflicts_and_the_history_of_one(tmp_path, files):
     home = tmp_path / "home"
     for name in ("good.csv", "some.csv", "later.csv"):

@@ -67,6 +67,23 @@ def test_what_csv_writes_is_read_as_it_was(tmp_path, said, is_quoted):
     ]
 
 
+@pytest.mark.parametrize("end", ["le", "be"])
+@pytest.mark.parametrize("half", [0xD800, 0xDC00])
+def test_half_a_character_in_utf_16_costs_its_own_line_only(tmp_path, end, half):
+    text = f"\ufeff{HEAD}\r\n{A},甲{chr(half)}公司,在营\r\n{B},乙\ufffd公司\U00020000,注销\r\n"
+    content = text.encode(f"utf-16-{end}", "surrogatepass")
+    (grid,) = grids(written(tmp_path, content))
+    assert grid.found.select("line", "reason").rows() == [(2, "undecodable")]
+    assert grid.rows.rows() == [(3, B, "乙\ufffd公司\U00020000", "注销")]
+
+
+def test_a_file_in_utf_16_that_ends_within_a_code_unit(tmp_path):
+    content = f"{HEAD}\n{A},甲,在营\n{B},乙,在营".encode("utf-16")
+    (grid,) = grids(written(tmp_path, content[:-1]))
+    assert grid.found.select("line", "reason").rows() == [(3, "undecodable")]
+    assert grid.rows["line"].to_list() == [2]
+
+
 def test_a_stray_mark_costs_its_own_line_only(tmp_path):
     lines = [f'{A},5" 管材厂,在营', *[f"{B},乙{n},在营" for n in range(30)], f'{A},"甲""乙",在营']
     (grid,) = grids(written(tmp_path, "\n".join([HEAD, *lines])))

@@ -151,6 +151,36 @@ def test_each_day_is_what_was_last_said_by_its_end(changes):
         assert row.select("staff", "name_zh").row(0, named=True) == expected
 
 
+def test_facts_of_a_clock_that_was_not_set_are_told_and_not_taken():
+    gateway, unset = Gateway(), date(1970, 1, 1)
+    gateway.firm(A, at=MAY, provider_last_use="1970-01-01T00:00:00Z")
+    gateway.terminal("T1", A)
+    gateway.days("T1", "daily_good_values", {unset: 7, MAY: 8})
+    gateway.days(A, "operating_day", {unset: True, date(2014, 12, 31): True, MAY: True}, "P02")
+    gateway.days("T1", "heard_of_no_more", {unset: 1})
+    found = said(gateway)
+    assert found.tables["terminal_days"].rows() == [("T1", MAY, 8)]
+    assert found.tables["operating_days"].rows() == [(A, MAY, True)]
+    assert found.tables["provider_use"].is_empty()
+    told = found.doubts.select("file", "sheet", "column", "value").sort("file", "sheet", "value")
+    assert told.rows() == [
+        ("urn:P01", A, "day", "1970-01-01T00:00:00Z"),
+        ("urn:P01", "T1", "day", "1970-01-01"),
+        ("urn:P02", A, "day", "1970-01-01"),
+        ("urn:P02", A, "day", "2014-12-31"),
+    ]
+    assert found.doubts["why_en"].str.contains("2015-01-01").all()
+    assert found.doubts["remedy_zh"].str.contains("时钟").all()
+
+
+def test_a_version_may_be_older_than_any_fact_of_a_day():
+    gateway = Gateway()
+    gateway.firm(A, at=date(2001, 5, 1))
+    found = said(gateway)
+    assert found.tables["enterprises"]["valid_from"].to_list() == [date(2001, 5, 1)]
+    assert found.doubts.is_empty()
+
+
 def test_evidence_is_split_by_whom_it_is_of():
     gateway = Gateway()
     gateway.firm(A, at=MAY)

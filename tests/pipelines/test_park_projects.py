@@ -208,6 +208,21 @@ def test_levels_sum_to_the_catalogue(centre):
     assert levels["uses"].sum() == whole["uses"].sum()
 
 
+def test_uses_that_name_no_service_or_platform_count_at_their_level():
+    uses = [
+        {"platform": platform, "uscc": uscc, "level": level, "service": None, "day": ON}
+        for platform, uscc, level in (("海纳", "A", "C2"), (None, "B", None), (None, "C", None))
+    ]
+    tables = park_schemas.SERVICES.to_frame(), pl.DataFrame(uses, park_schemas.PROVIDER_USE)
+    levels = service_centre.by_level(*tables, TENANTS, ENTERPRISES, ON)
+    assert levels.filter(pl.col("uses") > 0).select("level", "enterprises", "uses").rows() == [
+        ("C2", 1, 1), (None, 2, 2),
+    ]  # fmt: skip
+    whole = service_centre.catalogue(*tables, TENANTS, ENTERPRISES, ON)
+    assert levels["uses"].sum() == whole["uses"].sum() == len(uses)
+    assert levels["services_used"].sum() == whole["is_used"].sum()
+
+
 @pytest.fixture(scope="module")
 def meters():
     return invented.energy_days(7, ON, USCCS, PARKS)

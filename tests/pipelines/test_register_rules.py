@@ -86,11 +86,42 @@ def test_industry_codes_as_in_plain_loops(texts):
         ("2026-11-20T16:00:00Z", ON, None), ("2026-11-21T00:00:00+08:00", ON, None),
         ("2026/1/2", date(2026, 1, 2), None), ("2026-02-30", None, "no_such_day"),
         ("46347", None, "serial_day"), ("11/21/2026", None, "no_day"), ("去年", None, "no_day"),
-        ("1026-11-21", date(1026, 11, 21), "year"), ("-", None, None), ("", None, None),
+        ("1026-11-21", None, "year"), ("-", None, None), ("", None, None),
     ],
 )  # fmt: skip
 def test_days_as_people_write_them(text, value, reason):
     assert read("terminals", "registered_on", text) == [(value, reason, None)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9999-12-31", "9999/12/31", "9999.12.31", "99991231", "9999年12月31日",
+        "9999-12-31 00:00:00", "9999-12-31T00:00:00+08:00", "9999-12-31T23:59:59+08:00",
+        "9999-12-30T16:00:00Z", "9999-12-31T16:00:00Z", "９９９９－１２－３１", "长期",
+    ],
+)  # fmt: skip
+def test_the_open_end_is_no_end_in_every_form(text):
+    for table, column in (("enterprises", "valid_to"), ("terminals", "retired_on")):
+        assert read(table, column, text) == [(None, None, None)]
+    if text != "长期":
+        assert read("enterprises", "valid_from", text) == [(None, "year", None)]
+    assert read("enterprises", "valid_to", "9999-12-30") == [(None, "year", None)]
+
+
+@pytest.mark.parametrize("table", [name for name, all_of in FIELDS.items() if "day" in {
+    one.name for one in all_of
+}])  # fmt: skip
+def test_no_fact_of_a_day_is_older_than_evidence_by_the_day(table):
+    days = ["1970-01-01", "2000-01-01T00:00:00+08:00", "2014年12月31日", "2015-01-01", "1026-1-1"]
+    early, first = (None, "early", "2015-01-01"), (date(2015, 1, 1), None, None)
+    assert read(table, "day", *days) == [early, early, early, first, (None, "year", None)]
+    row = {"uscc": A, "day": "1970-01-01", "is_operating": "是"}
+    accepted, refused = check("operating_days", row, row | {"day": "2026-05-01"})
+    assert accepted["day"].to_list() == [date(2026, 5, 1)]
+    (only,) = refused.select("line", "column", "value", "why_en").rows()
+    assert only == (2, "day", "1970-01-01", "it is before 2015-01-01: no fact of a day is so old")
+    assert read("enterprises", "valid_from", "1970-01-01") == [(date(1970, 1, 1), None, None)]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +145,9 @@ def test_days_as_people_write_them(text, value, reason):
         ("terminals", "mac", "001b.4411.3ab7", "00:1B:44:11:3A:B7", None),
         ("terminals", "mac", "00:1B", "00:1B", "no_mac"),
         ("terminals", "serial_number", "1.2E+15", "1.2E+15", "digits_lost"),
+        ("terminals", "terminal_id", "1E+17", "1E+17", "digits_lost"),
+        ("terminals", "terminal_id", "1.0e17", "1.0e17", "digits_lost"),
+        ("terminals", "terminal_id", "1E17", "1E17", None),
         ("machines", "interface_level", "L2", 2, None),
         ("projects", "phase", "准入", "admission", None),
         ("enterprises", "name_zh", "上海\n甲公司", "上海甲公司", None),
