@@ -90,6 +90,11 @@ def order_figures(spoken: pl.DataFrame, steps: pl.DataFrame, names: list[str]) -
     return figures.hstack(told)
 
 
+def _near(value: pl.Expr) -> pl.Expr:
+    """Where the window's edge lies half-way between two told values, it bounds what fits, too."""
+    return 1e-9 * (1 + value.abs())
+
+
 def ranges(spoken: pl.DataFrame, figures: pl.DataFrame) -> pl.DataFrame:
     """CELL, UNKNOWN and `low high`: what whoever knows all others is left with of each value.
 
@@ -107,7 +112,7 @@ def ranges(spoken: pl.DataFrame, figures: pl.DataFrame) -> pl.DataFrame:
     left = placed.select(
         *CELL,
         *UNKNOWN,
-        low=pl.when(low > floor).then(low).otherwise(-float("inf")),
-        high=pl.when(high < ceiling).then(high).otherwise(float("inf")),
+        low=pl.when(low > floor - _near(floor)).then(low).otherwise(-float("inf")),
+        high=pl.when(high < ceiling + _near(ceiling)).then(high).otherwise(float("inf")),
     )
     return left.group_by(*CELL, *UNKNOWN).agg(pl.max("low"), pl.min("high"))

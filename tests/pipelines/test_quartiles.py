@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.order_figures import QUARTERS, order_figures, ranges, ranked, rounded
@@ -206,6 +206,14 @@ def cells(draw):
     return figure, [min(most, start + step * rng.randrange(width * 8) / 8) for _ in range(n)]
 
 
+TIED = [
+    0.48750000000000004, 0.43750000000000006, 0.36250000000000004, 0.48750000000000004,
+    0.43750000000000006, 0.3375, 0.5, 0.31250000000000006, 0.5750000000000001, 0.5750000000000001,
+]  # fmt: skip
+"""At the window's upper edge the mean is 0.55, which is told as 0.6."""
+
+
+@example(("running_h_per_day", TIED))
 @settings(max_examples=20)
 @given(cells())
 def test_who_knows_all_but_one_is_left_with_two_steps(cell):
@@ -247,6 +255,12 @@ def _fits(told, values, basis, step):
     return all(told[name] == slow_told(values, QUARTERS[name], step) for name in names)
 
 
+def _is_tie(value, step):
+    """Half-way between two told values the last bit decides; ranges are then the narrower ones."""
+    told = rounded(value, step)
+    return min(abs(value - told.least), abs(value - told.most)) < 1e-6 * step
+
+
 @settings(max_examples=25)
 @given(cells())
 def test_ranges_are_what_fits_and_no_more(cell):
@@ -258,6 +272,7 @@ def test_ranges_are_what_fits_and_no_more(cell):
         "cell": "x", "figure": figure, "value": values,
     }))  # fmt: skip
     names = ["median"] if len(values) < 8 else list(QUARTERS)
+    assume(not any(_is_tie(slow_quarter(values, QUARTERS[name]), step) for name in names))
     found = order_figures(spoken, figures(), names)
     told = dict(found.select("name", "told").rows())
     for group, low, high in ranges(spoken, found).select("legal_group", "low", "high").rows():
@@ -273,8 +288,10 @@ def test_ranges_are_what_fits_and_no_more(cell):
         inside, ajar = step / 1000, step / 10
         assert fits(max(low, -1e6) + inside)
         assert fits(min(high, 1e6) - inside)
-        assert low == -math.inf or not fits(low - ajar)
-        assert high == math.inf or not fits(high + ajar)
+        for edge, beyond in ((low, low - ajar), (high, high + ajar)):
+            # half-way at another's value: said to be the edge, whichever way it is told
+            is_anothers = any(abs(edge - one) < 1e-9 for one in others)
+            assert math.isinf(edge) or is_anothers or not fits(beyond)
 
 
 def test_no_portraits_no_quartiles():
