@@ -23,6 +23,8 @@ from pipelines.indicators import DISTRICT_ID, UNIT_FACTOR, dictionary
 
 ENTERED: Final = "entered"
 """`collection` of an indicator that an office reports."""
+COVERAGE: Final = 0.8
+"""Of the intervals that a forecast has, the one that is drawn and told."""
 SERIES: Final = {"oee"}
 """Indicators whose history is that of the OEE roll-up."""
 
@@ -158,7 +160,8 @@ def course(desk: Desk, term: Row) -> View | None:
     if not desk.is_published(term["indicator_id"], None):
         return None
     past = [] if desk.is_public else history(desk, term)
-    rows = desk.rows("forecasts", indicator_id=term["indicator_id"], area_id=DISTRICT_ID) or []
+    cell = {"indicator_id": term["indicator_id"], "area_id": DISTRICT_ID, "coverage": COVERAGE}
+    rows = desk.rows("forecasts", **cell) or []
     origin = max((r["origin"] for r in rows), default=None)
     ahead = sorted((r for r in rows if r["origin"] == origin), key=lambda r: r["day"])
     if len(past) + len(ahead) < 2:

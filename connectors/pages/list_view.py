@@ -161,14 +161,16 @@ def services(desk: Desk, park_id: str | None) -> list[View] | None:
         {
             "level": key or "",
             "name": pair(words.LEVEL, key) if key else ("层级未登记", "level not registered"),
-            "items": [
-                _service(desk, row, most)
-                for row in sorted(found, key=lambda r: (-(r["enterprises"] or 0), r["service_id"]))
-            ],
+            "items": [_service(desk, row, most) for row in sorted(found, key=_used_most)],
         }
         for key in levels
         if (found := [row for row in rows if row["level"] == key])
     ]
+
+
+def _used_most(row: Row) -> tuple[int, str, str]:
+    """Most users first; use of a platform without a service has no id."""
+    return -(row["enterprises"] or 0), row["service_id"] or "", row["platform"] or ""
 
 
 def _service(desk: Desk, row: Row, most: int) -> View:

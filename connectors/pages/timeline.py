@@ -152,9 +152,8 @@ def _grid(frame: Frame, factor: float) -> tuple[list[Markup], list[Markup]]:
 
 def _ends(frame: Frame, lines: Sequence[Line]) -> list[Markup]:
     """The last value of each line beside it, none over another."""
-    told = sorted(
-        (frame.y(line.points[-1][1]), line) for line in lines if line.points and line.last
-    )
+    ends = ((frame.y(line.points[-1][1]), line) for line in lines if line.points and line.last)
+    told = sorted(ends, key=lambda end: end[0])
     body, free = [], 0.0
     for y, line in told:
         written = max(y + 4, free)

@@ -10,6 +10,7 @@ from random import Random
 
 import polars as pl
 
+from connectors.pages.desk import Desk
 from connectors.pages.frames import (
     FACTORIES,
     OEE_DAYS,
@@ -19,6 +20,7 @@ from connectors.pages.frames import (
     SERVICE_USE,
     PageFrames,
 )
+from connectors.pages.write import pages
 from pipelines import park_figures as figures
 from pipelines.indicators import DISTRICT_ID, KPI, dictionary, verdict
 from tests.connectors.pages import firms
@@ -31,6 +33,8 @@ STATUSES = {
     "connected": 66, "intermittent": 9, "stale": 5, "dark": 4, "never": 3, "unscheduled": 4,
     "inactive": 9,
 }  # fmt: skip
+COVERAGES = {0.8: 1.0, 0.95: 1.53}
+"""How much wider than the first an interval of each coverage is."""
 NETWORKS = {
     "device": {"ethernet": 0.18, "fieldbus": 0.1},
     "sensor": {"nb_iot": 0.2, "lora": 0.12, "wifi": 0.06, "fieldbus": 0.1},
@@ -386,15 +390,16 @@ def forecasts():
     rows = []
     for key, (slope, spread, beats) in WORDS["forecasts"].items():
         for week in range(1, 53):
-            value, wide = now[key] + slope * week, spread * week**0.6
-            rows.append(
-                {"indicator_id": key, "area_id": DISTRICT_ID, "origin": DAY, "horizon": 7 * week,
-                 "day": DAY + timedelta(7 * week), "value": value, "lower": value - wide,
-                 "upper": value + wide, "coverage": 0.8,
-                 "method": "damped_trend" if beats else "naive",
-                 "skill_naive": 0.31 if beats else -0.04, "skill_seasonal": 0.22,
-                 "beats_naive": beats}
-            )  # fmt: skip
+            for coverage, wider in COVERAGES.items():
+                value, wide = now[key] + slope * week, wider * spread * week**0.6
+                rows.append(
+                    {"indicator_id": key, "area_id": DISTRICT_ID, "origin": DAY,
+                     "horizon": 7 * week, "day": DAY + timedelta(7 * week), "value": value,
+                     "lower": value - wide, "upper": value + wide, "coverage": coverage,
+                     "method": "damped_trend" if beats else "naive",
+                     "skill_naive": 0.31 if beats else -0.04, "skill_seasonal": 0.22,
+                     "beats_naive": beats}
+                )  # fmt: skip
     return table(rows, figures.FORECASTS)
 
 
@@ -451,3 +456,16 @@ def frames():
         conformance=table(WORDS["conformance"], figures.CONFORMANCE), forecasts=forecasts(),
         missing_links=missing_links(), arrivals=arrivals(),
     )  # fmt: skip
+
+
+def rendered(frames, tier="park"):
+    """All pages of a tier by file name."""
+    return dict(pages(Desk(frames, tier)))
+
+
+def published(frames, status="p"):
+    """The same frames after disclosure control gave every figure this status."""
+    kpi = frames.kpi.with_columns(
+        status=pl.lit(status), decimals=pl.lit(2, pl.Int64), reason=pl.lit(None, pl.String)
+    )
+    return replace(frames, kpi=kpi)

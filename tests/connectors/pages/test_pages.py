@@ -21,6 +21,7 @@ from connectors.pages.write import pages
 from pipelines import evidence_cards
 from pipelines.indicators import dictionary
 from tests.connectors.pages import firms, invented
+from tests.connectors.pages.invented import published, rendered
 from tests.connectors.pages.well_formed import Page
 
 CJK = re.compile(r"[\u3400-\u9fff]")
@@ -32,10 +33,6 @@ KEYS = {
     "cloud_declared", "chain_stage", "site_id", "warning_id", "chain", "service_id",
 }  # fmt: skip
 """Columns that say what a row is; all other texts are whatever somebody wrote."""
-
-
-def rendered(frames, tier="park"):
-    return dict(pages(Desk(frames, tier)))
 
 
 def page(frames, wanted, tier="park"):
@@ -263,13 +260,6 @@ def test_the_register_may_come_with_all_its_versions(small):
 
 
 # What a public page may not tell
-
-
-def published(frames, status="p"):
-    kpi = frames.kpi.with_columns(
-        status=pl.lit(status), decimals=pl.lit(2, pl.Int64), reason=pl.lit(None, pl.String)
-    )
-    return replace(frames, kpi=kpi)
 
 
 def test_a_public_page_names_nobody():
