@@ -13,7 +13,7 @@ from assets.tables import up_to
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition
 from models.errors import SeriesError
-from models.forecast import Asked, Outlook, forecast, scale_of
+from models.forecast import COUNTED, Asked, Outlook, forecast, scale_of
 from pipelines.dictionary import DISTRICT_ID, dictionary
 from pipelines.forecast_series import adoption_series, oee_series, told
 from pipelines.park_figures import ARRIVALS, FORECASTS
@@ -75,6 +75,7 @@ def _outlook(series: pl.DataFrame, name: str, area: str, on: date) -> Outlook:
         scale_of(asked["unit"]),
         asked["target"] if whole else None,
         asked["comparator"] if whole else None,
+        COUNTED.get(asked["unit"], 1.0),
     )
     return forecast(series, target, origin=on, unsettled_days=UNSETTLED_DAYS)
 

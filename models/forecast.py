@@ -6,7 +6,7 @@ it. What does not beat the last value is not shown: then the last value is the f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -34,8 +34,9 @@ STALE_DAYS: Final = 28
 """Nothing known for longer: what it is now is a guess, and no forecast begins with one."""
 LEAST_CHOICE: Final = 42
 """Fewer choose nothing: the last value is all there is to say."""
-OF_UNIT: Final[Mapping[str, Scale]] = {"%": "share", "万个": "number", "Mbps": "number",
-                                       "kWh/kWh": "number"}  # fmt: skip
+OF_UNIT: Final[Mapping[str, Scale]] = {"%": "share", "Mbps": "number", "kWh/kWh": "number"}
+COUNTED: Final[Mapping[str, float]] = {"万个": 10_000.0}
+"""How many things one of a unit is: they are counted, and forecast, by the piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Asked:
     scale: Scale
     target: float | None = None
     comparator: str | None = None
+    counted: float = 1.0
+    """How many things one of its unit is (`COUNTED`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,16 @@ def forecast(
     """
     if not 0 <= unsettled_days < LEAST_DAYS:
         raise ValueError(f"unsettled_days is from 0 to {LEAST_DAYS - 1}")
+    if asked.counted != 1.0:
+        told = forecast(
+            *_by_the_piece(series, asked), origin=origin, days=days, arrival_days=arrival_days,
+            unsettled_days=unsettled_days,
+        )  # fmt: skip
+        return _in_unit(told, asked)
     last = origin or max(series["day"].drop_nulls().to_list(), default=date.min)
     settled = last - timedelta(days=unsettled_days if last > date.min else 0)
-    known = _known(series.filter(pl.col("day") <= settled), asked.scale)
+    first = settled - timedelta(days=MAX_DAYS - 1) if last > date.min else date.min
+    known = _known(series.filter(pl.col("day").is_between(first, settled)), asked.scale)
     if known.height < LEAST_DAYS:
         return _none(f"{known.height} days are known, a forecast needs {LEAST_DAYS}")
     if known["day"][-1] < settled - timedelta(days=STALE_DAYS):
@@ -122,6 +132,19 @@ def forecast(
     reached = _arrivals(past, said, scale, asked, last, (arrival_days, unsettled_days), units)
     note = None if chosen.method != choosing.NAIVE else _why(tried, skill)
     return Outlook(table, reached, note, tried.method if tried else None, skill, covered)
+
+
+def _by_the_piece(series: pl.DataFrame, asked: Asked) -> tuple[pl.DataFrame, Asked]:
+    target = None if asked.target is None else asked.target * asked.counted
+    pieces = series.with_columns((pl.col("value") * asked.counted).round(6))
+    return pieces, replace(asked, target=target, counted=1.0)
+
+
+def _in_unit(told: Outlook, asked: Asked) -> Outlook:
+    """The same by the unit, with the target as it was asked."""
+    forecasts = told.forecasts.with_columns(pl.col("value", "lower", "upper") / asked.counted)
+    arrivals = told.arrivals.with_columns(target=pl.lit(asked.target, pl.Float64))
+    return replace(told, forecasts=forecasts, arrivals=arrivals)
 
 
 def _known(series: pl.DataFrame, scale: Scale) -> pl.DataFrame:

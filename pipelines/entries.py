@@ -49,6 +49,8 @@ KEY: Final = ["indicator_id", "period", "area_id"]
 CONTENT: Final = ["value", "lower", "upper", "reported_on", "responsible", "document", "note"]
 """What makes a second entry a revision; the same words again are none."""
 
+TOO_MUCH: Final = 1e12
+"""No figure of a district is so large in any unit: a key that stuck."""
 NOT_COUNTS: Final = ("%", "万个", "Mbps", "kWh/kWh")
 """Units whose figures may have decimals; in all others something is counted."""
 
@@ -236,6 +238,11 @@ def _of_numbers() -> Iterator[_Fault]:
         yield _Fault(
             column, (unit != "%") & (number < 0),
             ("小于 0", "it is below 0"), ("填写不小于 0 的数", "give a number from 0 on"),
+        )  # fmt: skip
+        yield _Fault(
+            column, number >= TOO_MUCH,
+            ("大得不可能", "nobody can have so many"),
+            ("核对数值与单位", "check the number and its unit"),
         )  # fmt: skip
         yield _Fault(
             column, is_count & (number >= 0) & (number != number.floor()),

@@ -4,7 +4,7 @@ The comparators are the plan's words by article 1259 of the Civil Code (民法�
 include the number, 超过 and 不满 do not.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from math import inf
 from operator import eq, ge, gt, le
 from typing import Final, NamedTuple
@@ -101,10 +101,15 @@ def _rounded(
     )
 
 
+_EXACT: Final = Context(prec=400)
+"""Every float has fewer digits before and behind the point than that."""
+
+
 def _quantized(number: float | None, places: int, rounding: str) -> float | None:
     if number is None or number in (inf, -inf):
         return number
-    return float(Decimal(repr(number)).quantize(Decimal(1).scaleb(-places), rounding))
+    unit = Decimal(1).scaleb(-places)
+    return float(Decimal(repr(number)).quantize(unit, rounding, context=_EXACT))
 
 
 def least_decimals(

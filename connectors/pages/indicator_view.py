@@ -20,6 +20,7 @@ from connectors.pages.numbers import (
 )
 from connectors.pages.words import Pair
 from pipelines.indicators import DISTRICT_ID, UNIT_FACTOR, dictionary
+from pipelines.verdicts import UNIT_DECIMALS
 
 ENTERED: Final = "entered"
 """`collection` of an indicator that an office reports."""
@@ -166,12 +167,12 @@ def course(desk: Desk, term: Row) -> View | None:
     ahead = sorted((r for r in rows if r["origin"] == origin), key=lambda r: r["day"])
     if len(past) + len(ahead) < 2:
         return None
-    zh, en = term["name_zh"], term["name_en"]
-    lines = [timeline.Line("verified", [(d, v) for d, v, *_ in past], "" if ahead else _said(past))]
+    zh, en, places = term["name_zh"], term["name_en"], _decimals(term)
+    lines = [timeline.Line("verified", [(d, v) for d, v, *_ in past], _said(past, ahead, places))]
     if ahead:
         joined = [(past[-1][0], past[-1][1])] if past and past[-1][0] <= ahead[0]["day"] else []
         told = [(r["day"], r["value"]) for r in ahead]
-        last = number(told[-1][1], 2)
+        last = number(told[-1][1], places)
         lines.append(timeline.Line("forecast", [*joined, *told], last))
     return {
         "chart": timeline.timeline(
@@ -187,16 +188,21 @@ def course(desk: Desk, term: Row) -> View | None:
         "table": [
             (
                 day(r["day"]),
-                number(r["value"], 2),
-                f"{number(r['lower'], 2)} – {number(r['upper'], 2)}",
+                number(r["value"], places),
+                f"{number(r['lower'], places)} – {number(r['upper'], places)}",
             )
             for r in _thin(ahead)
         ],
     }
 
 
-def _said(past: list[tuple[Any, ...]]) -> str:
-    return number(past[-1][1], 2) if past else ""
+def _said(past: list[tuple[Any, ...]], ahead: list[Row], places: int) -> str:
+    return number(past[-1][1], places) if past and not ahead else ""
+
+
+def _decimals(term: Row) -> int:
+    """Two, where the unit does not ask for more."""
+    return max(2, UNIT_DECIMALS.get(term["unit"], 0))
 
 
 def _thin(rows: list[Row]) -> list[Row]:
@@ -230,6 +236,8 @@ def arrival(desk: Desk, term: Row) -> Pair | None:
         return None
     row = max(rows, key=lambda r: r["origin"])
     chance = percent(row["chance_within"], 0)
+    if row["median"] == row["origin"]:
+        return "已达到目标", "The target is reached already"
     if row["median"] is None:
         first = row["earliest"]
         return (

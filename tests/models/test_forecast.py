@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from models import forecast_methods as methods
 from models.errors import SeriesError
-from models.forecast import Asked, forecast, scale_of
+from models.forecast import COUNTED, Asked, forecast, scale_of
 from models.forecast_arrival import arrival, is_reached
 from models.forecast_bands import bands, usual_miss
 from models.forecast_calendar import (
@@ -346,3 +346,27 @@ def test_bands_hold_their_share_of_what_they_were_made_of():
     assert (np.diff(found.at(0.8)) >= 0).all()
     usual = usual_miss(missed, horizons, 8)
     assert usual[7] == pytest.approx(usual[4] * np.sqrt(8 / 5))
+
+
+TERMINALS = Asked("terminals", "310117", scale_of("万个"), 20.0, "ge", COUNTED["万个"])
+
+
+@pytest.mark.parametrize("values", [60 - 0.28 * np.arange(200), 8 + 3 * np.sin(np.arange(200))])
+def test_ten_thousands_are_forecast_by_the_piece_and_never_below_none(values):
+    pieces = np.round(values)
+    made = forecast(series(pieces / 10_000), TERMINALS)
+    assert made.forecasts["lower"].min() >= 0
+    by_piece = forecast(series(pieces), Asked("terminals", "310117", "count", 200_000.0, "ge"))
+    assert_frame_equal(
+        made.forecasts.with_columns(pl.col("value", "lower", "upper") * 10_000), by_piece.forecasts
+    )
+    assert made.arrivals["target"].to_list() == [20.0]
+    assert_frame_equal(made.arrivals.drop("target"), by_piece.arrivals.drop("target"))
+
+
+def test_days_beyond_those_that_are_read_are_not_counted():
+    old = series(np.full(13, 5.0), date(2020, 1, 1))
+    one = series([5.0], date(2026, 1, 5))
+    found = forecast(pl.concat([old, one]), NUMBER)
+    assert found.forecasts.is_empty()
+    assert found.note == "1 days are known, a forecast needs 14"

@@ -72,6 +72,7 @@ def test_a_good_row_is_an_entry():
         ({"value": "nan"}, "value"),
         ({"value": "1e999"}, "value"),
         ({"value": ""}, "value"),
+        ({"indicator_id": "download_rate_5g", "value": "1e30"}, "value"),
         ({"lower": "82"}, "lower"),
         ({"upper": "x"}, "upper"),
         ({"upper": "81"}, "upper"),

@@ -245,3 +245,8 @@ def test_adoption_contributions_are_named_by_indicator():
     assert found.select("indicator_id", "area_id", "denominator").rows() == [
         ("sme_cloud_share_verified", "310117", 3), ("sme_cloud_share_verified", "P01", 2),
     ]  # fmt: skip
+
+
+def test_whatever_was_entered_is_printed():
+    assert shown((1e30, 1e30, 1e30), 4.0, "ge", 0).value == 1e30
+    assert shown((1e-30, 0.0, 1e300), 4.0, "ge", 2).upper == 1e300
