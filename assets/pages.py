@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from assets.owners import owners_of
-from assets.partitions import FACTORY_IDS, HOME, local_today, names_in_both, sector_of
+from assets.partitions import FACTORY_IDS, HOME, local_today, names_in_both, sector_of, sharing_oee
 from assets.words import OWNERS, both
 from connectors.lake import Lake, Partition
 from connectors.pages import PageFrames, write_pages
@@ -131,6 +131,7 @@ def _factories(lake: Lake, day: date) -> pl.DataFrame | None:
         sector=pl.col("factory_id").map_elements(sector_of, pl.String),
         name_zh=pl.col("factory_id").replace(zh),
         name_en=pl.col("factory_id").replace(en),
+        shares_oee=pl.col("factory_id").is_in(sharing_oee()),
     )
     return named.select(FACTORIES.names()).cast(FACTORIES)
 

@@ -252,6 +252,11 @@ def _waterfall(row: Row) -> Markup:
     return charts.waterfall(then, steps, now)
 
 
+def _told(desk: Desk, count: int, park_id: str | None) -> str:
+    """A public page tells the count of the New City alone: of all parks but one would follow it."""
+    return HIDDEN if desk.is_public and park_id is not None else desk.firms(count)
+
+
 def discrepancies(desk: Desk, park_id: str | None) -> list[View] | None:
     """How many enterprises of an area say something else than is seen, and what to do."""
     rows = desk.latest("discrepancies")
@@ -265,7 +270,9 @@ def discrepancies(desk: Desk, park_id: str | None) -> list[View] | None:
             "key": key,
             "name": name,
             "todo": todo,
-            "count": desk.firms(len(found := [r for r in mine if r["discrepancy"] == key])),
+            "count": _told(
+                desk, len(found := [r for r in mine if r["discrepancy"] == key]), park_id
+            ),
             "who": [] if desk.is_public else sorted(r["uscc"] for r in found),
         }
         for key, (name, todo) in words.DISCREPANCY.items()

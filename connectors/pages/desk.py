@@ -193,6 +193,11 @@ class Desk:
             out.setdefault(row["uscc"], []).append(row)
         return out
 
+    def shares_oee(self, factory_id: str) -> bool:
+        """Whether the enterprise of a factory permits that the park reads its OEE."""
+        rows = self.rows("factories") or []
+        return any(r["shares_oee"] for r in rows if r["factory_id"] == factory_id)
+
     @cached_property
     def _factories(self) -> dict[str, Pair]:
         rows = self.rows("factories") or []

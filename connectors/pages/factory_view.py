@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from connectors.pages import charts, timeline, words
 from connectors.pages.desk import Desk, Row, View, pair
-from connectors.pages.numbers import NOTHING, UNRELIABLE, day, percent
+from connectors.pages.numbers import HIDDEN, NOTHING, UNRELIABLE, day, percent
 
 SPARK_DAYS = 28
 
@@ -28,9 +28,21 @@ def oee(desk: Desk, park_id: str | None) -> View | None:
         "day": day(last),
         "factories": []
         if desk.is_public
-        else [_oee(desk.factory(key), factories[key], last, key) for key in sorted(factories)],
+        else [_of_factory(desk, key, factories[key], last) for key in sorted(factories)],
         "area": _oee(desk.park(park_id), area, last, "") if area and not desk.is_public else None,
     }
+
+
+def _of_factory(desk: Desk, key: str, rows: list[Row], last: date) -> View:
+    """One factory; without its enterprise's permission how complete its data are, and no figure."""
+    shown = _oee(desk.factory(key), rows, last, key)
+    if desk.shares_oee(key):
+        return {**shown, "is_shared": True}
+    none = timeline.spark([], charts.both("未获许可", "not shared"))
+    return {
+        **shown, "is_shared": False, "value": HIDDEN, "bounds": NOTHING,
+        "meter": charts.meter(None), "spark": none,
+    }  # fmt: skip
 
 
 def _oee(name: words.Pair, rows: list[Row], last: date, key: str) -> View:

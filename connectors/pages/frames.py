@@ -20,9 +20,11 @@ FACTORIES: Final = pl.Schema(
         "sector": pl.String(),
         "name_zh": pl.String(),
         "name_en": pl.String(),
+        "shares_oee": pl.Boolean(),
     }
 )
-"""The factories of the fleet; `sector` as in the fleet file."""
+"""The factories of the fleet; `sector` as in the fleet file. `shares_oee`: whether the enterprise
+permits that the park reads its OEE."""
 
 OEE_DAYS: Final = pl.Schema(
     {

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from connectors.pages import charts, words
 from connectors.pages.desk import Desk, Row, View, label, ordered, pair
-from connectors.pages.numbers import NOTHING, change, day, number, percent, whole
+from connectors.pages.numbers import HIDDEN, NOTHING, change, day, number, percent, whole
 
 MOST_OF: Final = 0.94
 """No year is written further along the axis than this."""
@@ -51,7 +51,9 @@ def _card(desk: Desk, kind: str, key: str, rows: list[Row]) -> View:
         "criteria": [
             {
                 "name": label(row["criterion_zh"], row["criterion_en"], row["criterion_id"]),
-                "evidence": label(row["evidence_zh"], row["evidence_en"], NOTHING),
+                "evidence": None  # its counts may be of one or two
+                if desk.is_public
+                else label(row["evidence_zh"], row["evidence_en"], NOTHING),
                 "basis": label(row["basis_zh"], row["basis_en"], ""),
                 "state": row["state"] if row["state"] in STATES else "unknown",
                 "state_name": pair(words.STATE, row["state"]),
@@ -75,15 +77,18 @@ def projects(desk: Desk, park_id: str | None = None, uscc: str | None = None) ->
     start, end = _reach(rows, desk.day)
     items = [_project(desk, found, start, end) for found in by_project.values()]
     counts = [sum(item["phase_key"] == name for item in items) for name in words.PHASE]
-    told, total = desk.parts(counts, len(items))
+    told, total = desk.parts([*counts, len(items) - sum(counts)], len(items))
+    late = desk.firms(sum(item["late_days"] > 0 for item in items))
+    if desk.is_public and park_id is not None:  # of all parks but one would follow that one
+        told, total, late = [HIDDEN for _ in told], HIDDEN, HIDDEN
     return {
         "phases": [
             (name, text, count)
-            for (name, text), count in zip(words.PHASE.items(), told, strict=True)
+            for (name, text), count in zip(words.PHASE.items(), told[: len(counts)], strict=True)
         ],
         "total": total,
         "has_states": desk.frames.project_states is not None,
-        "late": desk.firms(sum(item["late_days"] > 0 for item in items)),
+        "late": late,
         "items": []
         if desk.is_public
         else sorted(items, key=lambda item: (-item["late_days"], item["place"], item["id"])),
@@ -209,7 +214,7 @@ def chains(desk: Desk, park_id: str | None) -> list[View] | None:
                     "state": row["state"],
                     "state_name": pair(words.LINK_STATE, row["state"]),
                     "in_park": desk.firms(row["in_park"]),
-                    "in_district": desk.firms(row["in_district"]),
+                    "in_district": HIDDEN if desk.is_public else whole(row["in_district"]),
                 }
                 for row in rows
                 if row["chain"] == chain

@@ -103,10 +103,11 @@ def _sheet(desk: Desk, sites: list[Row], park_id: str | None, worst: dict[str, s
         body += [_name(key, desk.park(key), corners) for key, corners in outlines if corners]
     body.append(_ruler(drawn))
     zh, en = desk.park(park_id)
+    count = ("", "") if desk.is_public else (f"，{len(sites)} 处场所", f", {len(sites)} sites")
     return Markup(
         '<svg class="sheet" width="100%" height="100%" role="img" aria-label="{}">{}</svg>'
     ).format(
-        charts.both(f"{zh}示意图，{len(sites)} 处场所", f"{en}, schematic, {len(sites)} sites"),
+        charts.both(f"{zh}示意图{count[0]}", f"{en}, schematic{count[1]}"),
         Markup("").join(body),
     )
 

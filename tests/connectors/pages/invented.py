@@ -440,9 +440,12 @@ OF_FIRMS = (
 def frames():
     """All frames of the invented parks."""
     factories = [
-        {"factory_id": key, "park_id": park, "sector": sector, "name_zh": zh, "name_en": en}
+        {
+            "factory_id": key, "park_id": park, "sector": sector, "name_zh": zh, "name_en": en,
+            "shares_oee": True,
+        }
         for key, (park, sector, zh, en) in WORDS["factories"].items()
-    ]
+    ]  # fmt: skip
     return PageFrames(
         day=DAY, parks=PARKS, factories=table(factories, FACTORIES), adoption=adoption(),
         enterprises=firms.enterprises(), sites=firms.sites(),

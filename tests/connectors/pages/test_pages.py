@@ -14,7 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import ParkPulseError
-from connectors.pages import PageFrames, risk_words, sectors, words, write_pages
+from connectors.pages import (
+    PageFrames,
+    adoption_view,
+    factory_view,
+    list_view,
+    risk_words,
+    sectors,
+    words,
+    write_pages,
+)
 from connectors.pages.desk import Desk
 from connectors.pages.frames import SCHEMAS
 from connectors.pages.write import pages
@@ -282,6 +291,52 @@ def test_a_public_page_counts_no_one_or_two_firms():
     assert "&lt;3" in made["services.html"]
     assert ">2</b>" not in made["services.html"]
     assert ">2</b>" in page(frames, "services.html")
+
+
+def test_a_public_page_tells_what_is_of_a_card_and_not_how_many():
+    frames = published(invented.frames())
+    said = pl.concat([frames.cards["evidence_zh"], frames.cards["evidence_en"]]).unique()
+    assert [text for text in said if text in page(frames, "cards.html", "public")] == []
+    assert any(text in page(frames, "cards.html") for text in said)
+
+
+def test_what_parks_have_of_the_whole_is_told_for_the_whole_alone():
+    """Nobody learns of one park by taking the others off."""
+    desk = Desk(published(invented.frames()), "public")
+    whole = [row["count"] for row in adoption_view.discrepancies(desk, None)]
+    assert any(count.isdigit() for count in whole)
+    for park in invented.PARKS:
+        own = list_view.projects(desk, park)
+        assert {own["total"], own["late"], *(count for *_, count in own["phases"])} == {"＊"}
+        counts = {row["count"] for row in adoption_view.discrepancies(desk, park)}
+        assert counts == {"＊"}
+        for chain in list_view.chains(desk, park):
+            assert {link["in_district"] for link in chain["links"]} == {"＊"}
+        assert re.search(r"\d+ (处场所|sites)", page(desk.frames, "map.html", "public")) is None
+        lead = page(desk.frames, f"park-{park}.html", "public").partition("<h2>")[0]
+        assert "在口径内" not in lead
+
+
+def test_projects_without_a_phase_are_a_part_of_them():
+    small = invented.small()
+    odd = small.project_states.with_columns(phase=pl.lit(None, pl.String)).head(1)
+    rest = small.project_states.tail(-1)
+    frames = published(replace(small, project_states=pl.concat([odd, rest])))
+    told = list_view.projects(Desk(frames, "public"))
+    counted = [int(count) for *_, count in told["phases"] if count.isdigit()]
+    assert told["total"] == "＊" or len(counted) < len(told["phases"])
+
+
+def test_an_oee_that_is_not_shared_is_on_no_page(small):
+    alone = replace(small, factories=small.factories.with_columns(shares_oee=pl.lit(value=False)))
+    for park in invented.PARKS:
+        (shared, kept) = (factory_view.oee(Desk(frames), park) for frames in (small, alone))
+        assert [row["name"] for row in kept["factories"]] == [
+            r["name"] for r in shared["factories"]
+        ]
+        assert {row["value"] for row in kept["factories"]} <= {"＊"}
+        assert {row["spark"] for row in kept["factories"]} <= {""}
+        assert kept["area"] == shared["area"]
 
 
 def test_no_unchecked_figure_is_public(small):
