@@ -109,8 +109,8 @@ def during(tags: pl.DataFrame, day: date) -> pl.DataFrame:
     """The tags that held at some time of a local day; what held beyond it has no `valid_to`."""
     start, end = (pl.lit(midnight(day + timedelta(days=n)), TIME) for n in (0, 1))
     since, until = pl.col("valid_from"), pl.col("valid_to")
-    held = tags.filter(
-        held_from(SERVER).is_null() | (since < end), until.is_null() | (until > start)
+    held = tags.with_columns(valid_from=held_from(SERVER)).filter(
+        since.is_null() | (since < end), until.is_null() | (until > start)
     )
     return held.with_columns(valid_to=pl.when(until < end).then(until))
 

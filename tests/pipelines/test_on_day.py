@@ -17,10 +17,10 @@ ROWS = st.lists(st.tuples(st.sampled_from("abc"), TIMES, TIMES), max_size=8)
 
 
 def slow(rows, day):
-    """The first meaning of a node holds before it was known; a row ends before `valid_to`."""
+    """What a server told first holds before it was known; a row ends before `valid_to`."""
     end, kept = midnight(day + timedelta(days=1)), []
+    every = [since for _, since, _ in rows]
     for node, since, until in rows:
-        every = [other for name, other, _ in rows if name == node]
         is_first = None not in every and since == min(every)
         begun = since is None or is_first or since < end
         if begun and (until is None or until >= end):
