@@ -69,7 +69,7 @@ with down as (
 ), grid as (
     select c.calendar, d.day,
            ((c.uscc is null or o.uscc is not null) and x.day is null)::tinyint as owed
-    from calendars c cross join (select unnest(generate_series((select min(day) from operating_days),
+    from calendars c cross join (select unnest(generate_series(least((select min(day) from operating_days), (select min(day) - 63 from days)),
                                                              (select max(day) from days), interval 1 day))::date as day) d
     left join (select distinct uscc, day from operating_days where is_operating) o on o.uscc = c.uscc and o.day = d.day
     left join (select distinct calendar, day from down) x on x.calendar = c.calendar and x.day = d.day
